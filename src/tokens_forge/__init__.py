@@ -1,0 +1,1 @@
+"""Tokens Forge (`tf`): which balance should a call burn, and why."""

@@ -1,0 +1,480 @@
+"""The ledger's entry kinds, field by field: the public contract of the pages.
+
+A page (``ledger/YYYY-MM-DD.jsonl``) holds one JSON object a line. Every line begins with `v`, `seq`, `ts` and `type`
+and ends with `chain`; between them stand the fields of its kind, as written here. A field that is absent does not
+apply or is not known; unknown is never zero. A field name has one JSON type wherever it stands at the top level.
+Amounts and rates are decimal strings without exponent; token counts are integers; moments are UTC with microseconds
+(`core/moments.py`). Prompts, completions, upstream error texts and secrets never enter an entry.
+
+Readers ignore fields they do not know. This file decides names and meanings; it writes and sums nothing.
+"""
+
+from typing import Literal
+
+import msgspec
+
+VERSION = 0
+"""`v` of every line. 0 until the format is closed; from 1 on a page of every version stays readable."""
+
+NO_CHAIN = "0" * 32
+"""The chain before the first line of a ledger."""
+
+ROUNDING_CLASS = "rounding"
+"""The class of the charge line that brings exact lines to the rounded charge."""
+
+Role = Literal["first", "retry", "fallback"]
+"""Why an attempt was made: the call's first, the same candidate again, or another candidate."""
+
+RouteClass = Literal["direct", "ordinary", "subscription", "local"]
+"""The product surface of a route. Classes have different settlement paths and are never crossed unseen."""
+
+Outcome = Literal["ok", "broken", "disconnected", "unanswered", "lost", "rejected", "not_sent", "error"]
+"""How an attempt ended: complete; the stream ended early; the client left; sent without an answer; found open at a
+start; refused before inference; nothing was sent; a failure of the upstream."""
+
+Certainty = Literal["reported", "computed", "estimated", "unpriced", "zero", "assumed_zero"]
+"""How sure a charge is: the upstream's own cost; its usage at our card; our estimate; no price was known; known to be
+zero; taken as zero because the upstream failed (5xx)."""
+
+Reason = Literal[
+    "not_allowed",
+    "not_pinned",
+    "no_capability",
+    "context_too_long",
+    "no_price",
+    "no_client_credential",
+    "balance_short",
+    "balance_empty_upstream",
+    "pool_used_up",
+    "over_budget",
+    "over_max_charge",
+    "cooling",
+    "probing",
+    "failed_in_call",
+    "retry_budget",
+    "attempts_used",
+    "outside_boundary",
+]
+"""Why a candidate was passed over: a closed list."""
+
+RefusedReason = Literal[
+    "unknown_model",
+    "not_allowed",
+    "no_price",
+    "nothing_can_pay",
+    "all_cooling",
+    "exhausted",
+    "deadline",
+    "client_left",
+    "ledger_stuck",
+    "found_open",
+]
+"""Why a call ended without a reply of an upstream."""
+
+AdjustedReason = Literal[
+    "topup",
+    "fee",
+    "refund",
+    "expiry",
+    "correction",
+    "reprice",
+    "reconciled",
+    "used_elsewhere",
+    "set",
+    "unexplained",
+    "opening",
+]
+"""Why a balance moved by hand or by a provider's word."""
+
+Scope = Literal["candidate", "upstream", "balance"]
+"""What a cooldown passes over."""
+
+HoldKind = Literal["bound", "count", "free"]
+"""How a hold was reckoned: input estimate and output bound at the card; a count of requests or tokens; nothing."""
+
+UsageSource = Literal["reported", "partial", "estimated", "none"]
+"""Where the usage comes from: the upstream's last word; its word before the stream broke; our estimate; nowhere."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of what stands in a line: immutable, named fields, absent when not applicable."""
+
+
+class PassedOver(Record, frozen=True, kw_only=True):
+    """A candidate that a decision did not take, and the numbers behind it."""
+
+    candidate: str
+    """ROUTE/MODEL."""
+    reason: Reason
+    balance: str = ""
+    available: str = ""
+    """What the balance could still hold, in `unit`."""
+    need: str = ""
+    """What this call would have held, in `unit`."""
+    unit: str = ""
+    until: str = ""
+    """When this reason ends, as far as known (a cooldown, a window's reset)."""
+    error: str = ""
+    """What caused a cooldown or the failure in this call."""
+
+
+class Cause(Record, frozen=True, kw_only=True):
+    """What led to an attempt that is no first choice."""
+
+    n: int
+    """The attempt that failed; 0 when the intended candidate was passed over before any attempt."""
+    error: str
+    """Its error, or the reason of the passing over."""
+    status: int = 0
+    """Its HTTP status; absent when there was none."""
+
+
+class HoldBasis(Record, frozen=True, kw_only=True):
+    """How a hold was reckoned."""
+
+    kind: HoldKind
+    input: int = 0
+    """Input tokens held for: the estimate with its margin."""
+    output: int = 0
+    """Output tokens held for."""
+    card: str = ""
+    """The rate card: CANDIDATE@VALID_FROM."""
+
+
+class WindowHeld(Record, frozen=True, kw_only=True):
+    """A window of a pool in which a hold counts. Its start and end stay as they are once it is open."""
+
+    window: str
+    """KIND/PER, such as ``first-use/5h``."""
+    start: str
+    end: str
+
+
+class Limit(Record, frozen=True, kw_only=True):
+    """What an upstream's headers said of its own limits."""
+
+    window: str
+    """The unit that is limited and its period as far as named, such as ``requests`` or ``tokens``."""
+    limit: str = ""
+    remaining: str = ""
+    reset: str = ""
+    """As the header gave it: seconds, a duration or a moment."""
+
+
+class CardUsed(Record, frozen=True, kw_only=True):
+    """The rate card that priced a charge, as it was."""
+
+    id: str
+    """UPSTREAM/MODEL in the catalogue's or the route's words."""
+    source: str
+    """Where the rates come from: ``genai-prices VERSION`` or ``route sheet``."""
+    unit: str
+    """What the rates are in, before `list_share` and `fx`."""
+    per: str
+    """``mtok``, ``ktok`` or ``token``: what one rate of a token class buys; a count's rate is for one."""
+    rates: dict[str, str]
+    """Usage class to rate."""
+    valid_from: str = ""
+    tier: str = "base"
+    """``base`` or ``input>N`` for a long-context tier."""
+    list_share: str = "1"
+    """The route's share of the list price."""
+    fx: str = "1"
+    """Units of the balance for one unit of the card."""
+
+
+class ChargeLine(Record, frozen=True, kw_only=True):
+    """One line of a charge: quantity times rate, exactly."""
+
+    # `class` is the ledger's word and a keyword in Python.
+    usage_class: str = msgspec.field(name="class")
+    quantity: int
+    rate: str
+    """For one `per` of the card, in the charge's unit: after list share and exchange rate."""
+    amount: str
+
+
+class Trail(Record, frozen=True, kw_only=True):
+    """An earlier attempt of the same call, in short."""
+
+    n: int
+    candidate: str
+    balance: str
+    outcome: Outcome
+    charge: str
+    unit: str
+    ms: float
+    error: str = ""
+    status: int = 0
+
+
+class Previous(Record, frozen=True, kw_only=True):
+    """Where the page before ended."""
+
+    page: str
+    bytes: int
+    seq: int
+    chain: str
+
+
+class Entry(Record, frozen=True, kw_only=True, tag_field="type"):
+    """Base of the entry kinds."""
+
+
+class Opened(Entry, frozen=True, kw_only=True, tag="opened"):
+    """The first line of a page: everything the pages before add up to, so that a start reads this page only."""
+
+    page: str
+    """The UTC day."""
+    machine: str
+    """``m_`` and a random name that stays with this installation."""
+    lineage: str
+    """``l_`` and a random name that stays with this ledger."""
+    config: str = ""
+    """Digest of the effective config in force (``configs/DIGEST.json``)."""
+    cards: str = ""
+    """Digest of the rate cards in force (``cards/DIGEST.json``)."""
+    previous: Previous | None = None
+    fold: msgspec.Raw = msgspec.Raw(b"{}")
+    """The fold (`core/fold.py`) at this point."""
+
+
+class Configured(Entry, frozen=True, kw_only=True, tag="configured"):
+    """The config or the rate cards in force changed."""
+
+    config: str
+    cards: str
+    changes: tuple[str, ...] = ()
+    """Each changed setting: ``TABLE.KEY: old → new``."""
+
+
+class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
+    """A call was accepted and its candidates are known. Exactly one closing entry follows it."""
+
+    id: str
+    key: str
+    model_asked: str
+    dialect_in: str
+    stream: bool
+    input_estimate: int
+    """Tokens of input as estimated from the body's bytes."""
+    output_bound: int
+    """Tokens of output at most: as asked, else the configured bound; times the choices asked for."""
+    candidates: tuple[str, ...] = ()
+    """ROUTE/MODEL in the order of preference."""
+    burn: str = ""
+    """What fixed the order: ``listed``."""
+    intended: str = ""
+    """The first candidate that this key may use and that can serve the call at all."""
+    boundary: str = ""
+    """Where a fallback must stay: ``none``, ``balance``, ``class`` or ``any``."""
+    task: str = ""
+    agent: str = ""
+    """The client's User-Agent, cut to 120 printable characters."""
+    client_retry: int = 0
+    """The client SDK's own count of retries (`x-stainless-retry-count`)."""
+    thread: str = ""
+    """Keyed digest of the opening messages: one conversation."""
+    turn: int = 0
+    """How many messages."""
+    digest: str = ""
+    """Keyed digest of the body."""
+    tier_asked: str = ""
+
+
+class Held(Entry, frozen=True, kw_only=True, tag="held"):
+    """An amount was reserved for one attempt, and why this candidate."""
+
+    id: str
+    n: int
+    """Number of the attempt in its call, from 1."""
+    role: Role
+    route: str
+    upstream: str
+    upstream_model: str
+    route_class: RouteClass = msgspec.field(name="class")
+    balance: str
+    hold: str
+    unit: str
+    hold_basis: HoldBasis
+    passed_over: tuple[PassedOver, ...] = ()
+    cause: Cause | None = None
+    windows: tuple[WindowHeld, ...] = ()
+    jitter_ms: int = 0
+    """How long a retry was put off at random, in ms."""
+
+
+class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
+    """An attempt that cost something (or was complete and free): its hold ended with this charge."""
+
+    id: str
+    n: int
+    role: Role
+    final: bool
+    key: str
+    model_asked: str
+    upstream: str
+    upstream_model: str
+    dialect_in: str
+    dialect_out: str
+    stream: bool
+    intended: str
+    route: str
+    route_class: RouteClass = msgspec.field(name="class")
+    balance: str
+    outcome: Outcome
+    started: str
+    total_ms: float
+    usage: dict[str, int]
+    usage_source: UsageSource
+    charge: str
+    unit: str
+    certainty: Certainty
+    hold: str
+    overrun: str
+    """By how much the charge went over its hold."""
+    client_status: int = 0
+    """The status that the client got; absent when the call went on."""
+    task: str = ""
+    agent: str = ""
+    thread: str = ""
+    turn: int = 0
+    model_served: str = ""
+    """The model that the upstream named; never the one that prices."""
+    status: int = 0
+    error: str = ""
+    finish: str = ""
+    upstream_id: str = ""
+    """The upstream's own id of the response. It may repeat."""
+    tier_served: str = ""
+    first_byte_ms: float = 0.0
+    flags: tuple[str, ...] = ()
+    """What was odd about the usage or its price, each a word of `core/usage.py` or `core/prices.py`."""
+    card: CardUsed | None = None
+    lines: tuple[ChargeLine, ...] = ()
+    list: str = ""
+    """The same usage at the provider's list price."""
+    list_unit: str = ""
+    saving: str = ""
+    """List minus charge, in `list_unit`."""
+    reported_cost: str = ""
+    """What the upstream said that it cost, beside our figure."""
+    balance_before: str = ""
+    balance_after: str = ""
+    trail: tuple[Trail, ...] = ()
+    limits: tuple[Limit, ...] = ()
+
+
+class Voided(Entry, frozen=True, kw_only=True, tag="voided"):
+    """An attempt that was not billed: its hold ended without a charge."""
+
+    id: str
+    n: int
+    role: Role
+    final: bool
+    route: str
+    upstream: str
+    upstream_model: str
+    balance: str
+    unit: str
+    hold: str
+    outcome: Outcome
+    error: str
+    """Our word for what happened (`core/fallback.py`), never the upstream's text."""
+    certainty: Certainty
+    total_ms: float
+    status: int = 0
+    client_status: int = 0
+    wait_s: str = ""
+    """How long the upstream asked to wait."""
+    upstream_id: str = ""
+    limits: tuple[Limit, ...] = ()
+
+
+class Refused(Entry, frozen=True, kw_only=True, tag="refused"):
+    """A call ended without a reply of an upstream."""
+
+    id: str
+    key: str
+    model_asked: str
+    reason: RefusedReason
+    error: str
+    """The `code` in the error body that the client got."""
+    client_status: int
+    """0 when no client was left to answer."""
+    final: bool
+    task: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
+    """A balance moved by other means than a call."""
+
+    balance: str
+    amount: str
+    """Added to what is posted; negative takes away."""
+    unit: str
+    reason: AdjustedReason
+    paid: str = ""
+    """What was paid for it, with its unit."""
+    fee: str = ""
+    ref: str = ""
+    """An invoice or receipt; never used twice on one balance."""
+    corrects: str = ""
+    """The call whose charge this corrects."""
+    note: str = ""
+    balance_before: str = ""
+    balance_after: str = ""
+    key: str = ""
+    task: str = ""
+    upstream_model: str = ""
+    route: str = ""
+
+
+class Cooled(Entry, frozen=True, kw_only=True, tag="cooled"):
+    """A candidate, upstream or balance is passed over until a moment."""
+
+    scope: Scope
+    name: str
+    until: str
+    level: int
+    """How often in a row: each level doubles the time."""
+    error: str
+    causes: tuple[str, ...] = ()
+    """The attempts behind it: ID/N."""
+
+
+class Recovered(Entry, frozen=True, kw_only=True, tag="recovered"):
+    """A cooldown ended because something showed that it may."""
+
+    scope: Scope
+    name: str
+    by: str
+    """ID/N of the attempt, or ``topup``."""
+
+
+AnyEntry = Opened | Configured | Routed | Held | Settled | Voided | Refused | Adjusted | Cooled | Recovered
+"""One line's entry."""
+
+Closing = Settled | Voided | Refused
+"""What can close a call."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry with its place in the ledger."""
+
+    seq: int
+    """From 1, without gaps, across pages."""
+    ts: str
+    """When it was appended; never less than the line before."""
+    entry: AnyEntry
+
+
+def attempt_name(call_id: str, n: int) -> str:
+    """Return ID/N, the name of one attempt."""
+    return f"{call_id}/{n}"
+
+
+def candidate_name(route: str, model: str) -> str:
+    """Return ROUTE/MODEL, the name of a candidate."""
+    return f"{route}/{model}"

@@ -1,0 +1,1 @@
+"""The disk: config, keys, prices and the ledger's pages."""
