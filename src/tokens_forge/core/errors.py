@@ -7,7 +7,8 @@ ForgeError                 everything below; the command line prints it and exit
 │   ├── LedgerDamaged      a line before the last is not what its chain says
 │   ├── LedgerLocked       another process writes this ledger
 │   └── LedgerStuck        the disk takes no more bytes
-└── RequestError           a client's request that can't become a call, with its HTTP status
+├── RequestError           a client's request that can't become a call, with its HTTP status
+└── UpstreamFault          an upstream's reply that can't be read
 
 Expected refusals (nothing can pay, all cooling …) are values (`routing.Refuse`), not exceptions.
 """
@@ -74,3 +75,7 @@ class RequestError(ForgeError):
         self.code = code
         self.message = message
         super().__init__(message)
+
+
+class UpstreamFault(ForgeError):  # noqa: N818 - whose fault it was is in the name; `config.UpstreamError` is another thing
+    """An upstream's reply that can't be read (an event without an end); the text says what, never its content."""

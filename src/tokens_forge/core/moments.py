@@ -17,9 +17,9 @@ def moment(stamped: str) -> datetime:
     return datetime.fromisoformat(stamped)
 
 
-def later(stamped: str, seconds: int) -> str:
-    """Return the stamp that many seconds after `stamped`."""
-    return stamp(moment(stamped) + timedelta(seconds=seconds))
+def later(stamped: str, milliseconds: int) -> str:
+    """Return the stamp that many milliseconds after `stamped`."""
+    return stamp(moment(stamped) + timedelta(milliseconds=milliseconds))
 
 
 def microseconds(moment_at: datetime) -> int:

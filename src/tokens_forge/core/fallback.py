@@ -1,0 +1,116 @@
+"""The failure table: what an attempt's result means, whether another may follow, and what cools.
+
+One table (DESIGN §7), read by settlement (how the attempt ends), by the fold (may this call try the candidate again)
+and by health (what to pass over, and for how long). It decides from values; it waits for nothing and sends nothing.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from tokens_forge.core.entries import Certainty, Outcome, Scope
+
+Next = Literal["done", "return", "retry", "wait", "fall_back"]
+"""What follows: nothing, the upstream's answer as it is, the same candidate at once, the same after the asked wait
+(both fall back when no attempt is left), or another candidate."""
+
+Ends = Literal["settled", "voided"]
+
+SHORT_WAIT_S = Decimal(2)
+"""A 429 that asks for at most so many seconds is waited for."""
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cooling:
+    """How a failure cools: what, after how many in a row, and for how long."""
+
+    scope: Scope
+    after: int
+    """Failures in a row before it cools."""
+    first_ms: int
+    most_ms: int
+    """Each further cooling doubles the time up to this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of the table."""
+
+    ends: Ends
+    outcome: Outcome
+    certainty: Certainty
+    next: Next
+    cooling: Cooling | None = None
+
+
+_UPSTREAM_DOWN = Cooling(scope="upstream", after=3, first_ms=5_000, most_ms=300_000)
+_CANDIDATE_DOWN = Cooling(scope="candidate", after=3, first_ms=5_000, most_ms=300_000)
+_LIMITED = Cooling(scope="candidate", after=1, first_ms=10_000, most_ms=300_000)
+_EMPTY = Cooling(scope="balance", after=1, first_ms=HOUR_MS, most_ms=HOUR_MS)
+_LOCKED_OUT = Cooling(scope="upstream", after=1, first_ms=900_000, most_ms=900_000)
+
+_NOT_SENT = Row(ends="voided", outcome="not_sent", certainty="zero", next="retry", cooling=_UPSTREAM_DOWN)
+_FAILED = Row(ends="voided", outcome="error", certainty="assumed_zero", next="retry", cooling=_CANDIDATE_DOWN)
+_UNANSWERED = Row(
+    ends="settled", outcome="unanswered", certainty="estimated", next="fall_back", cooling=_CANDIDATE_DOWN
+)
+_BROKEN = Row(ends="settled", outcome="broken", certainty="estimated", next="done", cooling=_CANDIDATE_DOWN)
+_LEFT = Row(ends="settled", outcome="disconnected", certainty="estimated", next="done")
+
+TABLE: dict[str, Row] = {
+    "": Row(ends="settled", outcome="ok", certainty="computed", next="done"),
+    # Not sent: no byte of the request was written.
+    "dns": _NOT_SENT,
+    "connect": _NOT_SENT,
+    "tls": _NOT_SENT,
+    "connect_timeout": _NOT_SENT,
+    "credential": Row(ends="voided", outcome="not_sent", certainty="zero", next="fall_back"),
+    "ledger": Row(ends="voided", outcome="not_sent", certainty="zero", next="done"),
+    # The upstream failed by its own word.
+    "server_error": _FAILED,
+    "timeout_upstream": _FAILED,
+    "redirect": Row(ends="voided", outcome="error", certainty="zero", next="fall_back"),
+    # Sent, and no answer or none that can be read: it may have been billed (CASES 55).
+    "first_byte_timeout": _UNANSWERED,
+    "reset": _UNANSWERED,
+    "deadline": _UNANSWERED,
+    "bad_reply": _UNANSWERED,
+    # Refused before inference.
+    "rate_limited": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back", cooling=_LIMITED),
+    "insufficient_quota": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back", cooling=_EMPTY),
+    "unauthorized": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back", cooling=_LOCKED_OUT),
+    "model_not_found": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back"),
+    "context_too_long": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back"),
+    "stream_options": Row(ends="voided", outcome="rejected", certainty="zero", next="retry"),
+    "bad_request": Row(ends="voided", outcome="rejected", certainty="zero", next="return"),
+    # After the first data event went downstream.
+    "stream_cut": _BROKEN,
+    "stream_error": _BROKEN,
+    "stream_malformed": _BROKEN,
+    "idle_timeout": _BROKEN,
+    "stopped": _BROKEN,
+    # The client's side.
+    "client_left": _LEFT,
+}
+"""Every word for an attempt's result, the empty one for a complete reply."""
+
+
+def classify(error: str, *, wait_s: Decimal | None = None) -> Row:
+    """Return the row for a result's word; a short wait asked by a 429 makes it a wait for the same candidate."""
+    row = TABLE[error]
+    if error == "rate_limited" and wait_s is not None and wait_s <= SHORT_WAIT_S:
+        return Row(ends=row.ends, outcome=row.outcome, certainty=row.certainty, next="wait")
+    return row
+
+
+def cooling_ms(cooling: Cooling, *, level: int, asked_s: Decimal | None) -> int:
+    """Return how long to cool in ms: what the upstream asked for, else doubling from the first time by level from 1."""
+    if asked_s is not None:
+        return min(int(asked_s * 1000), _LONGEST_MS)
+    return min(cooling.first_ms << min(level - 1, 16), cooling.most_ms)
+
+
+_LONGEST_MS = 7 * 24 * HOUR_MS
+"""A longer Retry-After than a week is cut: it is more likely a broken clock than a promise."""

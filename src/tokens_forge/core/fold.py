@@ -1,0 +1,102 @@
+"""The fold: the state that all entries up to now add up to.
+
+`Fold.apply` is the one way in which anything changes: books, health and open calls, live and on replay alike. A page's
+`opened` entry carries the fold whole, and so does the checkpoint.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from tokens_forge.core import plain
+from tokens_forge.core.book import Book
+from tokens_forge.core.entries import (
+    Configured,
+    Held,
+    Line,
+    Opened,
+    Refused,
+    Routed,
+    Settled,
+    Trail,
+    Voided,
+    candidate_name,
+)
+from tokens_forge.core.fallback import classify
+from tokens_forge.core.health import Health
+
+
+class OpenCall(msgspec.Struct, kw_only=True):
+    """A call that has no closing entry yet."""
+
+    routed: Routed
+    holds: dict[int, Held] = {}
+    """Attempts that are under way, by number."""
+    trail: tuple[Trail, ...] = ()
+    """Attempts that ended, in order."""
+    may_retry: bool = False
+    """Whether the failure table lets the last candidate be tried again."""
+
+
+class Fold(msgspec.Struct, kw_only=True):
+    """Books, health, open calls, and which config and cards are in force."""
+
+    book: Book = msgspec.field(default_factory=Book)
+    health: Health = msgspec.field(default_factory=Health)
+    calls: dict[str, OpenCall] = {}
+    config: str = ""
+    cards: str = ""
+
+    def apply(self, line: Line) -> None:
+        """Follow one line of the ledger. Lines come in order, each once."""
+        entry = line.entry
+        match entry:
+            case Opened() | Configured():
+                self.config = entry.config
+                self.cards = entry.cards
+            case Routed():
+                self.calls[entry.id] = OpenCall(routed=entry)
+            case Held():
+                self.calls[entry.id].holds[entry.n] = entry
+            case Settled() | Voided():
+                self._ended(entry)
+            case Refused():
+                self.calls.pop(entry.id, None)
+            case _:
+                pass
+        self.book.apply(line.ts, entry)
+        self.health.apply(line.ts, entry)
+
+    def encode(self) -> bytes:
+        """Return the whole fold as JSON."""
+        return plain.encode(self)
+
+    def _ended(self, entry: Settled | Voided) -> None:
+        if entry.final:
+            self.calls.pop(entry.id, None)
+            return
+        call = self.calls[entry.id]
+        del call.holds[entry.n]
+        wait_s = Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
+        call.may_retry = classify(entry.error, wait_s=wait_s).next in ("retry", "wait")
+        call.trail = (*call.trail, trail_of(entry))
+
+
+def decode(data: bytes | msgspec.Raw) -> Fold:
+    """Return the fold that `Fold.encode` wrote. Raises msgspec.DecodeError for anything else."""
+    return msgspec.json.decode(data, type=Fold)
+
+
+def trail_of(entry: Settled | Voided) -> Trail:
+    """Return an ended attempt in short."""
+    return Trail(
+        n=entry.n,
+        candidate=candidate_name(entry.route, entry.upstream_model),
+        balance=entry.balance,
+        outcome=entry.outcome,
+        error=entry.error,
+        status=entry.status,
+        charge=entry.charge if isinstance(entry, Settled) else "0",
+        unit=entry.unit,
+        ms=entry.total_ms,
+    )

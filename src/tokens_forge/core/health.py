@@ -1,0 +1,220 @@
+"""Cooldowns: who may be tried at a moment, and when something starts or stops to cool.
+
+`Health.apply` is the only thing that changes it, live and on replay alike. `cooled` and `recovered` say what to append
+after an attempt ended; the time comes from the entry's stamp.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from tokens_forge.core.entries import (
+    AnyEntry,
+    Cooled,
+    Held,
+    Reason,
+    Recovered,
+    Scope,
+    Settled,
+    Voided,
+    attempt_name,
+    candidate_name,
+)
+from tokens_forge.core.fallback import classify, cooling_ms
+from tokens_forge.core.moments import later
+
+RETRIES_AT_LEAST = 3
+"""So many retries a minute are always allowed."""
+
+RETRIES_SHARE = 5
+"""Beyond that, one retry for so many calls of the last minute."""
+
+
+class Cooldown(msgspec.Struct, kw_only=True):
+    """Something is passed over until a moment; after it one probe may try."""
+
+    until: str
+    level: int
+    error: str
+    probe: str = ""
+    """The attempt that tries whether it is well again."""
+
+
+class Second(msgspec.Struct, kw_only=True):
+    """What was attempted in one second."""
+
+    calls: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What an attempt would touch."""
+
+    candidate: str
+    upstream: str
+    balance: str
+
+    def name(self, scope: Scope) -> str:
+        """Return the name that a cooldown of `scope` has here."""
+        match scope:
+            case "candidate":
+                return self.candidate
+            case "upstream":
+                return self.upstream
+            case "balance":
+                return self.balance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why something may not be tried now."""
+
+    reason: Reason
+    until: str
+    error: str
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """All cooldowns and what leads to them."""
+
+    cooldowns: dict[str, Cooldown] = {}
+    """By SCOPE NAME."""
+    failures: dict[str, int] = {}
+    """Failures in a row by SCOPE NAME."""
+    seconds: dict[str, Second] = {}
+    """The last minute, by stamp to the second."""
+
+    def apply(self, ts: str, entry: AnyEntry) -> None:
+        """Follow `entry`, appended at `ts`."""
+        match entry:
+            case Held():
+                self._held(ts, entry)
+            case Settled() | Voided():
+                self._ended(entry)
+            case Cooled():
+                key = _key(entry.scope, entry.name)
+                before = self.cooldowns.get(key)
+                until = max(entry.until, before.until) if before else entry.until  # deadlines only extend
+                self.cooldowns[key] = Cooldown(until=until, level=entry.level, error=entry.error)
+            case Recovered():
+                key = _key(entry.scope, entry.name)
+                self.cooldowns.pop(key, None)
+                self.failures.pop(key, None)
+            case _:
+                pass
+
+    def obstacle(self, target: Target, at: str) -> Obstacle | None:
+        """Return why `target` may not be tried at `at`, or None. A money reason goes before a wait."""
+        for scope in _SCOPES:
+            cooldown = self.cooldowns.get(_key(scope, target.name(scope)))
+            if cooldown is None:
+                continue
+            if at < cooldown.until:
+                reason: Reason = "balance_empty_upstream" if scope == "balance" else "cooling"
+                return Obstacle(reason=reason, until=cooldown.until, error=cooldown.error)
+            if cooldown.probe:
+                return Obstacle(reason="probing", until="", error=cooldown.error)
+        return None
+
+    def may_retry(self, at: str) -> bool:
+        """Say whether one more retry keeps within the share of the last minute's calls."""
+        from_second = _second(later(at, -60_000))
+        minute = [second for stamp, second in self.seconds.items() if stamp > from_second]
+        retries = sum(second.retries for second in minute)
+        return retries < max(RETRIES_AT_LEAST, sum(second.calls for second in minute) // RETRIES_SHARE)
+
+    def _held(self, ts: str, entry: Held) -> None:
+        now = _second(ts)
+        if now not in self.seconds:
+            from_second = _second(later(ts, -60_000))
+            self.seconds = {stamp: second for stamp, second in self.seconds.items() if stamp > from_second}
+        second = self.seconds.setdefault(now, Second())
+        second.calls += entry.n == 1
+        second.retries += entry.role == "retry"
+        for key in _keys(entry):
+            cooldown = self.cooldowns.get(key)
+            if cooldown is not None and cooldown.until <= ts:
+                cooldown.probe = attempt_name(entry.id, entry.n)
+
+    def _ended(self, entry: Settled | Voided) -> None:
+        attempt = attempt_name(entry.id, entry.n)
+        for key in _keys(entry):
+            cooldown = self.cooldowns.get(key)
+            if cooldown is not None and cooldown.probe == attempt:
+                cooldown.probe = ""
+        cooling = classify(entry.error).cooling
+        if cooling is not None:
+            key = _key(cooling.scope, _target(entry).name(cooling.scope))
+            self.failures[key] = self.failures.get(key, 0) + 1
+        elif entry.outcome == "ok":
+            for key in _keys(entry):
+                self.failures.pop(key, None)
+
+
+def cooled(health: Health, entry: Settled | Voided, ts: str) -> Cooled | None:
+    """Return the cooldown that the end of an attempt starts or extends, or None.
+
+    `health` has `entry` applied, and `ts` is its stamp. Only a failure after a cooldown's end raises its level: what was
+    under way when it began says nothing new.
+    """
+    wait_s = Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
+    cooling = classify(entry.error, wait_s=wait_s).cooling
+    if cooling is None:
+        return None
+    name = _target(entry).name(cooling.scope)
+    key = _key(cooling.scope, name)
+    before = health.cooldowns.get(key)
+    if before is None and health.failures.get(key, 0) < cooling.after:
+        return None
+    level = 1 if before is None else before.level + (ts >= before.until)
+    return Cooled(
+        scope=cooling.scope,
+        name=name,
+        until=later(ts, cooling_ms(cooling, level=level, asked_s=wait_s)),
+        level=level,
+        error=entry.error,
+        causes=(attempt_name(entry.id, entry.n),),
+    )
+
+
+def recovered(health: Health, entry: Settled) -> tuple[Recovered, ...]:
+    """Return the cooldowns that a complete reply ends. `health` has `entry` applied."""
+    if entry.outcome != "ok":
+        return ()
+    target = _target(entry)
+    return tuple(
+        Recovered(scope=scope, name=target.name(scope), by=attempt_name(entry.id, entry.n))
+        for scope in _SCOPES
+        if _key(scope, target.name(scope)) in health.cooldowns
+    )
+
+
+def topped_up(health: Health, balance: str) -> Recovered | None:
+    """Return what ends a balance's being empty after a top-up, or None when it was not."""
+    if _key("balance", balance) not in health.cooldowns:
+        return None
+    return Recovered(scope="balance", name=balance, by="topup")
+
+
+_SCOPES: tuple[Scope, ...] = ("balance", "upstream", "candidate")
+
+
+def _key(scope: Scope, name: str) -> str:
+    return f"{scope} {name}"
+
+
+def _target(entry: Held | Settled | Voided) -> Target:
+    return Target(
+        candidate=candidate_name(entry.route, entry.upstream_model), upstream=entry.upstream, balance=entry.balance
+    )
+
+
+def _keys(entry: Held | Settled | Voided) -> tuple[str, ...]:
+    target = _target(entry)
+    return tuple(_key(scope, target.name(scope)) for scope in _SCOPES)
+
+
+def _second(ts: str) -> str:
+    return ts[:19]

@@ -1,0 +1,330 @@
+"""Which candidate answers a call, and why not the others.
+
+`match` lists the candidates of a call in order; `decide` takes the first that is permitted, healthy and can be paid, or
+refuses with a reason for each. `decide` reads nothing but config, cards, the fold and the moment, so every decision can
+be made again from the ledger and must agree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from tokens_forge.core.book import available, resets, unit_of
+from tokens_forge.core.config import Boundary, Config, Key
+from tokens_forge.core.entries import (
+    Cause,
+    Held,
+    PassedOver,
+    Reason,
+    RefusedReason,
+    Role,
+    RouteClass,
+    Routed,
+    candidate_name,
+)
+from tokens_forge.core.fold import Fold, OpenCall
+from tokens_forge.core.health import Target
+from tokens_forge.core.money import text
+from tokens_forge.core.settlement import Hold, Terms, hold_for
+
+MONEY_REASONS: tuple[Reason, ...] = ("balance_short", "pool_used_up", "balance_empty_upstream")
+"""Reasons that a top-up or a new window ends."""
+
+WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
+"""Reasons that time ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A route and the upstream's model."""
+
+    route: str
+    model: str
+    upstream: str
+    balance: str
+    route_class: RouteClass
+
+    @property
+    def name(self) -> str:
+        """ROUTE/MODEL."""
+        return candidate_name(self.route, self.model)
+
+    @property
+    def target(self) -> Target:
+        """What an attempt here would touch."""
+        return Target(candidate=self.name, upstream=self.upstream, balance=self.balance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What a model's name means in a config."""
+
+    candidates: tuple[Candidate, ...]
+    """In order; empty when no route serves the name."""
+    burn: str
+    boundary: Boundary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """Attempt this candidate with this hold."""
+
+    candidate: Candidate
+    n: int
+    role: Role
+    hold: Hold
+    passed_over: tuple[PassedOver, ...]
+    cause: Cause | None
+
+    def held(self, call_id: str, *, jitter_ms: int = 0) -> Held:
+        """Return the entry to append."""
+        return Held(
+            id=call_id,
+            n=self.n,
+            role=self.role,
+            route=self.candidate.route,
+            upstream=self.candidate.upstream,
+            upstream_model=self.candidate.model,
+            route_class=self.candidate.route_class,
+            balance=self.candidate.balance,
+            hold=text(self.hold.amount),
+            unit=self.hold.unit,
+            hold_basis=self.hold.basis,
+            passed_over=self.passed_over,
+            cause=self.cause,
+            windows=self.hold.windows,
+            jitter_ms=jitter_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Nothing can be attempted (any more)."""
+
+    reason: RefusedReason
+    error: str
+    """The `code` of the error that the client gets."""
+    status: int
+    passed_over: tuple[PassedOver, ...]
+    until: str = ""
+    """The earliest recovery, when time alone ends it."""
+
+
+def match(config: Config, model: str) -> Matched:
+    """Return the candidates for a model's name: its `[model]` table's, else every route that serves it, as written."""
+    entry = config.model.get(model)
+    if entry is None:
+        found = tuple(_served(config, model))
+        return Matched(candidates=found, burn="listed", boundary="class")
+    listed: list[Candidate] = []
+    for written in entry.routes:
+        route, _, upstream_model = written.partition("/")
+        served = upstream_model or _upstream_model(config, route, model)
+        if served is not None:
+            listed.append(candidate(config, candidate_name(route, served)))
+    return Matched(candidates=tuple(listed), burn=entry.burn, boundary=entry.fallback)
+
+
+def models(config: Config, key: str) -> tuple[str, ...]:
+    """Return the names that a key may ask for: models with a table, and names that routes serve without a pattern."""
+    names = dict.fromkeys(config.model)
+    for route in config.route.values():
+        names.update(dict.fromkeys(name for name in route.serves if "*" not in name))
+    allowed = _key(config, key).classes
+    return tuple(
+        name for name in names if any(found.route_class in allowed for found in match(config, name).candidates)
+    )
+
+
+def candidate(config: Config, name: str) -> Candidate:
+    """Return the candidate ROUTE/MODEL of a config that has the route."""
+    route_name, _, model = name.partition("/")
+    route = config.route[route_name]
+    return Candidate(
+        route=route_name, model=model, upstream=route.upstream, balance=route.balance, route_class=route.route_class
+    )
+
+
+def intended(terms: Terms, fold: Fold, routed: Routed, at: str) -> str:
+    """Return the first candidate that the key may use and that can serve the call at all, whatever its money or health.
+
+    Empty when there is none.
+    """
+    for name in routed.candidates:
+        found = candidate(terms.config, name)
+        if not isinstance(_may_serve(terms, fold, routed, found, at), PassedOver):
+            return name
+    return ""
+
+
+def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
+    """Return what to attempt next for `call` at the moment `at`, or why nothing can be.
+
+    A candidate whose failure allows it is tried again first; otherwise a candidate that failed in this call is done
+    (CASES 26). Each candidate's balance and health are looked at anew (CASES 33).
+    """
+    tried = len(call.trail)
+    if tried >= terms.config.policy.attempts:
+        over = tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates)
+        return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=over)
+    passed_over: list[PassedOver] = []
+    for name in _order(call):
+        found = candidate(terms.config, name)
+        verdict = _judge(terms, fold, call, found, at)
+        if isinstance(verdict, PassedOver):
+            passed_over.append(verdict)
+            continue
+        return Take(
+            candidate=found,
+            n=tried + 1,
+            role=_role(call, name),
+            hold=verdict,
+            passed_over=tuple(passed_over),
+            cause=_cause(call, passed_over),
+        )
+    return _refuse(call, tuple(passed_over))
+
+
+def _served(config: Config, model: str) -> Iterator[Candidate]:
+    for route in config.route:
+        served = _upstream_model(config, route, model)
+        if served is not None:
+            yield candidate(config, candidate_name(route, served))
+
+
+def _upstream_model(config: Config, route: str, model: str) -> str | None:
+    """Return the upstream's name of a model on a route; None when the route does not serve it."""
+    serves = config.route[route].serves
+    if isinstance(serves, dict):
+        return serves.get(model)
+    return model if any(fnmatchcase(model, pattern) for pattern in serves) else None
+
+
+def _order(call: OpenCall) -> tuple[str, ...]:
+    """Return the candidates as they are to be looked at: one that may be retried first, then as routed."""
+    names = call.routed.candidates
+    if not call.may_retry:
+        return names
+    again = call.trail[-1].candidate
+    return (again, *(name for name in names if name != again))
+
+
+def _judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> Hold | PassedOver:
+    """Return the hold on a candidate, or the first reason against it."""
+    hold = _may_serve(terms, fold, call.routed, found, at)
+    if isinstance(hold, PassedOver):
+        return hold
+    against = _outside(terms, call.routed, found) or _done_in_call(terms, fold, call, found, at)
+    if against is not None:
+        return against
+    if (obstacle := fold.health.obstacle(found.target, at)) is not None:
+        return _passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
+    return _affordable(terms, fold, found, hold, at)
+
+
+def _may_serve(terms: Terms, fold: Fold, routed: Routed, found: Candidate, at: str) -> Hold | PassedOver:
+    if found.route_class not in _key(terms.config, routed.key).classes:
+        return _passed(terms, found.name, "not_allowed")
+    state = fold.book.state(found.balance, unit_of(terms.config.balance[found.balance]))
+    hold = hold_for(terms, routed, found.name, state, at)
+    return _passed(terms, found.name, "no_price") if hold is None else hold
+
+
+def _outside(terms: Terms, routed: Routed, found: Candidate) -> PassedOver | None:
+    """Return a reason when taking the candidate would cross where the call must stay."""
+    meant = candidate(terms.config, routed.intended)
+    inside = {
+        "none": found.name == meant.name,
+        "balance": found.balance == meant.balance,
+        "class": found.route_class == meant.route_class,
+        "any": True,
+    }
+    return None if inside[routed.boundary] else _passed(terms, found.name, "outside_boundary")
+
+
+def _done_in_call(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> PassedOver | None:
+    attempts = [attempt for attempt in call.trail if attempt.candidate == found.name]
+    if not attempts:
+        return _emptied_in_call(terms, call, found)
+    last = attempts[-1]
+    if not (call.may_retry and call.trail[-1] is last):
+        return _passed(terms, found.name, "failed_in_call", error=last.error)
+    if len(attempts) >= terms.config.policy.attempts_per_candidate:
+        return _passed(terms, found.name, "attempts_used", error=last.error)
+    if not fold.health.may_retry(at):
+        return _passed(terms, found.name, "retry_budget", error=last.error)
+    return None
+
+
+def _emptied_in_call(terms: Terms, call: OpenCall, found: Candidate) -> PassedOver | None:
+    """Return a reason when this call already saw that the candidate's balance is empty at its upstream."""
+    for attempt in call.trail:
+        if attempt.error == "insufficient_quota" and attempt.balance == found.balance:
+            return _passed(terms, found.name, "balance_empty_upstream", error=attempt.error)
+    return None
+
+
+def _affordable(terms: Terms, fold: Fold, found: Candidate, hold: Hold, at: str) -> Hold | PassedOver:
+    balance = terms.config.balance[found.balance]
+    state = fold.book.state(found.balance, hold.unit)
+    may_hold = available(balance, state, at)
+    # A hold of nothing on an empty wallet is refused too: a call that may cost must find money there.
+    if may_hold is None or (hold.amount <= may_hold and may_hold > 0):
+        return hold
+    pool = balance.kind == "pool"
+    return PassedOver(
+        candidate=found.name,
+        reason="pool_used_up" if pool else "balance_short",
+        balance=found.balance,
+        available=text(may_hold),
+        need=text(hold.amount),
+        unit=hold.unit,
+        until=resets(balance, state, at) if pool else "",
+    )
+
+
+def _passed(terms: Terms, name: str, reason: Reason, *, until: str = "", error: str = "") -> PassedOver:
+    balance = candidate(terms.config, name).balance
+    return PassedOver(candidate=name, balance=balance, reason=reason, until=until, error=error)
+
+
+def _role(call: OpenCall, name: str) -> Role:
+    if call.trail:
+        return "retry" if call.trail[-1].candidate == name else "fallback"
+    return "first" if name == call.routed.intended else "fallback"
+
+
+def _cause(call: OpenCall, passed_over: list[PassedOver]) -> Cause | None:
+    """Return what led to an attempt: the one before it, or why the intended candidate was passed over."""
+    if call.trail:
+        last = call.trail[-1]
+        return Cause(n=last.n, error=last.error, status=last.status)
+    for passed in passed_over:
+        if passed.candidate == call.routed.intended:
+            return Cause(n=0, error=passed.reason)
+    return None
+
+
+def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
+    """Return the refusal that says most: what time ends, then what money ends, then what only the config ends."""
+    if call.trail:
+        return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=passed_over)
+    reasons = {passed.reason for passed in passed_over}
+    if reasons & set(WAIT_REASONS):
+        untils = [passed.until for passed in passed_over if passed.reason in WAIT_REASONS and passed.until]
+        return Refuse(
+            reason="all_cooling",
+            error="all_cooling",
+            status=503,
+            passed_over=passed_over,
+            until=min(untils, default=""),
+        )
+    if reasons & set(MONEY_REASONS):
+        return Refuse(reason="nothing_can_pay", error="insufficient_balance", status=402, passed_over=passed_over)
+    if "no_price" in reasons:
+        return Refuse(reason="no_price", error="no_price", status=501, passed_over=passed_over)
+    return Refuse(reason="not_allowed", error="not_allowed", status=403, passed_over=passed_over)
+
+
+def _key(config: Config, name: str) -> Key:
+    return config.key.get(name, Key())
