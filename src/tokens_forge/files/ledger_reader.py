@@ -1,0 +1,403 @@
+"""Reading the ledger: its lines in order, one call's lines, what was added since, and whether it is whole.
+
+Everything here works while a proxy writes: only whole lines are seen, and no lock is taken. It decides which lines
+belong to a call; it never writes, and what the lines mean is `core/`'s part.
+
+Pages are read in blocks, not mapped: a page that is cut back after a short write would end a process that maps it.
+Bytes are searched before they are decoded, so a story is found in hundreds of MB in less than a second.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from tokens_forge.core.entries import (
+    NO_CHAIN,
+    VERSION,
+    Adjusted,
+    AnyEntry,
+    Configured,
+    Cooled,
+    Held,
+    Line,
+    Opened,
+    Recovered,
+    Refused,
+    Routed,
+    Settled,
+    Voided,
+)
+from tokens_forge.core.errors import LedgerDamaged, LedgerError
+from tokens_forge.files.pages import check_line, decode_line, line_chain, page_path, pages, whole_lines
+
+LAST = "last"
+"""The name of the newest call that has a closing entry."""
+
+SHORTEST = 4
+"""So many characters of an id are the least that name a call."""
+
+_BLOCK = 8 * 1024 * 1024
+_LISTED = 5
+"""How many candidates an ambiguous name lists."""
+_PREFIX = "tf_"
+_HEX = 32
+_ID = re.compile(rf"(?:{_PREFIX})?([0-9a-f]{{{SHORTEST},{_HEX}}})")
+_OPENED = b'"type":"opened"'
+_FINAL = b'"final":true'
+
+
+def find(folder: Path, name: str) -> tuple[Line, ...]:
+    """Return the lines of one call in order: its story, later corrections and cooldowns that it caused included.
+
+    `name` is its id, the beginning or end of one (at least 4 characters), the upstream's id of the response, or
+    ``last``. Raises LedgerError when it names no call or several, LedgerDamaged for a line that can't be read.
+    """
+    names = pages(folder)
+    if not names:
+        raise LedgerError(f"no ledger in {folder} yet: `tf serve` begins one with its first call")
+    asked = name.strip()
+    lines = _told(folder, names, _resolved(folder, names, asked))
+    if not lines:
+        raise _unknown(names, asked)
+    return lines
+
+
+def read_lines(folder: Path, since_page: str = "") -> Iterator[Line]:
+    """Yield the whole lines of the pages in `folder` in order, from the page `since_page` (a UTC day) on."""
+    for page in pages(folder):
+        if page >= since_page:
+            for block in blocks(page_path(folder, page)):
+                for raw in whole_lines(block):
+                    yield _decoded(raw, page)
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """Yield a page's bytes in order, cut at line feeds into blocks of some MB; a torn last line is left out."""
+    rest = b""
+    with path.open("rb") as page:
+        while data := page.read(_BLOCK):
+            whole, feed, tail = data.rpartition(b"\n")
+            if feed:
+                yield rest + whole + feed
+                rest = tail
+            else:
+                rest += tail
+
+
+class Follower:
+    """Hands out the whole lines of a growing ledger in order, each once, across pages.
+
+    It begins with the newest page, whose first line holds what came before, or with the page `since_page`. A torn
+    last line is left until it is whole, or gone.
+    """
+
+    def __init__(self, folder: Path, *, since_page: str = "") -> None:
+        self._folder = folder
+        self._page = since_page
+        self._offset = 0
+
+    def read(self, at_most: int = _BLOCK) -> list[Line]:
+        """Return the lines since the last read, about `at_most` bytes of them; none when there are no more now.
+
+        Raises LedgerError when what was read is no longer there.
+        """
+        # Listed before the page is read: a page gets no more lines once a later one exists.
+        names = [name for name in pages(self._folder) if name >= self._page]
+        if not names:
+            return []
+        if not self._page:
+            self._page = names[-1]
+        for name in (name for name in names if name >= self._page):
+            if name != self._page:
+                self._page, self._offset = name, 0
+            if data := self._more(page_path(self._folder, name), at_most):
+                return [_decoded(raw, name) for raw in whole_lines(data)]
+        return []
+
+    def _more(self, path: Path, at_most: int) -> bytes:
+        with path.open("rb") as page:
+            if page.seek(0, 2) < self._offset:
+                raise LedgerError(f"{path.name} is shorter than what was read of it: was the ledger replaced?")
+            page.seek(self._offset)
+            data = b""
+            while chunk := page.read(at_most):
+                data += chunk
+                if b"\n" in chunk:
+                    break
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a whole ledger consists of."""
+
+    pages: int
+    lines: int
+    first: str = ""
+    """Stamp of the first line."""
+    last: str = ""
+    """Stamp of the last line."""
+    seq: int = 0
+    """Number of the last line."""
+    chain: str = NO_CHAIN
+    """Chain of the last line: it stands for every line before."""
+    begins_after: str = ""
+    """The page before the first, when the ledger's first pages are not in the folder."""
+    torn_bytes: int = 0
+    """Bytes after the last whole line of the newest page: a write that did not finish, cut at the next start."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reached:
+    """How far a verification came: what the next line must follow from."""
+
+    page: str = ""
+    page_bytes: int = 0
+    lines: int = 0
+    seq: int = 0
+    chain: str = NO_CHAIN
+    first: str = ""
+    ts: str = ""
+    begins_after: str = ""
+
+
+def verify(folder: Path) -> Verified:
+    """Return what the ledger in `folder` consists of, having checked every line's number, time and chain.
+
+    Raises LedgerDamaged naming PAGE:LINE of the first that is wrong.
+    """
+    names = pages(folder)
+    reached = _Reached()
+    torn = 0
+    for page in names:
+        path = page_path(folder, page)
+        number = 0
+        whole = 0
+        for block in blocks(path):
+            for raw in whole_lines(block):
+                number += 1
+                _check(raw, reached, page=page, number=number)
+            whole += len(block)
+        torn = path.stat().st_size - whole
+        if page != names[-1] and (torn or not number):
+            raise LedgerDamaged(f"{page}:{number + 1}: the page ends in the middle of a line, and a later page exists")
+        reached.page, reached.page_bytes = page, whole
+    return Verified(
+        pages=len(names),
+        lines=reached.lines,
+        first=reached.first,
+        last=reached.ts,
+        seq=reached.seq,
+        chain=reached.chain,
+        begins_after=reached.begins_after,
+        torn_bytes=torn,
+    )
+
+
+def call_time(call_id: str) -> datetime | None:
+    """Return the moment in a call's id (the first 48 bits of a UUIDv7 are ms since 1970), None where it has none."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(call_id.removeprefix(_PREFIX)[:12], 16))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _resolved(folder: Path, names: Sequence[str], asked: str) -> str:
+    """Return the id of the one call that `asked` names, newest pages searched first."""
+    if asked == LAST:
+        return _newest(folder, names)
+    lowered = asked.lower().replace("-", "")
+    match = _ID.fullmatch(lowered)
+    if match is not None and len(match[1]) == _HEX:
+        return _PREFIX + match[1]
+    if len(asked) < SHORTEST:
+        raise LedgerError(f"`{asked}` is too short to name a call: give at least {SHORTEST} characters of its id")
+    pattern = _pattern(asked, match[1] if match else "")
+    found: set[str] = set()
+    for page in reversed(names):
+        for block in blocks(page_path(folder, page)):
+            found.update(_matches(block, pattern, page))
+        if len(found) > _LISTED:
+            break
+    if not found:
+        raise _unknown(names, asked)
+    if len(found) > 1:
+        raise _ambiguous(folder, names, asked, found)
+    return found.pop()
+
+
+def _pattern(asked: str, digits: str) -> re.Pattern[bytes]:
+    """Return what finds the upstream's id `asked`, or a call's id that begins or ends with `digits`.
+
+    Inside a JSON string a quote is escaped, so these can't match what a client wrote.
+    """
+    upstream = rb'"upstream_id":' + re.escape(msgspec.json.encode(asked))
+    if not digits:
+        return re.compile(upstream)
+    part = digits.encode()
+    own = rb'"id":"(tf_(?:%s[0-9a-f]*|[0-9a-f]*%s))"' % (part, part)
+    return re.compile(own + b"|" + upstream)
+
+
+def _matches(block: bytes, pattern: re.Pattern[bytes], page: str) -> Iterator[str]:
+    for match in pattern.finditer(block):
+        if match.lastindex:
+            yield match[1].decode()
+        else:
+            entry = _decoded(_line_at(block, match.start()), page).entry
+            if isinstance(entry, Settled | Voided):
+                yield entry.id
+
+
+def _newest(folder: Path, names: Sequence[str]) -> str:
+    for page in reversed(names):
+        newest = ""
+        for block in blocks(page_path(folder, page)):
+            newest = _last_closed(block, page) or newest
+        if newest:
+            return newest
+    raise LedgerError(
+        f"no call has ended yet in {_counted(names)}: send one through `tf serve`, or watch with `tf monitor`"
+    )
+
+
+def _last_closed(block: bytes, page: str) -> str:
+    at = block.rfind(_FINAL)
+    while at >= 0:
+        entry = _decoded(_line_at(block, at), page).entry
+        if isinstance(entry, Settled | Voided | Refused):
+            return entry.id
+        at = block.rfind(_FINAL, 0, at)
+    return ""
+
+
+def _told(folder: Path, names: Sequence[str], call_id: str) -> tuple[Line, ...]:
+    """Return the lines of the call, from its id's day on: entries go to the newest page when they are appended."""
+    began = call_time(call_id)
+    day = began.date().isoformat() if began else ""
+    needle = call_id.encode()
+    lines: list[Line] = []
+    for page in names:
+        if page >= day:
+            for block in blocks(page_path(folder, page)):
+                lines.extend(line for line in _naming(block, needle, page) if _belongs(line.entry, call_id))
+    return tuple(lines)
+
+
+def _naming(block: bytes, needle: bytes, page: str) -> Iterator[Line]:
+    """Yield the lines that contain `needle`, but for a page's first, whose fold names every open call."""
+    at = block.find(needle)
+    while at >= 0:
+        raw = _line_at(block, at)
+        if _OPENED not in raw[:120]:
+            yield _decoded(raw, page)
+        at = block.find(needle, block.find(b"\n", at))
+
+
+def _belongs(entry: AnyEntry, call_id: str) -> bool:
+    match entry:
+        case Routed() | Held() | Settled() | Voided() | Refused():
+            return entry.id == call_id
+        case Adjusted():
+            return entry.corrects == call_id
+        case Cooled():
+            return any(cause.partition("/")[0] == call_id for cause in entry.causes)
+        case Recovered():
+            return entry.by.partition("/")[0] == call_id
+        case Opened() | Configured():
+            return False
+        case _:  # pragma: no cover - every kind is above
+            assert_never(entry)
+
+
+def _check(raw: bytes, reached: _Reached, *, page: str, number: int) -> None:
+    """Check the line and note that it was reached."""
+    where = f"{page}:{number}"
+    first = number == 1
+    if not raw.startswith(b'{"v":%d,' % VERSION):
+        raise LedgerDamaged(f"{where}: no line of version {VERSION}, the one that this `tf` reads")
+    if first and not reached.page:
+        _begin(raw, reached)
+    line = check_line(raw, seq=reached.seq + 1, chain=reached.chain, where=where)
+    if line.ts < reached.ts:
+        raise LedgerDamaged(f"{where}: its time {line.ts} is before the line before ({reached.ts})")
+    if first != isinstance(line.entry, Opened):
+        raise LedgerDamaged(f"{where}: `opened` is the first line of a page and no other")
+    if isinstance(line.entry, Opened):
+        _check_opened(line.entry, reached, page=page, where=where)
+    reached.first = reached.first or line.ts
+    reached.seq, reached.ts, reached.chain = line.seq, line.ts, line_chain(raw)
+    reached.lines += 1
+
+
+def _begin(raw: bytes, reached: _Reached) -> None:
+    """Take the place of the first line from its own word when the pages before it are not in the folder."""
+    try:
+        entry = decode_line(raw).entry
+    except msgspec.DecodeError:
+        return
+    if isinstance(entry, Opened) and entry.previous is not None:
+        reached.seq, reached.chain = entry.previous.seq, entry.previous.chain
+        reached.begins_after = entry.previous.page
+
+
+def _check_opened(entry: Opened, reached: _Reached, *, page: str, where: str) -> None:
+    if entry.page != page:
+        raise LedgerDamaged(f"{where}: it opens page {entry.page} in the file of {page}")
+    if not reached.page:
+        return
+    before = entry.previous
+    if before is None:
+        raise LedgerDamaged(f"{where}: it names no page before, and {reached.page} is there")
+    named = (before.page, before.bytes, before.seq, before.chain)
+    there = (reached.page, reached.page_bytes, reached.seq, reached.chain)
+    for what, one, other in zip(("page", "bytes", "seq", "chain"), named, there, strict=True):
+        if one != other:
+            raise LedgerDamaged(f"{where}: it says that the page before ends with {what} {one}, and it is {other}")
+
+
+def _line_at(block: bytes, at: int) -> bytes:
+    return block[block.rfind(b"\n", 0, at) + 1 : block.find(b"\n", at)]
+
+
+def _decoded(raw: bytes, page: str) -> Line:
+    try:
+        return decode_line(raw)
+    except msgspec.DecodeError as error:
+        raise LedgerDamaged(
+            f"page {page} has a line that this version can't read ({error}): `tf ledger verify` names it"
+        ) from error
+
+
+def _unknown(names: Sequence[str], asked: str) -> LedgerError:
+    return LedgerError(
+        f"no call `{asked}` in {_counted(names)}: `tf explain {LAST}` tells the newest, `tf spend` sums them all"
+    )
+
+
+def _ambiguous(folder: Path, names: Sequence[str], asked: str, found: set[str]) -> LedgerError:
+    newest = sorted(found, reverse=True)
+    told = [_candidate(folder, names, call_id) for call_id in newest[:_LISTED]]
+    more = ["  and more"] if len(newest) > _LISTED else []
+    return LedgerError(
+        "\n".join(
+            [f"`{asked}` names several calls; the last characters of an id tell them apart:", *told, *more],
+        )
+    )
+
+
+def _candidate(folder: Path, names: Sequence[str], call_id: str) -> str:
+    lines = _told(folder, names, call_id)
+    model = next((line.entry.model_asked for line in lines if isinstance(line.entry, Routed | Settled | Refused)), "")
+    return f"  {call_id}  {lines[0].ts[:19]}Z  {model}"
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"1 page ({names[0]})" if len(names) == 1 else f"{len(names)} pages ({names[0]} to {names[-1]})"
