@@ -156,8 +156,8 @@ class Health(msgspec.Struct, kw_only=True):
 def cooled(health: Health, entry: Settled | Voided, ts: str) -> Cooled | None:
     """Return the cooldown that the end of an attempt starts or extends, or None.
 
-    `health` has `entry` applied, and `ts` is its stamp. Only a failure after a cooldown's end raises its level: what was
-    under way when it began says nothing new.
+    `health` has `entry` applied, and `ts` is its stamp. Only a failure after a cooldown's end raises its level: what
+    was under way when it began says nothing new.
     """
     wait_s = Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
     cooling = classify(entry.error, wait_s=wait_s).cooling

@@ -120,7 +120,7 @@ def write_private(path: Path, data: bytes) -> None:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ForgeError(f"{path}: can't be written ({error.strerror})") from error
 
@@ -152,8 +152,8 @@ def _write_new(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power loss."""
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder (a new file, a rename) last through a power loss. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,389 @@
+"""The ledger's one writer: the lock, the append, the torn tail, the checkpoint.
+
+`Ledger.append` is synchronous: it assigns `seq` and `chain`, encodes, applies to the fold and queues; `drain` writes
+what is queued. Nothing that was applied is ever undone: when a write falls short, the file is cut back to its last
+whole line and the queue is kept. It decides nothing about calls or money.
+"""
+
+import fcntl
+import os
+import secrets
+import sys
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from tokens_forge.core import fold as folds
+from tokens_forge.core.entries import NO_CHAIN, AnyEntry, Configured, Line, Opened, Previous, Refused
+from tokens_forge.core.errors import ForgeError, LedgerDamaged, LedgerError, LedgerLocked, LedgerStuck
+from tokens_forge.core.fold import Fold
+from tokens_forge.core.moments import moment, stamp
+from tokens_forge.core.settlement import lost
+from tokens_forge.files.pages import check_line, encode_line, line_chain, page_of, page_path, pages
+from tokens_forge.files.paths import Paths, private_folder, sync_folder, write_private
+
+CHECKPOINT_EVERY = 10_000
+"""Entries after which a running writer makes a checkpoint."""
+
+BEHIND_AT_MOST = timedelta(hours=1)
+"""A clock further behind the last entry stops a start: every window and day would be wrong."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a fold has come; it shortens a start and may be deleted."""
+
+    page: str
+    offset: int
+    seq: int
+    ts: str
+    chain: str
+    fold: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Something kept once beside the ledger: its digest and its bytes."""
+
+    digest: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the ledger stands: what the next line follows."""
+
+    page: str = ""
+    offset: int = 0
+    """Bytes of the page, queued ones included."""
+    seq: int = 0
+    ts: str = ""
+    chain: str = NO_CHAIN
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    page: str
+    seq: int
+    raw: bytes
+
+
+class Ledger:
+    """An open ledger; the process that has it holds its lock. Made by `open_ledger`."""
+
+    def __init__(self, paths: Paths, *, write: Callable[[int, bytes], int] = os.write) -> None:
+        self.fold = Fold()
+        self.notes: list[str] = []
+        """What a start mended, for the user."""
+        self._paths = paths
+        self._write = write
+        self._machine = ""
+        self._lineage = ""
+        self._place = _Place()
+        self._queue: deque[_Queued] = deque()
+        self._written = 0
+        self._file = -1
+        self._file_page = ""
+        self._file_size = 0
+        self._cut_back = False
+        self._checkpointed = 0
+
+    @property
+    def written(self) -> int:
+        """The number of the last line that was handed to the system."""
+        return self._written
+
+    @property
+    def seq(self) -> int:
+        """The number of the last line that was appended."""
+        return self._place.seq
+
+    @property
+    def last_ts(self) -> str:
+        """The stamp of the last line; empty for a new ledger."""
+        return self._place.ts
+
+    def stamp(self, now: datetime) -> str:
+        """Return the stamp of an entry appended now: the clock's, or the last one when the clock went back."""
+        return max(stamp(now), self._place.ts)
+
+    def append(self, entry: AnyEntry, ts: str) -> int:
+        """Take `entry` into the ledger at `ts` (of `stamp`) and return its number. Nothing is written yet."""
+        if page_of(ts) > self._place.page:
+            self._roll(ts)
+        return self._take(entry, ts)
+
+    def drain(self) -> None:
+        """Write what is queued, in order. Raises LedgerStuck when the disk takes no more; the rest stays queued."""
+        while self._queue:
+            page = self._queue[0].page
+            try:
+                self._open_page(page)
+                if self._cut_back:
+                    os.ftruncate(self._file, self._file_size)
+                    self._cut_back = False
+                batch = b"".join(queued.raw for queued in self._queue if queued.page == page)
+                done = self._write(self._file, batch)
+            except OSError as error:
+                self._cut_back = True
+                raise LedgerStuck(f"the ledger can't be written: {error.strerror} ({self._paths.ledger})") from error
+            self._pop(page, done)
+            if done < len(batch):
+                self._cut_back = True
+                raise LedgerStuck(f"the ledger can't be written: the disk took a part only ({self._paths.ledger})")
+        if self._written - self._checkpointed >= CHECKPOINT_EVERY:
+            self.checkpoint()
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk (fdatasync; F_FULLFSYNC on macOS, which has no fdatasync)."""
+        if self._file < 0:
+            return
+        if sys.platform == "darwin":
+            fcntl.fcntl(self._file, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(self._file)
+
+    def checkpoint(self) -> None:
+        """Keep the fold in the cache folder; only when nothing is queued. A cache that can't be written is no error."""
+        if self._queue or not self._place.page:
+            return
+        place = self._place
+        record = Checkpoint(
+            page=place.page,
+            offset=place.offset,
+            seq=place.seq,
+            ts=place.ts,
+            chain=place.chain,
+            fold=msgspec.Raw(self.fold.encode()),
+        )
+        with suppress(ForgeError):
+            private_folder(self._paths.cache)
+            write_private(self._paths.checkpoint, msgspec.json.encode(record))
+        self._checkpointed = self._written
+
+    def configure(self, config: Stored, cards: Stored, changes: tuple[str, ...], ts: str) -> None:
+        """Put a config and rate cards in force: keep both as files first, then append what changed, if anything."""
+        for folder, stored in ((self._paths.configs, config), (self._paths.cards, cards)):
+            path = folder / f"{stored.digest}.json"
+            if not path.exists():
+                private_folder(folder)
+                write_private(path, stored.data)
+        if (self.fold.config, self.fold.cards) != (config.digest, cards.digest):
+            self.append(Configured(config=config.digest, cards=cards.digest, changes=changes), ts)
+
+    def start(self, now: datetime) -> None:
+        """Read where the ledger stands, mend its torn tail, and close what a stopped process left open.
+
+        Raises LedgerDamaged for damage before the last line and LedgerError for a clock far behind.
+        """
+        self._machine = _machine(self._paths.data / "machine")
+        self._resume()
+        if self._place.ts and moment(self._place.ts) - now > BEHIND_AT_MOST:
+            raise LedgerError(
+                f"the clock says {stamp(now)}, but the ledger's last entry is of {self._place.ts}. Set the clock; if "
+                f"the ledger is wrong, move its newest page away: {page_path(self._paths.ledger, self._place.page)}"
+            )
+        self._close_open_calls(self.stamp(now))
+
+    def close(self) -> None:
+        """Give the file back. What is still queued is lost; drain first."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _take(self, entry: AnyEntry, ts: str) -> int:
+        place = self._place
+        raw, chain = encode_line(entry, seq=place.seq + 1, ts=ts, chain=place.chain)
+        self.fold.apply(Line(seq=place.seq + 1, ts=ts, entry=entry))
+        place.seq += 1
+        place.ts = ts
+        place.chain = chain
+        place.offset += len(raw)
+        self._queue.append(_Queued(place.page, place.seq, raw))
+        return place.seq
+
+    def _roll(self, ts: str) -> None:
+        """Begin the page of a new day with everything that the pages before add up to."""
+        before = self._place
+        previous = (
+            Previous(page=before.page, bytes=before.offset, seq=before.seq, chain=before.chain) if before.page else None
+        )
+        self._place = _Place(page=page_of(ts), seq=before.seq, ts=ts, chain=before.chain)
+        self._take(
+            Opened(
+                page=page_of(ts),
+                machine=self._machine,
+                lineage=self._lineage,
+                config=self.fold.config,
+                cards=self.fold.cards,
+                previous=previous,
+                fold=msgspec.Raw(self.fold.encode()),
+            ),
+            ts,
+        )
+
+    def _open_page(self, page: str) -> None:
+        if page == self._file_page and self._file >= 0:
+            return
+        if self._file >= 0:
+            self.sync()
+        self.close()
+        private_folder(self._paths.ledger)
+        path = page_path(self._paths.ledger, page)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o600)
+        self._file_page = page
+        self._file_size = os.fstat(self._file).st_size
+        sync_folder(self._paths.ledger)
+
+    def _pop(self, page: str, done: int) -> None:
+        """Take the whole lines among the `done` bytes from the queue."""
+        while self._queue and self._queue[0].page == page and len(self._queue[0].raw) <= done:
+            queued = self._queue.popleft()
+            done -= len(queued.raw)
+            self._file_size += len(queued.raw)
+            self._written = queued.seq
+
+    def _resume(self) -> None:
+        """Set place and fold to the end of the newest page that has a whole line."""
+        self._lineage = f"l_{secrets.token_hex(8)}"
+        for page in reversed(pages(self._paths.ledger)):
+            path = page_path(self._paths.ledger, page)
+            data = path.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                self.notes.append(f"{path}: a torn last line of {len(data) - whole} bytes was cut off")
+                os.truncate(path, whole)
+            if whole:
+                self._read_page(page, data[:whole])
+                return
+            # The process died while it wrote the page's very first line: the page before is the newest.
+            path.unlink()
+
+    def _read_page(self, page: str, data: bytes) -> None:
+        path = page_path(self._paths.ledger, page)
+        first, end = data.partition(b"\n")[0], len(data)
+        opened = _opened(first, f"{path}:1")
+        self._lineage = opened.lineage
+        place = self._from_checkpoint(page, data) or self._from_opened(opened, first, page, f"{path}:1")
+        offset = place.offset
+        number = data.count(b"\n", 0, offset)
+        while offset < end:
+            feed = data.index(b"\n", offset)
+            number += 1
+            raw = data[offset:feed]
+            line = check_line(raw, seq=place.seq + 1, chain=place.chain, where=f"{path}:{number}")
+            self.fold.apply(line)
+            place.seq, place.ts, place.chain = line.seq, line.ts, line_chain(raw)
+            offset = feed + 1
+        place.offset = end
+        self._place = place
+        self._written = place.seq
+        self._checkpointed = place.seq
+
+    def _from_checkpoint(self, page: str, data: bytes) -> _Place | None:
+        """Return where the checkpoint stands and take its fold; None when it does not fit this page."""
+        try:
+            kept = msgspec.json.decode(self._paths.checkpoint.read_bytes(), type=Checkpoint)
+            fold = folds.decode(kept.fold)
+        except (OSError, msgspec.DecodeError):
+            return None
+        before = data[: kept.offset]
+        last = before[before.rfind(b"\n", 0, -1) + 1 : -1]
+        if kept.page != page or len(before) != kept.offset or line_chain(last) != kept.chain:
+            return None
+        self.fold = fold
+        return _Place(page=page, offset=kept.offset, seq=kept.seq, ts=kept.ts, chain=kept.chain)
+
+    def _from_opened(self, opened: Opened, first: bytes, page: str, where: str) -> _Place:
+        before = opened.previous
+        chain, seq = (before.chain, before.seq) if before else (NO_CHAIN, 0)
+        line = check_line(first, seq=seq + 1, chain=chain, where=where)
+        try:
+            self.fold = folds.decode(opened.fold)
+        except msgspec.DecodeError as error:
+            raise LedgerDamaged(f"{where}: its fold is none that this version knows ({error})") from error
+        self.fold.apply(line)
+        return _Place(page=page, offset=len(first) + 1, seq=line.seq, ts=line.ts, chain=line_chain(first))
+
+    def _close_open_calls(self, ts: str) -> None:
+        for call_id, call in list(self.fold.calls.items()):
+            holds = list(call.holds.values())
+            for held in holds:
+                posted = self.fold.book.state(held.balance, held.unit).posted
+                self.append(lost(call, held, final=held is holds[-1], posted=posted), ts)
+                self.notes.append(
+                    f"{call_id}/{held.n} was under way when the process stopped: charged at its hold of {held.hold} "
+                    f"{held.unit} to `{held.balance}`, estimated. Correct it with `tf balance adjust`."
+                )
+            if not holds:
+                self.append(
+                    Refused(
+                        id=call_id,
+                        key=call.routed.key,
+                        task=call.routed.task,
+                        model_asked=call.routed.model_asked,
+                        reason="found_open",
+                        error="found_open",
+                        client_status=0,
+                        final=True,
+                    ),
+                    ts,
+                )
+
+
+@contextmanager
+def open_ledger(paths: Paths, now: datetime, *, write: Callable[[int, bytes], int] = os.write) -> Generator[Ledger]:
+    """Give the ledger of `paths` for writing, under its lock; what is queued is written and kept at the end.
+
+    Raises LedgerLocked naming the process that has it, LedgerDamaged, LedgerError, LedgerStuck.
+    """
+    with _locked(paths):
+        ledger = Ledger(paths, write=write)
+        try:
+            ledger.start(now)
+            yield ledger
+            ledger.drain()
+            ledger.sync()
+            ledger.checkpoint()
+        finally:
+            ledger.close()
+
+
+@contextmanager
+def _locked(paths: Paths) -> Generator[None]:
+    private_folder(paths.data)
+    lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = os.read(lock, 64).decode(errors="replace").strip() or "another process"
+            raise LedgerLocked(
+                f"{who} writes this ledger ({paths.ledger}). Stop it, or use another --data-dir."
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"process {os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(lock)
+
+
+def _opened(first: bytes, where: str) -> Opened:
+    try:
+        return msgspec.json.decode(first, type=Opened)
+    except msgspec.DecodeError as error:
+        raise LedgerDamaged(f"{where}: a page begins with an `opened` entry ({error})") from error
+
+
+def _machine(path: Path) -> str:
+    """Return the name that stays with this installation, made at the first start."""
+    with suppress(OSError):
+        return path.read_text(encoding="ascii").strip()
+    name = f"m_{secrets.token_hex(8)}"
+    write_private(path, f"{name}\n".encode())
+    return name
