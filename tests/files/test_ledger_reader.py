@@ -253,7 +253,8 @@ def test_a_ledger_without_its_first_pages_verifies(tmp_path: Path) -> None:
 
     verified = verify(tmp_path)
 
-    assert (1, 6, 12, DAY) == (verified.pages, verified.lines, verified.seq, verified.begins_after)
+    expected = (1, 6, 12, DAY)
+    assert expected == (verified.pages, verified.lines, verified.seq, verified.begins_after)
 
 
 def _edit(path: Path, line: int, old: bytes, new: bytes) -> None:
