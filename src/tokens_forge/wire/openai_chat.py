@@ -1,0 +1,656 @@
+"""OpenAI's chat completions: requests, replies, streams and errors, between bytes and values.
+
+Decides what a request asks for, what a reply says of itself, and our word for an upstream's error. It never rewrites
+what a model said: of a request only the model's name and `stream_options.include_usage` change, of a reply nothing.
+It prices nothing, and no text of a prompt, a completion or an upstream's error leaves it.
+
+Sources, read 2026-11: OpenAI API reference ("Create chat completion", "The chat completion chunk object") and its
+guide "Error codes"; DeepSeek API docs ("Context Caching": `prompt_cache_hit_tokens`); Moonshot API docs (`usage`
+with `cached_tokens` beside the counts); OpenRouter docs ("Usage Accounting": `cost`, `cache_write_tokens`; "Errors":
+numeric codes, errors inside a stream of status 200).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeVar
+
+import msgspec
+
+from tokens_forge.core.errors import RequestError
+from tokens_forge.core.money import exponent
+from tokens_forge.core.usage import ChatCounts, Reading, from_openai_chat
+from tokens_forge.wire.sse import Event, data_event
+
+MOST_CHOICES = 128
+"""The most choices that one request may ask for (OpenAI API reference, `n`)."""
+
+MOST_OUTPUT = 2**31 - 1
+"""The most output tokens that a request may ask for; beyond any model, within every integer of the ledger."""
+
+INLINE_TOKENS = 1_000
+"""What an image, sound or file inside a request counts: its base64 says nothing about its tokens."""
+
+MOST_SHOWN = 40
+"""Bytes of a wrong value that an error repeats."""
+
+MOST_ERROR_BYTES = 4_096
+"""Bytes of an upstream's error that are looked at when it is no JSON."""
+
+MOST_COST_DIGITS = 30
+"""Digits before or after the point beyond which a reported cost is no amount."""
+
+COUNTED_FIELDS = ("messages", "tools", "functions", "response_format")
+"""Members of a request that are billed as input."""
+
+ErrorWord = Literal[
+    "rate_limited",
+    "insufficient_quota",
+    "context_too_long",
+    "model_not_found",
+    "unauthorized",
+    "bad_request",
+    "timeout_upstream",
+    "server_error",
+]
+"""Our words for an upstream's error, as the failure table (`core/fallback.py`) knows them."""
+
+_NOTHING = frozenset({b"null", b'""', b"{}", b"false"})
+_LONGEST_NOTHING = len(b"false")
+
+_EMPTY_NAMES = frozenset(
+    {
+        "insufficient_quota",  # OpenAI, 429; the newer code beside it: credit_balance_exhausted
+        "credit_balance_exhausted",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "insufficient_user_quota",  # new-api relays, 403
+        "exceeded_current_quota_error",  # Moonshot, 429
+        "insufficient_balance",
+    }
+)
+_CONTEXT_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})  # OpenAI; llama.cpp
+_CONTEXT_WORDING = re.compile(r"maximum context length|context window|context size", re.IGNORECASE)
+"""vLLM, OpenRouter and DeepSeek say it in the message alone."""
+_MODEL_NAMES = frozenset({"model_not_found", "model_not_exist"})
+_LIMIT_NAMES = frozenset({"rate_limit_exceeded", "rate_limit_error", "slow_down"})
+_CONTENT_NAMES = frozenset({"content_filter", "content_policy_violation"})
+
+_KIND_BY_STATUS = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+
+_Value = TypeVar("_Value")
+_HIGH_BYTES = bytes(range(0x80, 0x100))
+
+# A string of base64 at least 64 long: a data URL, or the `data` of a sound or a file. The repeat is possessive: it
+# never steps back, so a crafted body costs one pass.
+_INLINE = re.compile(
+    rb'"(?:data:[^",;]{0,128};base64,|(?:data|file_data)"\s{0,8}:\s{0,8}")[A-Za-z0-9+/=_\\-]{64,}+"', re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What routing needs of a request, and its members as they were sent."""
+
+    model: str
+    stream: bool
+    include_usage: bool
+    """The client asked for the usage chunk of a stream."""
+    tier_asked: str
+    """`service_tier`; empty when not given."""
+    input_estimate: int
+    """Tokens, from the bytes of what is billed as input."""
+    output_bound: int
+    """Tokens of all choices together, at most."""
+    turn: int
+    """How many messages."""
+    opening: bytes
+    """The messages up to and including the first of the user: one conversation has one opening."""
+    fields: dict[str, msgspec.Raw]
+    """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
+
+
+def read_request(body: bytes, *, output_bound: int) -> ChatRequest:
+    """Return what `body` asks for; `output_bound` (tokens) stands in where it gives no maximum.
+
+    Raises RequestError (400) naming the member that is missing or of the wrong kind.
+    """
+    fields = _members(body)
+    messages = _value(fields, "messages", list[msgspec.Raw], "a list of messages")
+    if messages is None:
+        raise _refused("messages", "it is missing: write the list of messages")
+    model = _value(fields, "model", str, "a model's name")
+    if not model:
+        raise _refused("model", "it is missing: write the model's name")
+    asked = [_number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
+    most = next((number for number in asked if number), output_bound)
+    choices = _number(fields, "n", MOST_CHOICES) or 1
+    options = _value(fields, "stream_options", _StreamOptions, "an object with `include_usage` true or false")
+    return ChatRequest(
+        model=model,
+        stream=_value(fields, "stream", bool, "true or false") or False,
+        include_usage=options is not None and options.include_usage is True,
+        tier_asked=_value(fields, "service_tier", str, "a tier's name") or "",
+        input_estimate=_input_estimate(fields),
+        output_bound=most * choices,
+        turn=len(messages),
+        opening=b"\n".join(_opening(messages)),
+        fields=fields,
+    )
+
+
+def upstream_body(request: ChatRequest, *, model: str, inject_usage: bool) -> bytes:
+    """Return the body to send: the request with the upstream's name of the model, every other value byte for byte.
+
+    With `inject_usage` a stream is asked for its usage.
+    """
+    fields = request.fields | {"model": msgspec.Raw(msgspec.json.encode(model))}
+    if request.stream and inject_usage:
+        given = fields.get("stream_options", _NULL)
+        options = {} if given == _NULL else msgspec.json.decode(given, type=dict[str, msgspec.Raw])
+        fields["stream_options"] = msgspec.Raw(msgspec.json.encode(options | {"include_usage": msgspec.Raw(b"true")}))
+    return msgspec.json.encode(fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a complete reply says of itself."""
+
+    model_served: str
+    upstream_id: str
+    finish: str
+    """The first choice's `finish_reason`."""
+    tier_served: str
+    reading: Reading | None
+    """None when it reports no usage."""
+    reported_cost: Decimal | None
+    """`usage.cost` in the upstream's money, where it names one."""
+    output_estimate: int
+    """Tokens, from the bytes of what it says: text, reasoning, tool arguments."""
+
+
+def read_reply(body: bytes) -> Reply | None:
+    """Return what a reply that is not streamed says; None when it is no JSON object with choices."""
+    meter = StreamMeter(include_usage=True)
+    chunk = _chunk(body)
+    if chunk is None or chunk.choices is None or _given(chunk.error):
+        return None
+    meter.read(chunk)
+    meter.end()
+    return Reply(
+        model_served=meter.model_served,
+        upstream_id=meter.upstream_id,
+        finish=meter.finish,
+        tier_served=meter.tier_served,
+        reading=meter.reading,
+        reported_cost=meter.reported_cost,
+        output_estimate=meter.output_estimate,
+    )
+
+
+class Passed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one event of a stream is, and whether the client gets it."""
+
+    kind: Literal["comment", "data", "done", "error", "malformed"]
+    """``comment``: nothing for the client's parser (keep-alives, empty data); ``done``: the `[DONE]` mark;
+    ``error``: an error inside a stream of status 200; ``malformed``: data that is no JSON object."""
+    first: bool = False
+    """The first event that means an answer: from here on no other candidate can answer the call."""
+    hidden: bool = False
+    """The usage chunk that we asked for and the client did not."""
+    error: ErrorWord | Literal[""] = ""
+    """Our word for an ``error``."""
+
+
+_ORDINARY = Passed(kind="data")
+_FIRST = Passed(kind="data", first=True)
+_COMMENT = Passed(kind="comment")
+_MALFORMED = Passed(kind="malformed")
+_HIDDEN = Passed(kind="data", hidden=True)
+
+
+class StreamMeter:
+    """Reads a stream as it passes: what each event is, and what all of them say.
+
+    `include_usage` says whether the client asked for the usage chunk.
+    """
+
+    def __init__(self, *, include_usage: bool) -> None:
+        self._include_usage = include_usage
+        self._begun = False
+        self._placeholder: _UsageRead | None = None
+        self._output_quarters = 0
+        self.model_served = ""
+        self.upstream_id = ""
+        self.finish = ""
+        """The first `finish_reason` that was given."""
+        self.tier_served = ""
+        self.reading: Reading | None = None
+        """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
+        self.reported_cost: Decimal | None = None
+        self.done = False
+        """`[DONE]` was seen."""
+
+    @property
+    def output_estimate(self) -> int:
+        """Tokens streamed so far, from the bytes of text, reasoning and tool arguments."""
+        return _tokens(self._output_quarters)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer came to its end: a finish reason or the `[DONE]` mark was seen."""
+        return self.done or self.finish != ""
+
+    def feed(self, event: Event) -> Passed:
+        """Take the next event and return what it is."""
+        data = event.data
+        if not data or data.isspace():
+            return _COMMENT
+        if data.startswith(b"[DONE]"):
+            self.end()
+            self.done = True
+            return Passed(kind="done", first=self._begins())
+        chunk = _chunk(data)
+        if chunk is None:
+            return _MALFORMED
+        if _given(chunk.error) or event.name == "error" or chunk.object == "error":
+            self.read(chunk)
+            return Passed(kind="error", error=upstream_error(200, data))
+        self.read(chunk)
+        if not chunk.choices and chunk.choices is not None and _given(chunk.usage) and not self._include_usage:
+            return _HIDDEN
+        return _FIRST if self._begins() else _ORDINARY
+
+    def read(self, chunk: "_Chunk") -> None:
+        """Add what one chunk says."""
+        self.model_served = self.model_served or chunk.model or ""
+        self.upstream_id = self.upstream_id or chunk.id or ""
+        self.tier_served = chunk.service_tier or self.tier_served
+        for choice in chunk.choices or ():
+            if (said := choice.delta or choice.message) is not None:
+                self._output_quarters += _said_quarters(said)
+            if choice.finish_reason and not self.finish:
+                self.finish = choice.finish_reason
+        self._placeholder = None
+        if _given(chunk.usage):
+            self._take(_read_usage(chunk.usage))
+
+    def end(self) -> None:
+        """Note the end of the answer: a zero in its last chunk was no placeholder."""
+        if self._placeholder is not None and self.reading is None:
+            self.reading, self.reported_cost = self._placeholder.reading, self._placeholder.cost
+
+    def _take(self, read: "_UsageRead") -> None:
+        if read.reading is None:
+            return
+        if self.finish or any(read.reading.usage.values()) or read.reading.flags:
+            self.reading, self.reported_cost = read.reading, read.cost
+        else:
+            self._placeholder = read
+
+    def _begins(self) -> bool:
+        begun, self._begun = self._begun, True
+        return not begun
+
+
+def upstream_error(status: int, body: bytes) -> ErrorWord:
+    """Return our word for an upstream's error, from its status and the code, type and wording in its body.
+
+    A stream's error has status 200; then a numeric code in the body is taken for the status, else it is a server's.
+    """
+    error = _error_in(body)
+    names = {error.code, error.type}
+    if status < 400 and error.code.isdecimal():  # noqa: PLR2004 - statuses of errors begin at 400
+        status = int(error.code)
+    if status == 402 or names & _EMPTY_NAMES:  # noqa: PLR2004 - 402 Payment Required
+        return "insufficient_quota"
+    if names & _CONTEXT_NAMES or (status == 400 and _CONTEXT_WORDING.search(error.message)):  # noqa: PLR2004 - Bad Request
+        return "context_too_long"
+    if names & _MODEL_NAMES:
+        return "model_not_found"
+    if names & _LIMIT_NAMES:
+        return "rate_limited"
+    if names & _CONTENT_NAMES:
+        return "bad_request"
+    return _word_of_status(status)
+
+
+def names_stream_options(body: bytes) -> bool:
+    """Say whether an upstream's 400 complains about being asked for a stream's usage."""
+    return b"stream_options" in body or b"include_usage" in body
+
+
+def error_body(*, status: int, code: str, message: str, kind: str = "") -> bytes:
+    """Return an error in this dialect. `kind` is its `type`; by default the one that OpenAI uses for `status`."""
+    kind = kind or _KIND_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+def error_event(*, status: int, code: str, message: str, kind: str = "") -> bytes:
+    """Return the event that ends a stream with an error, as `error_body`."""
+    return data_event(error_body(status=status, code=code, message=message, kind=kind))
+
+
+def models_body(names: Iterable[str]) -> bytes:
+    """Return the body of ``GET /v1/models`` for the models that a key may ask for."""
+    return msgspec.json.encode(
+        {
+            "object": "list",
+            "data": [{"id": name, "object": "model", "created": 0, "owned_by": "tokens-forge"} for name in names],
+        }
+    )
+
+
+def estimate_tokens(data: bytes) -> int:
+    """Return the tokens that `data` may be: a quarter for an ASCII byte, half for any other, rounded up."""
+    return _tokens(_quarters(data))
+
+
+_NULL = msgspec.Raw(b"null")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Role(msgspec.Struct):
+    role: str | None = None
+
+
+def _members(body: bytes) -> dict[str, msgspec.Raw]:
+    """Decode once: of a member given twice the last is read, and the last is what is sent."""
+    try:
+        if not body.isascii():
+            body.decode()  # The decoder skips values without looking at their bytes; JSON is UTF-8 (RFC 8259, 8.1).
+        return _decode_members(body)
+    except msgspec.ValidationError as error:
+        raise RequestError(400, "invalid_request", "the body is no JSON object: write one with `model`") from error
+    except _UNREADABLE as error:
+        raise RequestError(400, "invalid_json", f"the body is not JSON: {error}") from error
+
+
+def _value(fields: dict[str, msgspec.Raw], name: str, kind: type[_Value], wanted: str) -> _Value | None:
+    """Return a member's value; None when it is not given or null, which mean the same in this dialect."""
+    raw = fields.get(name, _NULL)
+    if raw == _NULL:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise _refused(name, f"{_shown(raw)} is not {wanted}") from error
+
+
+def _number(fields: dict[str, msgspec.Raw], name: str, most: int) -> int | None:
+    wanted = f"a whole number from 1 to {most}"
+    number = _value(fields, name, int, wanted)
+    if number is not None and not 1 <= number <= most:
+        raise _refused(name, f"{_shown(fields[name])} is not {wanted}")
+    return number
+
+
+def _refused(path: str, what: str) -> RequestError:
+    return RequestError(400, "invalid_request", f"`{path}`: {what}")
+
+
+def _shown(raw: msgspec.Raw) -> str:
+    """Return a short value as it was sent; a long one may be a prompt and is not repeated."""
+    return f"`{bytes(raw).decode('utf-8', 'replace')}`" if len(raw) <= MOST_SHOWN else "what was sent"
+
+
+def _opening(messages: list[msgspec.Raw]) -> Iterator[bytes]:
+    for number, message in enumerate(messages):
+        try:
+            role = _decode_role(message).role
+        except msgspec.DecodeError as error:
+            raise _refused(f"messages[{number}]", "it is not an object with a `role`") from error
+        yield bytes(message)
+        if role == "user":
+            return
+
+
+def _input_estimate(fields: dict[str, msgspec.Raw]) -> int:
+    quarters = inline = 0
+    for name in COUNTED_FIELDS:
+        if name in fields:
+            text, found = _INLINE.subn(b"", bytes(fields[name]))
+            quarters += _quarters(text)
+            inline += found
+    return _tokens(quarters) + inline * INLINE_TOKENS
+
+
+def _quarters(data: bytes) -> int:
+    """Return quarters of tokens: one for an ASCII byte, two for any other."""
+    return len(data) if data.isascii() else 2 * len(data) - len(data.translate(None, _HIGH_BYTES))
+
+
+def _tokens(quarters: int) -> int:
+    return -(-quarters // 4)
+
+
+class _Function(msgspec.Struct):
+    arguments: msgspec.Raw = msgspec.Raw()
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function | None = None
+
+
+class _Said(msgspec.Struct):
+    """What a choice says. Values stay raw: only their length counts, and some upstreams send lists for texts."""
+
+    content: msgspec.Raw = msgspec.Raw()
+    reasoning_content: msgspec.Raw = msgspec.Raw()
+    reasoning: msgspec.Raw = msgspec.Raw()
+    refusal: msgspec.Raw = msgspec.Raw()
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Said | None = None
+    message: _Said | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    """The members of a reply or a chunk that metering needs; the decoder skips all others."""
+
+    id: str | None = None
+    model: str | None = None
+    object: str | None = None
+    service_tier: str | None = None
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = msgspec.Raw()
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: msgspec.Raw = msgspec.Raw()
+    cache_write_tokens: msgspec.Raw = msgspec.Raw()
+    audio_tokens: msgspec.Raw = msgspec.Raw()
+    reasoning_tokens: msgspec.Raw = msgspec.Raw()
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: msgspec.Raw = msgspec.Raw()
+    completion_tokens: msgspec.Raw = msgspec.Raw()
+    total_tokens: msgspec.Raw = msgspec.Raw()
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: msgspec.Raw = msgspec.Raw()
+    cached_tokens: msgspec.Raw = msgspec.Raw()
+    cost: msgspec.Raw = msgspec.Raw()
+
+
+class _ErrorMembers(msgspec.Struct):
+    error: msgspec.Raw = msgspec.Raw()
+    code: msgspec.Raw = msgspec.Raw()
+    type: msgspec.Raw = msgspec.Raw()
+    message: msgspec.Raw = msgspec.Raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Error:
+    """An upstream's error; members are empty where they are not given."""
+
+    code: str = ""
+    type: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UsageRead:
+    reading: Reading | None
+    cost: Decimal | None
+
+
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_role = msgspec.json.Decoder(_Role).decode
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_usage = msgspec.json.Decoder(_Usage).decode
+_decode_error = msgspec.json.Decoder(_ErrorMembers).decode
+_decode_plain = msgspec.json.Decoder(str | int).decode
+
+
+def _chunk(data: bytes) -> _Chunk | None:
+    """Return what metering needs of a JSON object; None for anything else.
+
+    Members of a kind that this dialect does not know are no reason to break a stream: then only those are read whose
+    kind can't be wrong.
+    """
+    try:
+        return _decode_chunk(data)
+    except msgspec.ValidationError:
+        pass
+    except _UNREADABLE:
+        return None
+    try:
+        members = _decode_members(data)
+    except _UNREADABLE:
+        return None
+    return _Chunk(
+        choices=[_Choice()] if "choices" in members else None,
+        usage=members.get("usage", _NULL),
+        error=members.get("error", _NULL),
+    )
+
+
+def _given(raw: msgspec.Raw) -> bool:
+    """Say whether a member is there and says something."""
+    return len(raw) > _LONGEST_NOTHING or (len(raw) > 0 and bytes(raw) not in _NOTHING)
+
+
+def _said_quarters(said: _Said) -> int:
+    quarters = 0
+    for text in (said.content, said.reasoning_content, said.reasoning, said.refusal):
+        if text and text != _NULL:
+            quarters += _text_quarters(text)
+    for call in said.tool_calls or ():
+        if call.function is not None:
+            quarters += _text_quarters(call.function.arguments)
+    if said.function_call is not None:
+        quarters += _text_quarters(said.function_call.arguments)
+    return quarters
+
+
+def _text_quarters(text: msgspec.Raw) -> int:
+    """Return quarters of tokens of a JSON string without its quotes.
+
+    A character written as an escape of six ASCII bytes counts what its three bytes would: six quarters.
+    """
+    return max(_quarters(bytes(text)) - 2, 0)
+
+
+def _read_usage(raw: msgspec.Raw) -> _UsageRead:
+    """Return the reading of a `usage` object; its counts may be absent, null or of a wrong kind."""
+    try:
+        usage = _decode_usage(raw)
+    except msgspec.DecodeError:
+        return _UsageRead(reading=None, cost=None)
+    of_prompt = usage.prompt_tokens_details or _Details()
+    of_completion = usage.completion_tokens_details or _Details()
+    cached = (of_prompt.cached_tokens, usage.prompt_cache_hit_tokens, usage.cached_tokens)
+    reading = from_openai_chat(
+        ChatCounts(
+            prompt=_count(usage.prompt_tokens),
+            completion=_count(usage.completion_tokens),
+            total=_count(usage.total_tokens),
+            cached=next((_count(raw) for raw in cached if _given(raw)), None),
+            cache_write=_count(of_prompt.cache_write_tokens),
+            audio_in=_count(of_prompt.audio_tokens),
+            reasoning=_count(of_completion.reasoning_tokens),
+            audio_out=_count(of_completion.audio_tokens),
+        )
+    )
+    return _UsageRead(reading=reading, cost=_cost(usage.cost))
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    """Return a count, None when it is not given, -1 when it is no whole number (``12.0`` is one)."""
+    if not _given(raw):
+        return None
+    try:
+        return msgspec.json.decode(raw, type=int, strict=False)
+    except msgspec.DecodeError:
+        return -1
+
+
+def _cost(raw: msgspec.Raw) -> Decimal | None:
+    """Return a cost as it was written, to the last digit; None when it is not given or no amount at all."""
+    if not _given(raw):
+        return None
+    try:
+        cost = msgspec.json.decode(raw, type=Decimal)
+    except msgspec.DecodeError:
+        return None
+    sane = (
+        cost.is_finite() and cost >= 0 and cost.adjusted() <= MOST_COST_DIGITS and exponent(cost) >= -MOST_COST_DIGITS
+    )
+    return cost if sane else None
+
+
+def _error_in(body: bytes) -> _Error:
+    """Return the error in a body: its `error`, or the body itself; of a list (Gemini) the first."""
+    try:
+        found = _decode_list(body)[:1] if body.lstrip().startswith(b"[") else [msgspec.Raw(body)]
+        outer = _decode_error(found[0]) if found else _ErrorMembers()
+    except _UNREADABLE:
+        return _Error(message=body[:MOST_ERROR_BYTES].decode("utf-8", "replace"))
+    inner = outer
+    if _given(outer.error):
+        try:
+            inner = _decode_error(outer.error)
+        except msgspec.DecodeError:  # The error is a bare text.
+            inner = _ErrorMembers(message=outer.error)
+    return _Error(code=_plain(inner.code), type=_plain(inner.type), message=_plain(inner.message))
+
+
+def _plain(raw: msgspec.Raw) -> str:
+    """Return a text or a whole number as a text; empty for anything else."""
+    try:
+        return str(_decode_plain(raw)) if _given(raw) else ""
+    except _UNREADABLE:
+        return ""
+
+
+def _word_of_status(status: int) -> ErrorWord:
+    match status:
+        case 401 | 403:
+            return "unauthorized"
+        case 404:
+            return "model_not_found"
+        case 408:
+            return "timeout_upstream"
+        case 429:
+            return "rate_limited"
+        case _:
+            return "bad_request" if 400 <= status < 500 else "server_error"  # noqa: PLR2004 - the range of client errors
