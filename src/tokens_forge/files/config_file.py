@@ -1,0 +1,377 @@
+"""`config.toml`: read whole, every problem told at once with its file, line, table, value and next step.
+
+What is a problem is decided by the records of `core/config.py` and its `check`, and here only for what no value shows
+by itself: names that headers can't carry, time zones, files that others can read. This file also resolves where
+credentials are; their values are never part of a problem, a stored config or a change. It writes nothing.
+"""
+
+import hashlib
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import inspect
+
+from tokens_forge.core.config import (
+    CREDENTIAL_FORMS,
+    KEYED_TABLES,
+    TABLES,
+    Balance,
+    Config,
+    Finding,
+    Key,
+    Model,
+    Route,
+    Table,
+    Upstream,
+    check,
+    did_you_mean,
+)
+from tokens_forge.core.errors import ConfigError, Problem
+from tokens_forge.core.plain import encode
+from tokens_forge.core.visible import visible
+from tokens_forge.files.config_shape import faults
+from tokens_forge.files.paths import read_private
+from tokens_forge.files.toml_lines import dotted, line_of, lines
+from tokens_forge.files.zones import zone
+
+Further = Callable[[Config], Iterable[Finding]]
+"""Findings that need more than the config, such as prices; told with their lines like all others."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MODEL_NAME = re.compile(r"[!-~]{1,200}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_STANDS_AT = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
+
+_STAND_INS: dict[str, Table] = {
+    "balance": Balance(kind="free"),
+    "upstream": Upstream(dialect="openai", base_url="https://stand-in.invalid/v1", credential="none"),
+    "route": Route(route_class="local", upstream="", balance="", serves=("*",)),
+    "model": Model(routes=("",)),
+    "key": Key(),
+}
+"""What takes the place of an entry with faults of its own, so that what refers to it is not blamed too."""
+
+
+def load(path: Path) -> Config:
+    """Return the config in the file `path`.
+
+    Raises ConfigError with every problem that is no warning.
+    """
+    config, problems = read(path)
+    errors = tuple(problem for problem in problems if not problem.warning)
+    if config is None or errors:
+        raise ConfigError(errors)
+    return config
+
+
+def read(path: Path, further: Iterable[Further] = ()) -> tuple[Config | None, tuple[Problem, ...]]:
+    """Return the config in the file `path`, and its problems in the order of its lines, warnings among them.
+
+    There is no config when any problem is an error. Each of `further` is asked when the shape of the file is right.
+    """
+    text = _text(path)
+    if isinstance(text, Problem):
+        return None, (text,)
+    tables = _tables(path, text)
+    if isinstance(tables, Problem):
+        return None, (tables,)
+    converted = _converted(tables)
+    found = [*converted.findings, *_names(tables)]
+    for ask in (
+        check,
+        _unsafe_urls,
+        _misplaced_secrets,
+        _zone_unknown,
+        *((*further, _open_to_others(path)) if not found else ()),
+    ):
+        found += [finding for finding in ask(converted.config) if finding.path[:2] not in converted.faulty]
+    at = lines(text)
+    placed = sorted(((line_of(at, finding.path), finding) for finding in found), key=lambda place: place[0])
+    problems = tuple(_problem(path, line, finding) for line, finding in placed)
+    return (None if any(not problem.warning for problem in problems) else converted.config), problems
+
+
+def stored(config: Config) -> tuple[str, bytes]:
+    """Return the digest that names `config` in the ledger (``c_`` and 16 hex digits), and the bytes to keep.
+
+    The bytes hold where credentials are (``env:NAME``), never a credential.
+    """
+    data = encode(config)
+    return f"c_{hashlib.sha256(data).hexdigest()[:16]}", data
+
+
+def credential(upstream: Upstream, config_path: Path, environ: Mapping[str, str]) -> str | None:
+    """Return the credential that `upstream` names, or None for ``none``.
+
+    A file is looked for beside the config and is read without one line feed at its end. Raises ConfigError with the
+    next step when the variable is not set, the file can't be read, or what is there can't be sent in a header.
+    """
+    form, _, name = upstream.credential.partition(":")
+    match form:
+        case "env":
+            value = environ.get(name, "")
+            missing = f"the variable `{name}` is not set: `export {name}=…` where `tf serve` is started"
+        case "file":
+            value, missing = _credential_file(config_path, name)
+        case _:
+            return None
+    if not value:
+        raise ConfigError((Problem(where=upstream.credential, what=missing),))
+    if not re.fullmatch(r"[!-~]+", value):
+        what = "what is there is no credential: it must be one line of letters, digits and signs, without spaces"
+        raise ConfigError((Problem(where=upstream.credential, what=what),))
+    return value
+
+
+def unresolved(config_path: Path, environ: Mapping[str, str]) -> Further:
+    """Return a question for `read`: which upstreams' credentials can't be resolved."""
+
+    def ask(config: Config) -> Iterator[Finding]:
+        for name, upstream in config.upstream.items():
+            try:
+                credential(upstream, config_path, environ)
+            except ConfigError as error:
+                yield Finding(path=("upstream", name, "credential"), what=error.problems[0].what)
+
+    return ask
+
+
+def changes(old: Config | None, new: Config) -> tuple[str, ...]:
+    """Return a line for each value that differs: ``route.relay.price.list: 0.35 → 0.30``.
+
+    A value that is only on one side has ``-`` on the other; defaults of an entry that is new or gone are left out.
+    Without an `old` config everything is new.
+    """
+    before, after = _leaves(old or Config(), ()), _leaves(new, ())
+    said = {**_said(old or Config(), ()), **_said(new, ())}
+    return tuple(
+        visible(f"{dotted(path)}: {before.get(path, '-')} → {after.get(path, '-')}")
+        for path in dict.fromkeys((*before, *after))
+        if before.get(path) != after.get(path) and ((path in before and path in after) or path in said)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Converted:
+    """A file's tables as records; where an entry has faults, a stand-in is in its place."""
+
+    config: Config
+    findings: tuple[Finding, ...]
+    faulty: frozenset[tuple[str, ...]]
+
+
+def _text(path: Path) -> str | Problem:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Problem(where=str(path), what="there is no config here: `tf init` writes one")
+    except OSError as error:
+        return Problem(where=str(path), what=f"it can't be read ({error.strerror})")
+    try:
+        return data.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return Problem(where=f"{path}:{line}", what="this is not UTF-8 text: save the file as UTF-8")
+
+
+def _tables(path: Path, text: str) -> dict[str, object] | Problem:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        place = _STANDS_AT.search(said)
+        line = (place and place[1]) or text.rstrip("\n").count("\n") + 1
+        what = _STANDS_AT.sub("", said)
+        return Problem(where=f"{path}:{line}", what=visible(f"this is not TOML: {what[:1].lower()}{what[1:]}"))
+    except (ValueError, ArithmeticError):
+        # Python refuses integers of more than 4,300 digits, and decimals with an exponent beyond its own range.
+        return Problem(where=str(path), what="a number in it has too many digits")
+    except RecursionError:
+        return Problem(where=str(path), what="its brackets are nested too deeply")
+
+
+def _converted(tables: Mapping[str, object]) -> _Converted:
+    findings: list[Finding] = []
+    faulty: set[tuple[str, ...]] = set()
+    found: dict[str, object] = {}
+    for table, value in tables.items():
+        if kind := TABLES.get(table):
+            own = list(faults(value, inspect.type_info(kind), (table,)))
+            if not own:
+                found[table] = msgspec.convert(value, kind)
+        elif kind := KEYED_TABLES.get(table):
+            own = list(_keyed_faults(table, value, kind))
+            bad = {finding.path[:2] for finding in own}
+            faulty |= bad
+            found[table] = {
+                name: _STAND_INS[table] if (table, name) in bad else msgspec.convert(entry, kind)
+                for name, entry in _entries(value).items()
+            }
+        else:
+            own = [Finding(path=(table,), what=_unknown(table, value))]
+        findings += own
+    return _Converted(config=Config(**cast("Any", found)), findings=tuple(findings), faulty=frozenset(faulty))
+
+
+def _keyed_faults(table: str, value: object, kind: type[Table]) -> Iterator[Finding]:
+    entries = _entries(value)
+    if not isinstance(value, dict):
+        yield Finding(path=(table,), what=f"each has a name of your choice: write `[{table}.NAME]`")
+    for name, entry in entries.items():
+        if isinstance(entry, dict):
+            yield from faults(cast("dict[str, object]", entry), inspect.type_info(kind), (table, name))
+        else:
+            yield Finding(path=(table, name), what=f"this stands in no named table: write `[{table}.NAME]` above it")
+
+
+def _entries(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _unknown(name: str, value: object) -> str:
+    if isinstance(value, dict | list):
+        return f"no such table.{did_you_mean(name, (*TABLES, *KEYED_TABLES))}"
+    home = next((table for table, kind in TABLES.items() if name in kind.__struct_fields__), "")
+    return "this stands above all tables: " + (f"it belongs in `[{home}]`" if home else "write it in its table")
+
+
+def _names(tables: Mapping[str, object]) -> Iterator[Finding]:
+    """Find names that a reply's headers or a candidate's ``ROUTE/MODEL`` can't carry."""
+    for table in KEYED_TABLES:
+        for name in _entries(tables.get(table)):
+            if table == "model" and not _MODEL_NAME.fullmatch(name):
+                yield Finding(path=(table, name), what="a model's name has no spaces, and only ASCII characters")
+            elif table != "model" and not _NAME.fullmatch(name):
+                yield Finding(
+                    path=(table, name),
+                    what="a name begins with a letter or digit and has up to 64 letters, digits, `.`, `_` and `-`",
+                )
+
+
+def _unsafe_urls(config: Config) -> Iterator[Finding]:
+    """Find URLs that hold a secret, which would be kept and shown with the config, or send one in the clear."""
+    for name, upstream in config.upstream.items():
+        path = ("upstream", name, "base_url")
+        if any(mark in upstream.base_url for mark in "@?#"):
+            yield Finding(
+                path=path,
+                what="a base URL holds no user, password or query: write `https://HOST/PATH`, and the secret "
+                f"where `credential` says ({CREDENTIAL_FORMS})",
+            )
+        elif _in_the_clear(upstream):
+            yield Finding(
+                path=path,
+                what=f"`{upstream.base_url}` would send the credential unencrypted: write `https://`, or "
+                "`allow_http = true` if nobody listens between here and there",
+            )
+
+
+def _misplaced_secrets(config: Config) -> Iterator[Finding]:
+    """Find secrets written where the name of a variable belongs. The value is not repeated."""
+    for name, upstream in config.upstream.items():
+        form, _, variable = upstream.credential.partition(":")
+        if form == "env" and not _VARIABLE.fullmatch(variable):
+            yield Finding(
+                path=("upstream", name, "credential"),
+                what="after `env:` stands the name of a variable (letters, digits and `_`), not the credential itself",
+            )
+
+
+def _in_the_clear(upstream: Upstream) -> bool:
+    if not upstream.base_url.startswith("http://") or upstream.credential == "none" or upstream.allow_http:
+        return False
+    try:
+        host = urlsplit(upstream.base_url).hostname or ""
+        return host != "localhost" and not ip_address(host).is_loopback
+    except ValueError:  # a name, or brackets around what is no address
+        return True
+
+
+def _zone_unknown(config: Config) -> Iterator[Finding]:
+    try:
+        zone(config.report.timezone)
+    except ConfigError as error:
+        yield Finding(path=("report", "timezone"), what=error.problems[0].what)
+
+
+def _open_to_others(config_path: Path) -> Further:
+    def ask(config: Config) -> Iterator[Finding]:
+        for name, upstream in config.upstream.items():
+            form, _, written = upstream.credential.partition(":")
+            if form != "file":
+                continue
+            file = _beside(config_path, written)
+            try:
+                mode = file.lstat().st_mode
+            except OSError:
+                continue  # `credential` says so when it is needed
+            if mode & (stat.S_IRWXG | stat.S_IRWXO) and stat.S_ISREG(mode):
+                yield Finding(
+                    path=("upstream", name, "credential"),
+                    what=f"others on this machine can read {file}: `chmod 600 {file}`",
+                    warning=True,
+                )
+
+    return ask
+
+
+def _credential_file(config_path: Path, name: str) -> tuple[str, str]:
+    """Return what a credential's file holds, and what is wrong when that is nothing."""
+    file = _beside(config_path, name)
+    try:
+        data, _ = read_private(file)
+    except OSError as error:
+        reason = "it is a symbolic link" if file.is_symlink() else error.strerror
+        return "", f"the file {file} can't be read ({reason}): put the credential there, and `chmod 600 {file}`"
+    return data.decode("ascii", "replace").removesuffix("\n"), f"the file {file} is empty: put the credential there"
+
+
+def _beside(config_path: Path, written: str) -> Path:
+    return config_path.parent / os.path.expanduser(written)  # noqa: PTH111 - Path's raises for an unknown user
+
+
+def _problem(path: Path, line: int, finding: Finding) -> Problem:
+    """Return the finding as told to the user: ``config.toml:41 [route.fast] balance``, then what is wrong."""
+    first = finding.path[0]
+    table = finding.path[: 2 if first in KEYED_TABLES else 1 if first in TABLES else 0]
+    place = f"{path}:{line}", f"[{dotted(table)}]" if table else "", dotted(finding.path[len(table) :])
+    where = " ".join(part for part in place if part)
+    return Problem(where=visible(where), what=visible(finding.what), warning=finding.warning)
+
+
+def _leaves(value: object, path: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+    """Return every value below `value`, defaults too, as its text; a tuple is one value."""
+    if isinstance(value, msgspec.Struct):
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        parts = {name: cast("object", getattr(value, field)) for name, field in names}
+    elif isinstance(value, dict):
+        parts = cast("dict[str, object]", value)
+    else:
+        return {path: _told(value)}
+    return {own: told for name, part in parts.items() for own, told in _leaves(part, (*path, name)).items()}
+
+
+def _said(config: Config, path: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+    """Return the values below `config` that are no defaults."""
+    return _leaves(msgspec.to_builtins(config, builtin_types=(Decimal, date)), path)
+
+
+def _told(value: object) -> str:
+    match value:
+        case None | "":
+            return "-"
+        case str():
+            return value
+        case _:
+            return encode(value).decode().strip('"')
