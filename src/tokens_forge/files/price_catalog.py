@@ -1,0 +1,237 @@
+"""From genai-prices' bundled data and the routes' own sheets to rate cards.
+
+Decides which rates a route charges and what the provider's list price is. It asks no network and takes no newer data
+than the package was released with: a price has a source and a date. What a usage costs is `core/prices.py`'s part.
+"""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from importlib.metadata import version
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tokens_forge.core import plain
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, ListShare, Route, Sheet
+from tokens_forge.core.money import scaled
+from tokens_forge.core.prices import Cards, RateCard, Tier
+
+if TYPE_CHECKING:
+    from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, Provider
+
+SHEET_SOURCE = "route sheet"
+"""`source` of a card that a route's own sheet made."""
+
+MOST_REMEMBERED = 4_096
+"""Models whose cards are kept; names come from clients, so there is no end of them."""
+
+_RATES = {
+    "input_mtok": ("input", 0),
+    "cache_read_mtok": ("cache_read", 0),
+    "cache_write_mtok": ("cache_write_5m", 0),
+    "cache_write_5m_mtok": ("cache_write_5m", 0),
+    "cache_write_1h_mtok": ("cache_write_1h", 0),
+    "input_audio_mtok": ("audio_in", 0),
+    "input_image_mtok": ("image_in", 0),
+    "output_mtok": ("output", 0),
+    "output_reasoning_mtok": ("reasoning", 0),
+    "output_audio_mtok": ("audio_out", 0),
+    "requests_kcount": ("requests", -3),
+    "web_searches_kcount": ("searches", -3),
+}
+"""The catalogue's price to our usage class and the power of ten to what our rate buys (a count's rate is for one)."""
+
+_ANY_DAY = date(1970, 1, 1)
+_Item = TypeVar("_Item")
+
+
+class Catalog:
+    """The list prices that come with this version of genai-prices. Its data is loaded at the first question."""
+
+    def __init__(self) -> None:
+        self._providers: list[Provider] | None = None
+        self._remembered: dict[tuple[str, str, str], tuple[RateCard, ...]] = {}
+
+    def cards(self, *, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
+        """Return a model's list prices in USD, in the order in which a later one goes before an earlier one.
+
+        The provider is the one named, else the one at `base_url`, else the one whose models are named so. A server on
+        this machine or in a private network is nobody's: without a name it has no list price. None known: empty.
+        """
+        key = (base_url, provider, model)
+        if key not in self._remembered:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = self._find(base_url, provider, model)
+        return self._remembered[key]
+
+    def _find(self, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
+        if not provider and _is_private(base_url):
+            return ()
+        providers = self._load()
+        # `openai/gpt-5` is its own name at an aggregator, and elsewhere gpt-5 (CASES 13).
+        for name in dict.fromkeys((model, model.rpartition("/")[2])):
+            found = _provider(providers, base_url, provider, name)
+            if found is not None and (info := found.find_model(name, all_providers=providers)) is not None:
+                owner = next(other for other in providers if any(info is own for own in other.models))
+                return _model_cards(info, name=f"{owner.id}/{info.id}")
+        return ()
+
+    def _load(self) -> "list[Provider]":
+        if self._providers is None:
+            # Loading takes a tenth of a second and more: only commands that price pay it.
+            from genai_prices.data import providers  # noqa: PLC0415 - as the comment says
+
+            self._providers = providers
+        return self._providers
+
+
+def route_cards(
+    config: Config, route_name: str, upstream_model: str, catalog: Catalog
+) -> tuple[tuple[RateCard, ...], tuple[RateCard, ...]]:
+    """Return what the route charges for `upstream_model`, and the provider's list price of the same model.
+
+    The route's dated sheets for the model go first, else its `price`; either may be empty. A sheet or a list price is
+    found by the upstream's name of the model, else by the name that clients ask for.
+    """
+    route = config.route[route_name]
+    upstream = config.upstream[route.upstream]
+    names = tuple(_names(route, upstream_model))
+    listed = _first(catalog.cards(base_url=upstream.base_url, provider=upstream.provider, model=name) for name in names)
+    sheets = _first(route.prices.get(name, ()) for name in names)
+    if sheets:
+        card_id = f"{route_name}/{upstream_model}"
+        dated = sorted(sheets, key=lambda sheet: sheet.valid_from)
+        return tuple(_sheet_card(sheet, card_id) for sheet in dated), listed
+    match route.price:
+        case None:
+            return (), listed
+        case ListShare(list=share, fx=fx):
+            fx = Decimal(1) if fx is None else fx
+            return tuple(msgspec.structs.replace(card, list_share=share, fx=fx) for card in listed), listed
+        case "list":
+            return listed, listed
+
+
+def stored(cards: Cards) -> tuple[str, bytes]:
+    """Return the digest of the cards in use (``p_`` and 16 hex digits) and the bytes to keep under it."""
+    data = plain.encode(Cards(charge=dict(sorted(cards.charge.items())), list=dict(sorted(cards.list.items()))))
+    return f"p_{hashlib.sha256(data).hexdigest()[:16]}", data
+
+
+def _first(found: Iterator[tuple[_Item, ...]]) -> tuple[_Item, ...]:
+    return next((items for items in found if items), ())
+
+
+def _names(route: Route, upstream_model: str) -> Iterator[str]:
+    yield upstream_model
+    if isinstance(route.serves, dict):
+        for asked, served in route.serves.items():
+            if served == upstream_model and asked != upstream_model:
+                yield asked
+
+
+def _sheet_card(sheet: Sheet, card_id: str) -> RateCard:
+    return RateCard(
+        id=card_id,
+        source=SHEET_SOURCE,
+        unit=sheet.unit,
+        per=sheet.per,
+        rates=dict(sheet.rates()),
+        valid_from=sheet.valid_from,
+    )
+
+
+def _is_private(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local"))
+    return address.is_private
+
+
+def _provider(providers: "Sequence[Provider]", base_url: str, name: str, model: str) -> "Provider | None":
+    if name:
+        wanted = name.strip().lower()
+        by_id = (provider for provider in providers if provider.id == wanted)
+        alike = (
+            provider for provider in providers if provider.provider_match and provider.provider_match.is_match(wanted)
+        )
+        return next(by_id, None) or next(alike, None)
+    at_url = (provider for provider in providers if re.match(provider.api_pattern, base_url))
+    of_model = (provider for provider in providers if provider.model_match and provider.model_match.is_match(model))
+    return next(at_url, None) or next(of_model, None)
+
+
+def _model_cards(info: "ModelInfo", *, name: str) -> tuple[RateCard, ...]:
+    """Return a card for each of a model's prices; none when it is sold by measures that no usage of ours has.
+
+    The catalogue takes the last price whose condition is met and the first when none is, so the first has none here.
+    """
+    from genai_prices.types import ConditionalPrice, ModelPrice  # noqa: PLC0415 - as in `_load`
+
+    prices = [ConditionalPrice(prices=info.prices)] if isinstance(info.prices, ModelPrice) else info.prices
+    source = f"genai-prices {version('genai-prices')}"
+    cards: list[RateCard] = []
+    for number, price in enumerate(prices):
+        rates, tiers = _rates(price.prices)
+        valid_from, hours = _condition(price) if number else (None, None)
+        cards.append(
+            RateCard(
+                id=name,
+                source=source,
+                unit=CATALOGUE_UNIT,
+                per="mtok",
+                rates=rates,
+                valid_from=valid_from,
+                hours=hours,
+                tiers=tiers,
+                context_window=info.context_window,
+            )
+        )
+    return tuple(cards) if any(card.rates for card in cards) else ()
+
+
+def _condition(price: "ConditionalPrice") -> tuple[date | None, tuple[time, time] | None]:
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `_load`
+
+    match price.constraint:
+        case None:
+            return None, None
+        case StartDateConstraint(start_date=day):
+            return day, None
+        case hours:
+            return None, (_utc(hours.start_time), _utc(hours.end_time))
+
+
+def _utc(clock: time) -> time:
+    """Return a time of day in UTC; one without a zone is."""
+    return datetime.combine(_ANY_DAY, clock).astimezone(UTC).time() if clock.tzinfo else clock
+
+
+def _rates(prices: "ModelPrice") -> tuple[dict[str, Decimal], tuple[Tier, ...]]:
+    """Return the base rates, and for each threshold the rates above it, of the classes that change there or before."""
+    base: dict[str, Decimal] = {}
+    above: dict[str, dict[int, Decimal]] = {}
+    for key, (usage_class, power) in _RATES.items():
+        value = vars(prices).get(key)
+        if value is None:
+            continue
+        if isinstance(value, Decimal):
+            base[usage_class] = scaled(value, power)
+            continue
+        base[usage_class] = scaled(value.base, power)
+        above[usage_class] = {tier.start: scaled(tier.price, power) for tier in value.tiers}
+    starts = sorted({start for rates in above.values() for start in rates})
+    return base, tuple(Tier(above=start, rates=_reached(above, start)) for start in starts)
+
+
+def _reached(above: dict[str, dict[int, Decimal]], start: int) -> dict[str, Decimal]:
+    reached = {usage_class: [at for at in rates if at <= start] for usage_class, rates in above.items()}
+    return {usage_class: above[usage_class][max(starts)] for usage_class, starts in reached.items() if starts}
