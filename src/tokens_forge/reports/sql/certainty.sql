@@ -1,0 +1,4 @@
+-- How sure the charges of each group are.
+select {groups}, certainty, sum(charge)
+from spent
+group by {groups}, certainty;

@@ -1,0 +1,329 @@
+"""Spend adds the ledger's charges exactly, apart by unit, and says how sure they are."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledgers import (
+    DAY,
+    Ledger,
+    at,
+    call_id,
+    fell_back,
+    held_official,
+    held_relay,
+    paid_relay,
+    refused,
+    routed,
+    settled_official,
+    settled_relay,
+)
+
+from tokens_forge.core.entries import Adjusted
+from tokens_forge.core.errors import LedgerDamaged, LedgerError
+from tokens_forge.files import ledger_reader
+from tokens_forge.files.pages import page_path
+from tokens_forge.reports.periods import Period
+from tokens_forge.reports.spend import Spend, document, spend
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NEXT = "2026-11-25"
+
+
+def november(folder: Path, by: Sequence[str] = ("balance",)) -> Spend:
+    """Return what was spent in November 2026 in UTC."""
+    period = Period(since=datetime(2026, 11, 1, tzinfo=UTC), until=datetime(2026, 12, 1, tzinfo=UTC), label="")
+    return spend(folder, period, by=by, zone=UTC)
+
+
+def test_units_are_never_blended(tmp_path: Path) -> None:
+    """Charges in CNY and in USD stand apart in rows and totals, each with its list price and saving (CASES 46)."""
+    ledger = Ledger(tmp_path)
+    fell_back(ledger)
+    paid_relay(ledger, "10:00:01", n=2)
+    paid_relay(ledger, "10:00:02", n=3)
+
+    usage = {"input": 800, "cache_read": 1600, "output": 600, "reasoning": 200}
+    relay: dict[str, object] = {
+        "unit": "CNY",
+        "calls": 2,
+        "charge": "0.04",
+        "list": "0.0072",
+        "list_unit": "USD",
+        "saving": "0.001566197184",
+        "usage": usage,
+        "certainty": {"computed": "0.04"},
+    }
+    credit: dict[str, object] = {
+        "unit": "USD",
+        "calls": 1,
+        "charge": "0.0036",
+        "list": "0.0036",
+        "list_unit": "USD",
+        "saving": "0",
+        "usage": {name: count // 2 for name, count in usage.items()},
+        "certainty": {"computed": "0.0036"},
+    }
+    counts = {"unpriced_calls": 0, "unlisted_calls": 0}
+    expected = {
+        "from": at("00:00:00", "2026-11-01"),
+        "to": at("00:00:00", "2026-12-01"),
+        "timezone": "UTC",
+        "by": ["balance"],
+        "rows": [{"balance": "rmb-wallet", **relay}, {"balance": "openai-credit", **credit}],
+        "totals": [{**relay, **counts}, {**credit, **counts}],
+    }
+    assert expected == document(november(tmp_path))
+
+
+def test_each_attempt_counts_and_a_call_counts_once(tmp_path: Path) -> None:
+    """Two attempts of one call that both cost something are two charges and one call (CASES 22)."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    first = settled_relay(call, final=False, outcome="unanswered", certainty="estimated")
+    second = settled_relay(call, n=2)
+    ledger.add(at("10:00:00"), routed(call), held_relay(call), first, held_relay(call, n=2), second)
+
+    (row,) = november(tmp_path).rows
+
+    assert (row.calls, row.charge) == (1, Decimal("0.04"))
+    assert row.certainty == {"computed": Decimal("0.02"), "estimated": Decimal("0.02")}
+
+
+def test_every_dimension(tmp_path: Path) -> None:
+    """Every dimension groups by what the entry says; a name twice counts once."""
+    fell_back(Ledger(tmp_path))
+    by = ("key", "model", "route", "balance", "class", "task", "agent", "upstream", "upstream_model", "month", "key")
+
+    (row,) = november(tmp_path, by).rows
+
+    expected = {
+        "key": "aider",
+        "model": "smart",
+        "route": "official",
+        "balance": "openai-credit",
+        "class": "direct",
+        "task": "research-42",
+        "agent": "OpenAI/Python 3.54.0",
+        "upstream": "openai",
+        "upstream_model": "gpt-5",
+        "month": "2026-11",
+    }
+    assert expected == row.dimensions
+
+
+def test_a_wrong_dimension_is_named(tmp_path: Path) -> None:
+    """A dimension that there is not says which was meant."""
+    with pytest.raises(ValueError, match=r"can't group by `keys`\. Did you mean `key`\?"):
+        november(tmp_path, ("keys",))
+
+
+def test_no_ledger_and_an_empty_period(tmp_path: Path) -> None:
+    """Nothing spent is an answer without rows."""
+    assert (november(tmp_path / "ledger").rows, november(tmp_path / "ledger").totals) == ((), ())
+    fell_back(Ledger(tmp_path), day="2026-12-24")
+    assert (november(tmp_path).rows, november(tmp_path).refused_calls) == ((), 0)
+
+
+def test_days_are_those_of_the_reports_timezone(tmp_path: Path) -> None:
+    """A call at 23:30 UTC belongs to the next day in Berlin, and the days sum to the range (CASES 44)."""
+    ledger = Ledger(tmp_path)
+    paid_relay(ledger, "22:30:00", n=1)
+    paid_relay(ledger, "23:30:00", n=2)
+    paid_relay(ledger, "01:00:00", n=3, day=NEXT)
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    period = Period(since=start, until=datetime(2026, 12, 1, tzinfo=UTC), label="")
+
+    found = spend(tmp_path, period, by=("key", "day", "hour"), timezone="Europe/Berlin", zone=BERLIN)
+
+    expected = [
+        {"key": "aider", "day": "2026-11-24", "hour": "2026-11-24T23:00+01:00"},
+        {"key": "aider", "day": "2026-11-25", "hour": "2026-11-25T00:00+01:00"},
+        {"key": "aider", "day": "2026-11-25", "hour": "2026-11-25T02:00+01:00"},
+    ]
+    assert expected == [row.dimensions for row in found.rows]
+    assert sum(row.charge for row in found.rows) == found.totals[0].charge == Decimal("0.06")
+
+
+def test_a_period_has_its_first_moment_and_not_its_end(tmp_path: Path) -> None:
+    """An entry at the first moment of a period is in it, one at its end is in the next."""
+    ledger = Ledger(tmp_path)
+    paid_relay(ledger, "10:00:00", n=1)
+    paid_relay(ledger, "11:00:00", n=2)
+    since = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+    found = spend(tmp_path, Period(since=since, until=since + timedelta(hours=1), label=""), zone=UTC)
+
+    assert found.totals[0].calls == 1
+
+
+def test_corrections_are_taken_off(tmp_path: Path) -> None:
+    """What was given back lowers charge and raises saving in the period of the correction, and is no call."""
+    ledger = Ledger(tmp_path)
+    call = fell_back(ledger, day="2026-10-24")
+    paid_relay(ledger, "10:00:00", n=2)
+    own = Adjusted(balance="openai-credit", amount="0.0006", unit="USD", reason="correction", corrects=call)
+    other = Adjusted(balance="rmb-wallet", amount="-0.01", unit="CNY", reason="correction", corrects=call)
+    topup = Adjusted(balance="openai-credit", amount="5", unit="USD", reason="topup")
+    ledger.add(at("11:00:00"), own, other, topup)
+
+    found = november(tmp_path, ("key", "balance"))
+
+    relay, credit = found.rows
+    assert (credit.dimensions["key"], credit.calls, credit.charge, credit.list) == ("aider", 0, Decimal("-0.0006"), 0)
+    assert (credit.saving, credit.certainty) == (Decimal("0.0006"), {"computed": Decimal("-0.0006")})
+    # The card of the attempt on the other balance says nothing about CNY.
+    assert (relay.charge, relay.saving) == (Decimal("0.03"), None)
+
+
+def test_corrections_convert_at_the_cards_rate(tmp_path: Path) -> None:
+    """The saving of a corrected charge moves by the exchange rate of the card that priced it."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    card = settled_official(call).card
+    assert card is not None
+    shared = settled_relay(call, card=msgspec.structs.replace(card, fx="7.1"), saving="0.001")
+    ledger.add(at("10:00:00"), routed(call), held_relay(call), shared)
+    ledger.add(
+        at("10:00:01"), Adjusted(balance="rmb-wallet", amount="0.0071", unit="CNY", reason="refund", corrects=call)
+    )
+
+    (row,) = november(tmp_path).rows
+
+    assert (row.charge, row.saving) == (Decimal("0.0129"), Decimal("0.002"))
+
+
+def test_a_corrected_pool_saves_as_before(tmp_path: Path) -> None:
+    """A pool's saving is its list price, whatever its count is corrected by; an unknown one stays unknown."""
+    ledger = Ledger(tmp_path)
+    call = paid_relay(ledger, "10:00:00", card=None, saving="0.0036")
+    without = paid_relay(ledger, "10:00:01", n=2, list="", list_unit="", saving="")
+    for corrected in (call, without):
+        correction = Adjusted(balance="rmb-wallet", amount="0.01", unit="CNY", reason="correction", corrects=corrected)
+        ledger.add(at("11:00:00"), correction)
+
+    assert [(row.charge, row.saving) for row in november(tmp_path).rows] == [
+        (Decimal("0.01"), None),
+        (Decimal("0.01"), Decimal("0.0036")),
+    ]
+
+
+def test_a_correction_of_what_cost_nothing_is_damage(tmp_path: Path) -> None:
+    """A correction must name a call with a charge."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    ledger.add(at("10:00:00"), routed(call), refused(call))
+    ledger.add(at("10:00:00"), Adjusted(balance="b", amount="1", unit="USD", reason="refund", corrects=call))
+
+    with pytest.raises(LedgerDamaged, match=r"names the call tf_.*, which has no charge to correct"):
+        november(tmp_path)
+
+
+def test_unpriced_and_unlisted_calls_are_counted(tmp_path: Path) -> None:
+    """A call without a price is counted in every total, never a silent zero (CASES 12)."""
+    ledger = Ledger(tmp_path)
+    paid_relay(ledger, "10:00:00")
+    paid_relay(ledger, "10:00:01", n=2, charge="0", certainty="unpriced", saving="", card=None, lines=())
+    paid_relay(ledger, "10:00:02", n=3, list="", list_unit="", saving="")
+
+    found = november(tmp_path)
+
+    (total,) = found.totals
+    assert (total.calls, total.unpriced_calls, total.unlisted_calls) == (3, 1, 1)
+    assert (total.charge, total.list, total.list_unit, total.saving) == (
+        Decimal("0.04"),
+        Decimal("0.0072"),
+        "USD",
+        None,
+    )
+    assert total.certainty == {"computed": Decimal("0.04"), "unpriced": Decimal(0)}
+    assert [(row.list_unit, row.list, row.calls) for row in found.rows] == [
+        ("", None, 1),
+        ("USD", Decimal("0.0072"), 2),
+    ]
+
+
+def test_list_prices_in_two_units_have_no_total(tmp_path: Path) -> None:
+    """List prices in several units are not summed."""
+    ledger = Ledger(tmp_path)
+    paid_relay(ledger, "10:00:00")
+    paid_relay(ledger, "10:00:01", n=2, list="0.02", list_unit="CNY", saving="0")
+
+    (total,) = november(tmp_path).totals
+
+    assert (total.list, total.list_unit, total.saving, total.charge) == (None, "", None, Decimal("0.04"))
+
+
+def test_refused_calls_are_counted_apart(tmp_path: Path) -> None:
+    """A refused call is no call that cost nothing (CASES 48)."""
+    ledger = Ledger(tmp_path)
+    fell_back(ledger)
+    call = call_id(at("11:00:00"))
+    ledger.add(at("11:00:00"), routed(call), refused(call))
+
+    assert (november(tmp_path).refused_calls, november(tmp_path).totals[0].calls) == (1, 1)
+
+
+def test_a_torn_line_is_not_seen(tmp_path: Path) -> None:
+    """A page that ends in the middle of a line is summed up to its last whole one, at every cut."""
+    ledger = Ledger(tmp_path)
+    fell_back(ledger)
+    path = page_path(tmp_path, DAY)
+    whole = path.read_bytes()
+    paid_relay(ledger, "11:00:00", n=2)
+    more = path.read_bytes()
+    for size in (len(whole) + 1, len(more) - 1):
+        path.write_bytes(more[:size])
+        assert [total.unit for total in november(tmp_path).totals] == ["USD"]
+
+
+def test_a_line_that_is_no_json(tmp_path: Path) -> None:
+    """Damage is an error that names the command which finds the line."""
+    fell_back(Ledger(tmp_path))
+    with page_path(tmp_path, DAY).open("ab") as page:
+        page.write(b"nonsense\n" * 100_000)
+
+    with pytest.raises(LedgerDamaged, match=r"`tf ledger verify` names the line"):
+        november(tmp_path)
+
+
+def test_a_page_that_cant_be_read(tmp_path: Path) -> None:
+    """A page that can't be read is an error, not a smaller sum."""
+    fell_back(Ledger(tmp_path))
+    page_path(tmp_path, NEXT).mkdir()
+
+    with pytest.raises(LedgerError, match=r"2026-11-25.jsonl: Is a directory"):
+        november(tmp_path)
+
+
+def test_pages_larger_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of any size give the same sums."""
+    ledger = Ledger(tmp_path)
+    for n in range(30):
+        paid_relay(ledger, "10:00:00", n=n)
+    monkeypatch.setattr(ledger_reader, "_BLOCK", 500)
+
+    assert november(tmp_path).totals[0].charge == Decimal("0.6")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.decimals(min_value=0, max_value=10**12, places=12), min_size=1, max_size=6))
+def test_sums_are_exact(tmp_path_factory: pytest.TempPathFactory, charges: list[Decimal]) -> None:
+    """Charges of 12 decimal places sum without loss, large ones too (CASES 9)."""
+    ledger = Ledger(tmp_path_factory.mktemp("ledger"))
+    call = call_id(at("10:00:00"))
+    ledger.add(at("10:00:00"), routed(call))
+    for n, charge in enumerate(charges, 1):
+        ledger.add(
+            at("10:00:00"),
+            held_official(call, n=n),
+            settled_official(call, n=n, charge=format(charge, "f"), final=False),
+        )
+
+    assert sum(charges) == november(ledger.folder).totals[0].charge
