@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tokens_forge.cli import keys
 from tokens_forge.cli.output import hint
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import CONFIG_VARIABLE, DATA_VARIABLE, resolve
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 # The commands, in the order of the help: one line each.
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
