@@ -73,6 +73,7 @@ _EMPTY_NAMES = frozenset(
 _CONTEXT_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})  # OpenAI; llama.cpp
 _CONTEXT_WORDING = re.compile(r"maximum context length|context window|context size", re.IGNORECASE)
 """vLLM, OpenRouter and DeepSeek say it in the message alone."""
+_STATUS = re.compile(r"[45][0-9]{2}")
 _MODEL_NAMES = frozenset({"model_not_found", "model_not_exist"})
 _LIMIT_NAMES = frozenset({"rate_limit_exceeded", "rate_limit_error", "slow_down"})
 _CONTENT_NAMES = frozenset({"content_filter", "content_policy_violation"})
@@ -307,7 +308,7 @@ def upstream_error(status: int, body: bytes) -> ErrorWord:
     """
     error = _error_in(body)
     names = {error.code, error.type}
-    if status < 400 and error.code.isdecimal():  # noqa: PLR2004 - statuses of errors begin at 400
+    if status < 400 and _STATUS.fullmatch(error.code):  # noqa: PLR2004 - statuses of errors begin at 400
         status = int(error.code)
     if status == 402 or names & _EMPTY_NAMES:  # noqa: PLR2004 - 402 Payment Required
         return "insufficient_quota"
@@ -320,6 +321,12 @@ def upstream_error(status: int, body: bytes) -> ErrorWord:
     if names & _CONTENT_NAMES:
         return "bad_request"
     return _word_of_status(status)
+
+
+def error_names(body: bytes) -> frozenset[str]:
+    """Return the code and type that an upstream's error gives itself, for a config's own table of errors."""
+    error = _error_in(body)
+    return frozenset({error.code, error.type}) - {""}
 
 
 def names_stream_options(body: bytes) -> bool:

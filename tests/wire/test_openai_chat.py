@@ -1,0 +1,544 @@
+"""Chat completions: what is asked, what is answered, and what passes."""
+
+import base64
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokens_forge.core.errors import RequestError
+from tokens_forge.core.usage import Reading
+from tokens_forge.wire import openai_chat
+from tokens_forge.wire.openai_chat import ChatRequest, Passed, StreamMeter, read_reply, read_request, upstream_body
+from tokens_forge.wire.sse import Event, data_event
+
+HELLO = b'[{"role":"user","content":"hi"}]'
+
+
+def body(rest: bytes = b"", *, messages: bytes = HELLO) -> bytes:
+    """Build a request for model m."""
+    return b'{"model":"m","messages":%s%s}' % (messages, rest)
+
+
+def read(rest: bytes = b"", *, messages: bytes = HELLO) -> ChatRequest:
+    return read_request(body(rest, messages=messages), output_bound=4096)
+
+
+def event(data: bytes, name: str = "") -> Event:
+    return Event(raw=data_event(data), data=data, name=name)
+
+
+def metered(*chunks: bytes, include_usage: bool = True) -> StreamMeter:
+    """Feed `chunks` to a meter."""
+    meter = StreamMeter(include_usage=include_usage)
+    for chunk in chunks:
+        meter.feed(event(chunk))
+    return meter
+
+
+def test_a_request_is_read() -> None:
+    """What routing needs is taken from the body; the rest stays as it is."""
+    request = read(
+        b',"stream":true,"stream_options":{"include_usage":true},"service_tier":"flex","max_tokens":10,"n":3',
+        messages=b'[{"role":"system","content":"s"}, {"role":"user","content":"u"},{"role":"user","content":"v"}]',
+    )
+    assert request.model == "m"
+    assert request.stream
+    assert request.include_usage
+    assert request.tier_asked == "flex"
+    assert request.output_bound == 30
+    assert request.turn == 3
+    assert request.opening == b'{"role":"system","content":"s"}\n{"role":"user","content":"u"}'
+
+
+def test_a_bare_request_takes_the_defaults() -> None:
+    """CASES 31: without a maximum the configured bound stands in; null is as good as absent."""
+    request = read(b',"stream":null,"stream_options":null,"service_tier":null,"max_tokens":null,"n":null')
+    assert not request.stream
+    assert not request.include_usage
+    assert request.tier_asked == ""
+    assert request.output_bound == 4096
+
+
+@pytest.mark.parametrize(
+    ("rest", "bound"),
+    [
+        (b',"max_tokens":10', 10),
+        (b',"max_completion_tokens":20', 20),
+        (b',"max_tokens":10,"max_completion_tokens":20', 20),
+        (b',"max_tokens":10,"n":2', 20),
+        (b',"n":2', 8192),
+    ],
+)
+def test_the_output_bound_is_for_all_choices(rest: bytes, bound: int) -> None:
+    """`max_completion_tokens` goes before the older `max_tokens`; each choice may use it up."""
+    assert bound == read(rest).output_bound
+
+
+def test_an_opening_without_a_user_is_all_messages() -> None:
+    """Every request has an opening, also one that only a system speaks in, or nobody."""
+    assert read(messages=b'[{"role":"system"},{}]').opening == b'{"role":"system"}\n{}'
+    assert read(messages=b"[]").opening == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "message"),
+    [
+        (b"", "invalid_json", "the body is not JSON: Input data was truncated"),
+        (b"{", "invalid_json", "the body is not JSON: Input data was truncated"),
+        (b'{"model":"\xff"}', "invalid_json", "the body is not JSON: 'utf-8' codec can't decode byte 0xff"),
+        (b'{"model":' + b"[" * 99_999, "invalid_json", "the body is not JSON: maximum recursion depth"),
+        (b"[]", "invalid_request", "the body is no JSON object: write one with `model`"),
+        (b'{"model":"m"}', "invalid_request", "`messages`: it is missing: write the list of messages"),
+        (b'{"model":"m","messages":"hi"}', "invalid_request", '`messages`: `"hi"` is not a list of messages'),
+        (
+            b'{"model":"m","messages":"%s"}' % (b"x" * 99),
+            "invalid_request",
+            "`messages`: what was sent is not a list of messages",
+        ),
+        (b'{"messages":[]}', "invalid_request", "`model`: it is missing: write the model's name"),
+        (b'{"messages":[],"model":""}', "invalid_request", "`model`: it is missing: write the model's name"),
+        (b'{"messages":[],"model":7}', "invalid_request", "`model`: `7` is not a model's name"),
+        (body(messages=b"[1]"), "invalid_request", "`messages[0]`: it is not an object with a `role`"),
+        (
+            body(messages=b'[{"role":"system"},{"role":1}]'),
+            "invalid_request",
+            "`messages[1]`: it is not an object with a `role`",
+        ),
+        (body(b',"stream":"yes"'), "invalid_request", '`stream`: `"yes"` is not true or false'),
+        (body(b',"max_tokens":0'), "invalid_request", "`max_tokens`: `0` is not a whole number from 1 to 2147483647"),
+        (body(b',"max_completion_tokens":1.5'), "invalid_request", "`max_completion_tokens`: `1.5` is not a whole"),
+        (body(b',"n":129'), "invalid_request", "`n`: `129` is not a whole number from 1 to 128"),
+        (body(b',"n":-1'), "invalid_request", "`n`: `-1` is not a whole number from 1 to 128"),
+        (body(b',"service_tier":[]'), "invalid_request", "`service_tier`: `[]` is not a tier's name"),
+        (body(b',"stream_options":[]'), "invalid_request", "`stream_options`: `[]` is not an object with"),
+        (
+            body(b',"stream_options":{"include_usage":1}'),
+            "invalid_request",
+            '`stream_options`: `{"include_usage":1}` is not an object with `include_usage`',
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_request_is_refused_by_name(sent: bytes, code: str, message: str) -> None:
+    """A 400 names the member, the value seen and what belongs there; a long value is not repeated."""
+    with pytest.raises(RequestError) as raised:
+        read_request(sent, output_bound=4096)
+    assert (400, code) == (raised.value.status, raised.value.code)
+    assert raised.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [(b"", 0), (b"a", 1), (b"abcd", 1), (b"abcde", 2), ("你好".encode(), 3), ("ab你".encode(), 2)],
+)
+def test_tokens_are_estimated_from_bytes(text: bytes, tokens: int) -> None:
+    """A quarter of a token for an ASCII byte, half a token for any other, rounded up once."""
+    assert tokens == openai_chat.estimate_tokens(text)
+
+
+def test_all_that_is_billed_as_input_is_estimated() -> None:
+    """Tools, functions and a response format are input as messages are; other members are not."""
+    counted = b',"tools":[1,2,3,4],"functions":[5,6],"response_format":{"a":1}'
+    quarters = len(HELLO) + len(b"[1,2,3,4]") + len(b"[5,6]") + len(b'{"a":1}')
+    assert -(-quarters // 4) == read(counted + b',"user":"0123456789"').input_estimate
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}',
+        b'{"type":"image_url","image_url":{"url":"data:image\\/png;base64,%s"}}',
+        b'{"type":"input_audio","input_audio":{"data": "%s","format":"wav"}}',
+        b'{"type":"file","file":{"file_data":"data:application/pdf;base64,%s"}}',
+        b'{"type":"file","file":{"file_data":"%s"}}',
+    ],
+)
+def test_base64_counts_a_fixed_figure(part: bytes) -> None:
+    """A picture's bytes say nothing about its tokens: each inline part counts 1,000."""
+    data = base64.b64encode(bytes(range(256)) * 40)
+    message = b'[{"role":"user","content":[%s,%s]}]'
+    small, large = (
+        read(messages=message % (part % some, part % some)).input_estimate for some in (data[:80], data[:8_000])
+    )
+    assert small == large
+    assert 2_000 < small < 2_100
+
+
+def test_what_only_looks_like_base64_counts_by_its_bytes() -> None:
+    """A short value, or a text about data URLs, is text."""
+    assert read(messages=b'[{"role":"user","data":"abc"}]').input_estimate == 8
+    text = b"data:image/png;base64, is how it begins" + b" x" * 100
+    assert read(messages=b'[{"role":"user","content":"%s"}]' % text).input_estimate == -(-(31 + len(text)) // 4)
+
+
+def test_only_the_model_changes() -> None:
+    """Every other value goes upstream byte for byte: escapes, spaces, digits beyond a float, unknown members."""
+    rest = rb',"seed":12345678901234567890.000,"x":{"a" : "\u00e9\/", "a":1},"stream":false,"stream_options":null'
+    request = read(rest)
+    sent = upstream_body(request, model='n"\u00e9', inject_usage=True)
+    assert '{"model":"n\\"é","messages":'.encode() + HELLO + rest + b"}" == sent
+
+
+def test_of_a_member_given_twice_the_last_is_read_and_sent() -> None:
+    """What was priced is what is sent: a body can't say one model to us and another to the upstream."""
+    request = read(b',"model":"other","max_tokens":1,"max_tokens":2')
+    assert (request.model, request.output_bound) == ("other", 2)
+    sent = upstream_body(request, model="other", inject_usage=False)
+    assert b'{"model":"other","messages":' + HELLO + b',"max_tokens":2}' == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "inject", "sent"),
+    [
+        (b"", True, b',"stream_options":{"include_usage":true}'),
+        (b"", False, b""),
+        (b',"stream_options":null', True, b',"stream_options":{"include_usage":true}'),
+        (b',"stream_options":null', False, b',"stream_options":null'),
+        (
+            b',"stream_options":{"include_usage":false, "x":1}',
+            True,
+            b',"stream_options":{"include_usage":true,"x":1}',
+        ),
+        (b',"stream_options":{"include_usage":true}', False, b',"stream_options":{"include_usage":true}'),
+    ],
+)
+def test_a_stream_is_asked_for_its_usage(options: bytes, inject: bool, sent: bytes) -> None:
+    """CASES 16: usage is obtained from every stream; what else stands in `stream_options` stays."""
+    request = read(b',"stream":true' + options)
+    assert body(b',"stream":true' + sent) == upstream_body(request, model="m", inject_usage=inject)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=4), JSON, max_size=4))
+def test_whatever_else_a_request_says_arrives(rest: dict[str, object]) -> None:
+    """Members that nobody here knows arrive as they were sent."""
+    reserved = {"model", "messages", "stream", "n"}
+    sent: dict[str, object] = {name: value for name, value in rest.items() if name not in reserved}
+    sent |= {"model": "m", "messages": []}
+    request = read_request(json.dumps(sent).encode(), output_bound=1)
+    assert sent | {"model": "x"} == json.loads(upstream_body(request, model="x", inject_usage=True))
+
+
+REPLY = (
+    b'{"id":"chatcmpl-1","object":"chat.completion","model":"gpt-5-2026-08-07","service_tier":"flex","choices":'
+    b'[{"index":0,"message":{"role":"assistant","content":"12345678","refusal":null,"tool_calls":[{"id":"c","function"'
+    b':{"name":"f","arguments":"{}12"}},{"id":"d"}],"function_call":{"arguments":"1234"}},"finish_reason":"stop"},'
+    b'{"index":1,"finish_reason":"length"}],"usage":{"prompt_tokens":1200,"completion_tokens":300,"total_tokens":1500,'
+    b'"prompt_tokens_details":{"cached_tokens":800},"completion_tokens_details":{"reasoning_tokens":100},'
+    b'"cost":0.00095000000000000001}}'
+)
+
+
+def test_a_reply_is_read() -> None:
+    """A reply says who answered, how it ended and what it used; a reported cost keeps every digit."""
+    assert read_reply(REPLY) == openai_chat.Reply(
+        model_served="gpt-5-2026-08-07",
+        upstream_id="chatcmpl-1",
+        finish="stop",
+        tier_served="flex",
+        reading=Reading(usage={"input": 400, "output": 300, "cache_read": 800, "reasoning": 100}),
+        reported_cost=Decimal("0.00095000000000000001"),
+        output_estimate=4,
+    )
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"<html>", b"[]", b"{}", b'{"error":{"code":1},"choices":[]}', b'{"choices":[', b'{"id":"\xff"}']
+)
+def test_what_is_no_reply_is_none(sent: bytes) -> None:
+    """CASES 20: an error text or an empty body is never taken for an answer."""
+    assert read_reply(sent) is None
+
+
+def test_a_reply_without_usage_has_no_reading() -> None:
+    """Unknown is never zero; a reported zero is a fact, for nothing comes after it."""
+    bare = read_reply(b'{"choices":[]}')
+    zero = read_reply(b'{"choices":[{"message":{}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}')
+    assert bare is not None
+    assert zero is not None
+    assert (None, Reading(usage={"input": 0, "output": 0})) == (bare.reading, zero.reading)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (b'{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":4}', {"input": 5, "cache_read": 4}),
+        (b'{"prompt_tokens":9,"completion_tokens":1,"cached_tokens":4}', {"input": 5, "cache_read": 4}),
+        (
+            b'{"prompt_tokens":9,"completion_tokens":1,"cached_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}',
+            {"input": 5, "cache_read": 4},
+        ),
+        (b'{"prompt_tokens":9.0,"completion_tokens":"1","prompt_tokens_details":null}', {"input": 9}),
+        (
+            b'{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":{"cache_write_tokens":2}}',
+            {"input": 7, "cache_write_5m": 2},
+        ),
+    ],
+)
+def test_what_providers_call_a_cached_token(usage: bytes, expected: dict[str, int]) -> None:
+    """OpenAI, DeepSeek, Moonshot and OpenRouter each have a name for it; a count may come as a float or a text."""
+    reply = read_reply(b'{"choices":[],"usage":%s}' % usage)
+    assert reply is not None
+    assert reply.reading is not None
+    assert {"output": 1, **expected} == reply.reading.usage
+
+
+@pytest.mark.parametrize("usage", [b"7", b"[]", b'{"prompt_tokens_details":7}', b"{}", b"null"])
+def test_a_usage_that_is_none_is_no_reading(usage: bytes) -> None:
+    """A usage of another shape says nothing; it neither breaks the reply nor counts as zero."""
+    reply = read_reply(b'{"choices":[],"usage":%s}' % usage)
+    assert reply is not None
+    assert reply.reading is None
+
+
+@pytest.mark.parametrize("count", [b'"many"', b"[]", b"1.5", b"true", b"9" * 9_999, b"1e999", b'"\xff"'], ids=len)
+def test_a_count_that_is_no_number_is_flagged(count: bytes) -> None:
+    """An impossible total keeps the hold as the charge, so it must be told from an absent one."""
+    reply = read_reply(b'{"choices":[],"usage":{"prompt_tokens":%s,"completion_tokens":1}}' % count)
+    assert reply is not None
+    assert IMPOSSIBLE == reply.reading
+
+
+@pytest.mark.parametrize("cost", [b'"NaN"', b"-1", b"1e31", b"1e-31", b'"free"', b"null", b"1e999999999"])
+def test_a_cost_that_is_no_amount_is_not_reported(cost: bytes) -> None:
+    """A figure that can't be money is dropped before arithmetic or a thousand digits meet it."""
+    reply = read_reply(b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"cost":%s}}' % cost)
+    assert reply is not None
+    assert reply.reported_cost is None
+
+
+CHUNK = (
+    b'{"id":"c1","model":"gpt-5-2026","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}],'
+    b'"usage":null}'
+)
+FINISH = (
+    b'{"id":"c1","model":"gpt-5-2026","service_tier":"flex","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
+)
+USAGE = b'{"id":"c1","model":"gpt-5-2026","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}'
+ZERO = b'{"choices":[{"delta":{"role":"assistant"}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}'
+READ = Reading(usage={"input": 5, "output": 2})
+
+
+def test_a_stream_is_metered_as_it_passes() -> None:
+    """CASES 16: the usage chunk is read, and hidden from a client that did not ask for it."""
+    meter = StreamMeter(include_usage=False)
+    passed = [meter.feed(event(data)) for data in (CHUNK, CHUNK, FINISH, USAGE, b"[DONE]")]
+    assert [
+        Passed(kind="data", first=True),
+        Passed(kind="data"),
+        Passed(kind="data"),
+        Passed(kind="data", hidden=True),
+        Passed(kind="done"),
+    ] == passed
+    assert (meter.model_served, meter.upstream_id, meter.finish) == ("gpt-5-2026", "c1", "stop")
+    assert (meter.tier_served, meter.reading, meter.output_estimate) == ("flex", READ, 1)
+    assert meter.done
+    assert meter.complete
+
+
+def test_a_client_that_asked_gets_the_usage_chunk() -> None:
+    """Nothing is hidden from a client that asked."""
+    meter = StreamMeter(include_usage=True)
+    assert Passed(kind="data", first=True) == meter.feed(event(USAGE))
+
+
+def test_a_usage_beside_choices_is_never_hidden() -> None:
+    """A chunk that also says something passes, whoever asked."""
+    meter = StreamMeter(include_usage=False)
+    assert Passed(kind="data", first=True) == meter.feed(event(ZERO))
+
+
+def test_an_empty_stream_begins_with_its_end() -> None:
+    """`[DONE]` alone is an answer, if an empty one."""
+    meter = StreamMeter(include_usage=False)
+    assert not meter.complete
+    assert Passed(kind="done", first=True) == meter.feed(event(b"[DONE]"))
+    assert meter.reading is None
+
+
+@pytest.mark.parametrize("data", [None, b"", b" "])
+def test_keep_alives_are_no_data(data: bytes | None) -> None:
+    """A comment or empty data neither begins an answer nor breaks it."""
+    meter = StreamMeter(include_usage=False)
+    assert Passed(kind="comment") == meter.feed(Event(raw=b": x\n\n", data=data, name=""))
+    assert meter.feed(event(CHUNK)).first
+
+
+@pytest.mark.parametrize(
+    "data", [b"{", b"hi", b'"text"', b"[1]", b'{"id":"\xff"}', b'{"id":1,"x":' + b"[" * 99_999, b'{"id":1,"x":}']
+)
+def test_malformed_data_is_seen(data: bytes) -> None:
+    """CASES 21: what is no JSON object is an error that the client can see, and begins nothing."""
+    meter = StreamMeter(include_usage=False)
+    assert Passed(kind="malformed") == meter.feed(event(data))
+    assert meter.feed(event(CHUNK)).first
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "word"),
+    [
+        (b'{"error":{"code":429,"message":"x"}}', "", "rate_limited"),
+        (b'{"id":"c1","choices":[{"delta":{}}],"error":{"code":502}}', "", "server_error"),
+        (b'{"error":"overloaded"}', "", "server_error"),
+        (
+            b'{"object":"error","code":400,"message":"this model\'s maximum context length is 9"}',
+            "",
+            "context_too_long",
+        ),
+        (b'{"message":"x"}', "error", "server_error"),
+    ],
+)
+def test_an_error_inside_a_stream_is_an_error(data: bytes, name: str, word: str) -> None:
+    """An upstream may answer 200 and fail in the stream; that begins nothing, so another candidate can answer."""
+    meter = StreamMeter(include_usage=False)
+    passed = meter.feed(event(data, name))
+    assert ("error", word, False) == (passed.kind, passed.error, passed.first)
+    assert meter.feed(event(CHUNK)).first
+
+
+def test_an_empty_error_member_is_no_error() -> None:
+    """Some relays write `"error": null` in every chunk."""
+    assert [
+        "data",
+        "data",
+    ] == [metered().feed(event(b'{"choices":[],"error":%s}' % nothing)).kind for nothing in (b"null", b'""')]
+
+
+def test_the_last_usage_counts() -> None:
+    """Gemini's endpoint reports in every chunk; the last word is the total, kept also when the stream breaks."""
+    first = b'{"choices":[{"delta":{}}],"usage":{"prompt_tokens":5,"completion_tokens":1,"cost":1}}'
+    assert READ == metered(first, USAGE, FINISH).reading
+    assert metered(first, USAGE).reported_cost is None
+    assert READ == metered(USAGE, b'{"choices":[],"usage":null}', b'{"choices":[],"usage":7}').reading
+
+
+ZERO_READ = Reading(usage={"input": 0, "output": 0})
+IMPOSSIBLE = Reading(usage={}, flags=("impossible_total",))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ((ZERO,), None),
+        ((ZERO, CHUNK, b"[DONE]"), None),
+        ((ZERO, CHUNK, USAGE), READ),
+        ((ZERO, b"[DONE]"), ZERO_READ),
+        ((FINISH, ZERO), ZERO_READ),
+        ((USAGE, ZERO), READ),
+        ((USAGE, ZERO, b"[DONE]"), READ),
+        (
+            (b'{"choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":0}}',),
+            Reading(usage={}, flags=("impossible_total",)),
+        ),
+    ],
+)
+def test_a_placeholder_zero_is_no_fact(chunks: tuple[bytes, ...], expected: Reading | None) -> None:
+    """CASES 18: a zero in an early event is no fact, a reported zero in the last is."""
+    assert expected == metered(*chunks).reading
+
+
+def test_what_was_streamed_is_estimated() -> None:
+    """Text, reasoning and tool arguments are output; names, roles and nulls are not."""
+    meter = metered(
+        b'{"choices":[{"delta":{"role":"assistant","content":"1234","reasoning_content":"1234"}}]}',
+        b'{"choices":[{"delta":{"content":null,"reasoning":"1234"}}]}',
+        b'{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"1234"}}]}}]}',
+        b'{"choices":[{"delta":{"refusal":"1234","content":""}},{"index":1}]}',
+        b'{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f"}}]}}]}',
+    )
+    assert meter.output_estimate == 5
+
+
+def test_a_chunk_of_an_unknown_shape_passes() -> None:
+    """Members of a kind that nobody knows break no stream; its usage and error are still read."""
+    odd = b'{"id":7,"choices":{},"usage":{"prompt_tokens":5,"completion_tokens":2}}'
+    meter = StreamMeter(include_usage=False)
+    assert Passed(kind="data", first=True) == meter.feed(event(odd))
+    assert READ == meter.reading
+    assert meter.feed(event(b'{"id":7,"error":{"code":429}}')).kind == "error"
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "word"),
+    [
+        (429, b'{"error":{"message":"x","type":"requests","code":"rate_limit_exceeded"}}', "rate_limited"),
+        (429, b"", "rate_limited"),
+        (400, b'{"error":{"type":"rate_limit_error"}}', "rate_limited"),
+        (429, b'{"error":{"type":"insufficient_quota","code":null}}', "insufficient_quota"),
+        (429, b'{"error":{"type":"x","code":"credit_balance_exhausted"}}', "insufficient_quota"),
+        (402, b'{"error":{"code":"invalid_request_error"}}', "insufficient_quota"),
+        (403, b'{"error":{"code":"insufficient_user_quota","type":"new_api_error"}}', "insufficient_quota"),
+        (400, b'{"error":{"code":"context_length_exceeded"}}', "context_too_long"),
+        (400, b'{"object":"error","message":"maximum context length is 9","code":400}', "context_too_long"),
+        (500, b'{"error":{"message":"maximum context length"}}', "server_error"),
+        (404, b'{"error":{"code":"model_not_found"}}', "model_not_found"),
+        (404, b"<html>", "model_not_found"),
+        (503, b'{"error":{"code":"model_not_found"}}', "model_not_found"),
+        (401, b'{"error":{"code":"invalid_api_key"}}', "unauthorized"),
+        (403, b'{"error":{"code":"unsupported_country"}}', "unauthorized"),
+        (403, b'{"error":{"code":"content_policy_violation"}}', "bad_request"),
+        (400, b'{"error":{"code":1.5,"type":"\xff","message":["x"]}}', "bad_request"),
+        (400, b'[{"error":{"code":400,"message":"context window"}}]', "context_too_long"),
+        (422, b"[]", "bad_request"),
+        (408, b"{}", "timeout_upstream"),
+        (500, b'{"error":{}}', "server_error"),
+        (529, b'{"error":{"type":"overloaded_error"}}', "server_error"),
+        (302, b"", "server_error"),
+        (200, b'{"error":{"code":%s}}' % (b"9" * 9_999), "server_error"),
+        (200, b'{"error":{"code":"%s"}}' % (b"9" * 9_999), "server_error"),
+        (200, b'{"error":{"code":"402"}}', "insufficient_quota"),
+    ],
+    ids=str,
+)
+def test_our_word_for_an_upstreams_error(status: int, sent: bytes, word: str) -> None:
+    """The code and type decide before the status does: a relay says "no money" with a 403 (CASES 54)."""
+    assert word == openai_chat.upstream_error(status, sent)
+
+
+def test_an_upstreams_own_names_for_an_error_are_found() -> None:
+    """A config may say what a provider's code means; code and type are both names, absent ones are none."""
+    names = openai_chat.error_names(b'{"error":{"code":"no_money","type":"relay_error"}}')
+    assert {"no_money", "relay_error"} == names
+    assert set() == openai_chat.error_names(b"<html>")
+
+
+def test_a_complaint_about_stream_options_is_known() -> None:
+    """An upstream that does not know how to report a stream's usage says so in a 400."""
+    assert openai_chat.names_stream_options(b'{"error":{"message":"Unknown field: stream_options"}}')
+    assert openai_chat.names_stream_options(b'{"detail":"include_usage is not permitted"}')
+    assert not openai_chat.names_stream_options(b'{"error":{"message":"bad model"}}')
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (402, "insufficient_quota"),
+        (404, "not_found_error"),
+        (501, "server_error"),
+    ],
+)
+def test_our_errors_have_the_dialects_shape(status: int, kind: str) -> None:
+    """An SDK reads `error.code` and `error.message`; the type is the one that goes with the status."""
+    expected: dict[str, object] = {"error": {"message": "no\nmoney", "type": kind, "param": None, "code": "c"}}
+    sent = openai_chat.error_body(status=status, code="c", message="no\nmoney")
+    assert expected == json.loads(sent)
+    assert data_event(sent) == openai_chat.error_event(status=status, code="c", message="no\nmoney")
+    assert b'"type":"own"' in openai_chat.error_body(status=status, code="c", message="m", kind="own")
+
+
+def test_models_are_listed() -> None:
+    """``GET /v1/models`` lists names in the dialect's shape."""
+    listed = json.loads(openai_chat.models_body(["a", "b"]))
+    assert listed["object"] == "list"
+    assert ["a", "b"] == [model["id"] for model in listed["data"]]
