@@ -66,7 +66,7 @@ RefusedReason = Literal[
     "exhausted",
     "deadline",
     "client_left",
-    "ledger_stuck",
+    "stopping",
     "found_open",
 ]
 """Why a call ended without a reply of an upstream."""
@@ -323,7 +323,8 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     route_class: RouteClass = msgspec.field(name="class")
     balance: str
     outcome: Outcome
-    started: str
+    started: str = ""
+    """When the request began to be sent; absent when that is not known."""
     total_ms: float
     usage: dict[str, int]
     usage_source: UsageSource

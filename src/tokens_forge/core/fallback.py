@@ -57,6 +57,7 @@ _UNANSWERED = Row(
     ends="settled", outcome="unanswered", certainty="estimated", next="fall_back", cooling=_CANDIDATE_DOWN
 )
 _BROKEN = Row(ends="settled", outcome="broken", certainty="estimated", next="done", cooling=_CANDIDATE_DOWN)
+_NEVER_SENT = Row(ends="voided", outcome="not_sent", certainty="zero", next="done")
 _LEFT = Row(ends="settled", outcome="disconnected", certainty="estimated", next="done")
 
 TABLE: dict[str, Row] = {
@@ -67,7 +68,9 @@ TABLE: dict[str, Row] = {
     "tls": _NOT_SENT,
     "connect_timeout": _NOT_SENT,
     "credential": Row(ends="voided", outcome="not_sent", certainty="zero", next="fall_back"),
-    "ledger": Row(ends="voided", outcome="not_sent", certainty="zero", next="done"),
+    "ledger": _NEVER_SENT,
+    "left_before_contact": _NEVER_SENT,
+    "stopped_before_contact": _NEVER_SENT,
     # The upstream failed by its own word.
     "server_error": _FAILED,
     "timeout_upstream": _FAILED,
@@ -90,9 +93,9 @@ TABLE: dict[str, Row] = {
     "stream_error": _BROKEN,
     "stream_malformed": _BROKEN,
     "idle_timeout": _BROKEN,
-    "stopped": _BROKEN,
-    # The client's side.
+    # Not the upstream's doing.
     "client_left": _LEFT,
+    "stopped": Row(ends="settled", outcome="broken", certainty="estimated", next="done"),
 }
 """Every word for an attempt's result, the empty one for a complete reply."""
 

@@ -54,7 +54,7 @@ class Stored:
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """Where the ledger stands: what the next line follows."""
 
     page: str = ""
@@ -63,6 +63,18 @@ class _Place:
     seq: int = 0
     ts: str = ""
     chain: str = NO_CHAIN
+
+
+@dataclass(slots=True)
+class Standing:
+    """A ledger as its files say, whoever writes it."""
+
+    fold: Fold
+    place: Place
+    lineage: str = ""
+    """Empty for a ledger without a page."""
+    torn: tuple[tuple[Path, int], ...] = ()
+    """Pages that end in a part of a line, with the bytes that are whole; 0 for one without a whole line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,7 @@ class Ledger:
         self._write = write
         self._machine = ""
         self._lineage = ""
-        self._place = _Place()
+        self._place = Place()
         self._queue: deque[_Queued] = deque()
         self._written = 0
         self._file = -1
@@ -181,7 +193,11 @@ class Ledger:
         Raises LedgerDamaged for damage before the last line and LedgerError for a clock far behind.
         """
         self._machine = _machine(self._paths.data / "machine")
-        self._resume()
+        standing = stand(self._paths)
+        self._mend(standing)
+        self._lineage = standing.lineage or f"l_{secrets.token_hex(8)}"
+        self.fold, self._place = standing.fold, standing.place
+        self._written = self._checkpointed = self._place.seq
         if self._place.ts and moment(self._place.ts) - now > BEHIND_AT_MOST:
             raise LedgerError(
                 f"the clock says {stamp(now)}, but the ledger's last entry is of {self._place.ts}. Set the clock; if "
@@ -212,7 +228,7 @@ class Ledger:
         previous = (
             Previous(page=before.page, bytes=before.offset, seq=before.seq, chain=before.chain) if before.page else None
         )
-        self._place = _Place(page=page_of(ts), seq=before.seq, ts=ts, chain=before.chain)
+        self._place = Place(page=page_of(ts), seq=before.seq, ts=ts, chain=before.chain)
         self._take(
             Opened(
                 page=page_of(ts),
@@ -248,67 +264,15 @@ class Ledger:
             self._file_size += len(queued.raw)
             self._written = queued.seq
 
-    def _resume(self) -> None:
-        """Set place and fold to the end of the newest page that has a whole line."""
-        self._lineage = f"l_{secrets.token_hex(8)}"
-        for page in reversed(pages(self._paths.ledger)):
-            path = page_path(self._paths.ledger, page)
-            data = path.read_bytes()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                self.notes.append(f"{path}: a torn last line of {len(data) - whole} bytes was cut off")
-                os.truncate(path, whole)
+    def _mend(self, standing: Standing) -> None:
+        """Cut what was not written whole; a page without a whole line goes, as the process died making it."""
+        for path, whole in standing.torn:
+            size = path.stat().st_size
             if whole:
-                self._read_page(page, data[:whole])
-                return
-            # The process died while it wrote the page's very first line: the page before is the newest.
-            path.unlink()
-
-    def _read_page(self, page: str, data: bytes) -> None:
-        path = page_path(self._paths.ledger, page)
-        first, end = data.partition(b"\n")[0], len(data)
-        opened = _opened(first, f"{path}:1")
-        self._lineage = opened.lineage
-        place = self._from_checkpoint(page, data) or self._from_opened(opened, first, page, f"{path}:1")
-        offset = place.offset
-        number = data.count(b"\n", 0, offset)
-        while offset < end:
-            feed = data.index(b"\n", offset)
-            number += 1
-            raw = data[offset:feed]
-            line = check_line(raw, seq=place.seq + 1, chain=place.chain, where=f"{path}:{number}")
-            self.fold.apply(line)
-            place.seq, place.ts, place.chain = line.seq, line.ts, line_chain(raw)
-            offset = feed + 1
-        place.offset = end
-        self._place = place
-        self._written = place.seq
-        self._checkpointed = place.seq
-
-    def _from_checkpoint(self, page: str, data: bytes) -> _Place | None:
-        """Return where the checkpoint stands and take its fold; None when it does not fit this page."""
-        try:
-            kept = msgspec.json.decode(self._paths.checkpoint.read_bytes(), type=Checkpoint)
-            fold = folds.decode(kept.fold)
-        except (OSError, msgspec.DecodeError):
-            return None
-        before = data[: kept.offset]
-        last = before[before.rfind(b"\n", 0, -1) + 1 : -1]
-        if kept.page != page or len(before) != kept.offset or line_chain(last) != kept.chain:
-            return None
-        self.fold = fold
-        return _Place(page=page, offset=kept.offset, seq=kept.seq, ts=kept.ts, chain=kept.chain)
-
-    def _from_opened(self, opened: Opened, first: bytes, page: str, where: str) -> _Place:
-        before = opened.previous
-        chain, seq = (before.chain, before.seq) if before else (NO_CHAIN, 0)
-        line = check_line(first, seq=seq + 1, chain=chain, where=where)
-        try:
-            self.fold = folds.decode(opened.fold)
-        except msgspec.DecodeError as error:
-            raise LedgerDamaged(f"{where}: its fold is none that this version knows ({error})") from error
-        self.fold.apply(line)
-        return _Place(page=page, offset=len(first) + 1, seq=line.seq, ts=line.ts, chain=line_chain(first))
+                os.truncate(path, whole)
+            else:
+                path.unlink()
+            self.notes.append(f"{path}: a torn last line of {size - whole} bytes was cut off")
 
     def _close_open_calls(self, ts: str) -> None:
         for call_id, call in list(self.fold.calls.items()):
@@ -334,6 +298,71 @@ class Ledger:
                     ),
                     ts,
                 )
+
+
+def stand(paths: Paths) -> Standing:
+    """Return where the ledger stands, from its newest page and the checkpoint. Nothing is changed, no lock is needed.
+
+    A page that is being written is read up to its last whole line. Raises LedgerDamaged for damage before that.
+    """
+    torn: list[tuple[Path, int]] = []
+    for page in reversed(pages(paths.ledger)):
+        path = page_path(paths.ledger, page)
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data) or not whole:
+            torn.append((path, whole))
+        if whole:
+            standing = _read_page(paths, page, data[:whole])
+            standing.torn = tuple(torn)
+            return standing
+    return Standing(fold=Fold(), place=Place(), torn=tuple(torn))
+
+
+def _read_page(paths: Paths, page: str, data: bytes) -> Standing:
+    path = page_path(paths.ledger, page)
+    first = data.partition(b"\n")[0]
+    opened = _opened(first, f"{path}:1")
+    standing = _from_checkpoint(paths, page, data) or _from_opened(opened, first, f"{path}:1")
+    standing.lineage = opened.lineage
+    fold, place = standing.fold, standing.place
+    number = data.count(b"\n", 0, place.offset)
+    while place.offset < len(data):
+        end = data.index(b"\n", place.offset)
+        number += 1
+        raw = data[place.offset : end]
+        line = check_line(raw, seq=place.seq + 1, chain=place.chain, where=f"{path}:{number}")
+        fold.apply(line)
+        place.seq, place.ts, place.chain, place.offset = line.seq, line.ts, line_chain(raw), end + 1
+    return standing
+
+
+def _from_checkpoint(paths: Paths, page: str, data: bytes) -> Standing | None:
+    """Return where the checkpoint stands; None when there is none that fits this page."""
+    try:
+        kept = msgspec.json.decode(paths.checkpoint.read_bytes(), type=Checkpoint)
+        fold = folds.decode(kept.fold)
+    except (OSError, msgspec.DecodeError):
+        return None
+    before = data[: kept.offset]
+    last = before[before.rfind(b"\n", 0, -1) + 1 : -1]
+    if kept.page != page or len(before) != kept.offset or line_chain(last) != kept.chain:
+        return None
+    place = Place(page=page, offset=kept.offset, seq=kept.seq, ts=kept.ts, chain=kept.chain)
+    return Standing(fold=fold, place=place)
+
+
+def _from_opened(opened: Opened, first: bytes, where: str) -> Standing:
+    before = opened.previous
+    chain, seq = (before.chain, before.seq) if before else (NO_CHAIN, 0)
+    line = check_line(first, seq=seq + 1, chain=chain, where=where)
+    try:
+        fold = folds.decode(opened.fold)
+    except msgspec.DecodeError as error:
+        raise LedgerDamaged(f"{where}: its fold is none that this version knows ({error})") from error
+    fold.apply(line)
+    place = Place(page=opened.page, offset=len(first) + 1, seq=line.seq, ts=line.ts, chain=line_chain(first))
+    return Standing(fold=fold, place=place)
 
 
 @contextmanager

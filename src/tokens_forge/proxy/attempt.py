@@ -1,0 +1,275 @@
+"""One attempt of a call: send the request, take in the reply, pass a stream on as it comes.
+
+Every way in which an attempt can end becomes one word of the failure table here, with what is known of it. A stream's
+last event is not sent: it waits until the attempt is settled. Nothing goes downstream before the first data event that
+is no error. It decides neither what a word means nor what anything costs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import monotonic
+
+from tokens_forge.core.config import UpstreamError
+from tokens_forge.core.entries import Limit
+from tokens_forge.core.errors import UpstreamFault
+from tokens_forge.core.moments import stamp
+from tokens_forge.core.visible import visible
+from tokens_forge.proxy.downstream import ClientLeft, Downstream
+from tokens_forge.proxy.upstream import Answer, Client, Endpoint, Failed, Sent, drain
+from tokens_forge.proxy.watch import Interrupted, Wait, Watch
+from tokens_forge.wire import openai_chat
+from tokens_forge.wire.reply_headers import limits, retry_after_s
+from tokens_forge.wire.sse import Event, Splitter
+
+EVENT_AT_MOST = 8 * 1024 * 1024
+"""The largest event of a stream, in bytes."""
+
+SLOW_CLIENT_S = 600.0
+"""How long a client may take to read what it was sent."""
+
+_OK = range(200, 300)
+_REDIRECTS = range(300, 400)
+_BAD_REQUEST = 400
+
+_UNSENT = {"client_left": "left_before_contact", "stopped": "stopped_before_contact", "deadline": "connect_timeout"}
+"""What an interruption is when no byte of the request had gone."""
+
+_ONCE_BEGUN = {"reset": "stream_cut", "first_byte_timeout": "idle_timeout", "bad_reply": "stream_malformed"}
+"""What a failure is called once the reply has begun."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to send, how long it may take, and how its reply is to be read."""
+
+    endpoint: Endpoint | None
+    """None when the upstream's credential can't be had."""
+    path: str
+    body: bytes
+    stream: bool
+    include_usage: bool
+    """Whether the client asked for the usage chunk of a stream."""
+    errors: tuple[UpstreamError, ...]
+    """The config's table of the upstream's own errors."""
+    head: Mapping[str, str]
+    """The headers of a streamed reply."""
+    deadline: float
+    """For the reply's beginning, by the loop's clock."""
+    drain_s: float
+    """How long to read on when the client has left; 0 stops at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """What came of an attempt."""
+
+    error: str
+    """A word of the failure table; empty when the reply is complete."""
+    started: str
+    total_ms: float
+    first_byte_ms: float = 0.0
+    status: int = 0
+    body: bytes = b""
+    """The whole reply or an error's body; of a stream the last event, to be sent once the attempt is settled."""
+    content_type: str = ""
+    said: openai_chat.Reply | openai_chat.StreamMeter | None = None
+    """What the reply said of itself."""
+    whole: bool = True
+    """Whether the reply came to its end."""
+    wait_s: Decimal | None = None
+    limits: tuple[Limit, ...] = ()
+    upstream_request_id: str = ""
+
+
+def named(upstream_request_id: str) -> Mapping[str, str]:
+    """Return the reply header with the upstream's own id of the request, if it gave one."""
+    return {"x-tf-upstream-request-id": upstream_request_id} if upstream_request_id else {}
+
+
+async def attempt(order: Order, client: Client, watch: Watch, downstream: Downstream) -> Attempted:
+    """Send `order` and return what came of it; a stream has then gone to `downstream`, but for its last event."""
+    taking = _Taking(order=order, downstream=downstream)
+    if order.endpoint is None:
+        return taking.ended("credential")
+    sent = Sent()
+    try:
+        async with Wait(watch, downstream.transport, deadline=order.deadline, drain_s=order.drain_s) as wait:
+            wait.allow(order.endpoint.first_byte_s if order.stream else order.endpoint.whole_s, "first_byte_timeout")
+            answer = await client.send(order.endpoint, order.path, order.body, sent)
+            taking.answered(answer)
+            try:
+                attempted = await _take(taking, answer, wait, order.endpoint.idle_s)
+            except BaseException:
+                answer.close()
+                raise
+            answer.release()
+            return attempted
+    except Failed as failed:
+        return taking.ended(failed.error)
+    except Interrupted as end:
+        return taking.ended(end.why if sent.any else _UNSENT.get(end.why, "connect_timeout"))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Taking:
+    """How far an attempt has come."""
+
+    order: Order
+    downstream: Downstream
+    started: str = field(default_factory=lambda: stamp(datetime.now(UTC)))
+    clock_s: float = field(default_factory=monotonic)
+    first_byte_ms: float = 0.0
+    status: int = 0
+    content_type: str = ""
+    wait_s: Decimal | None = None
+    limits: tuple[Limit, ...] = ()
+    upstream_request_id: str = ""
+    meter: openai_chat.StreamMeter | None = None
+    """Of a stream."""
+    gone: bool = False
+    """The client has left, and the stream is read on for its usage."""
+
+    def answered(self, answer: Answer) -> None:
+        """Take down what a reply's head says."""
+        self.first_byte_ms = self.ms()
+        self.status = answer.status
+        self.content_type = answer.headers.get("content-type", "")
+        self.limits = limits(answer.headers)
+        self.upstream_request_id = visible(answer.headers.get("x-request-id", ""))[:120]
+        if answer.status not in _OK:
+            self.wait_s = retry_after_s(answer.headers, datetime.now(UTC))
+
+    def ended(self, error: str, *, body: bytes = b"", said: openai_chat.Reply | None = None) -> Attempted:
+        """Return the attempt as it ended, by the word that fits how far it had come."""
+        if self.gone:
+            error = "client_left"
+        elif self.downstream.begun:
+            error = _ONCE_BEGUN.get(error, error)
+        return Attempted(
+            error=error,
+            started=self.started,
+            total_ms=self.ms(),
+            first_byte_ms=self.first_byte_ms,
+            status=self.status,
+            body=body,
+            content_type=self.content_type,
+            said=said or self.meter,
+            whole=self.meter is None or self.meter.complete,
+            wait_s=self.wait_s,
+            limits=self.limits,
+            upstream_request_id=self.upstream_request_id,
+        )
+
+    def ms(self) -> float:
+        """Return the ms since the attempt began."""
+        return round((monotonic() - self.clock_s) * 1000, 1)
+
+
+async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
+    """Take in a reply from its head on. Raises Failed and Interrupted."""
+    if answer.status not in _OK:
+        wait.allow(idle_s, "reset")
+        body = await drain(answer)
+        return taking.ended(_refusal(taking.order, answer.status, body), body=body)
+    if taking.order.stream:
+        return await _stream(taking, answer, wait, idle_s)
+    wait.allow(idle_s, "reset")
+    body = await answer.body()
+    reply = openai_chat.read_reply(body)
+    if reply is None:
+        return taking.ended("bad_reply")
+    # Read on for the usage of a client that has left (`disconnect = "drain"`).
+    return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
+
+
+def _refusal(order: Order, status: int, body: bytes) -> str:
+    """Return the word for a reply that is no success; the config's own table goes first."""
+    if status in _REDIRECTS:
+        return "redirect"
+    names = openai_chat.error_names(body)
+    for known in order.errors:
+        if known.status in (0, status) and (not known.code or known.code in names):
+            return "insufficient_quota"
+    if order.stream and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
+        return "stream_options"
+    return openai_chat.upstream_error(status, body)
+
+
+async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
+    """Pass a stream on, metering it, until its end or a failure."""
+    meter = taking.meter = openai_chat.StreamMeter(include_usage=taking.order.include_usage)
+    splitter = Splitter(EVENT_AT_MOST)
+    some = b" "
+    try:
+        while some:
+            some = await answer.some()
+            # At its end, a last event without its blank line still counts.
+            passed = _pass(meter, splitter.feed(some) if some else splitter.close(), begun=taking.downstream.begun)
+            if passed.begins or taking.downstream.begun:
+                await _send(taking, wait, passed.out)
+                wait.allow(idle_s, "idle_timeout")
+            if passed.end is not None:
+                return taking.ended(passed.end, body=passed.last)
+    except UpstreamFault:
+        return taking.ended("bad_reply")
+    if not meter.complete:
+        return taking.ended("reset" if taking.downstream.begun else "bad_reply")
+    return taking.ended("")
+
+
+async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
+    """Send a part of the stream on, its head first. A client that has left ends the wait or starts the drain."""
+    if taking.gone or not out:
+        return
+    wait.allow(SLOW_CLIENT_S, "client_left")
+    try:
+        if not taking.downstream.begun:
+            await taking.downstream.begin({**taking.order.head, **named(taking.upstream_request_id)})
+            wait.forget_deadline()
+            taking.first_byte_ms = taking.ms()
+        await taking.downstream.write(out)
+    except ClientLeft:
+        if not taking.order.drain_s:
+            raise Interrupted("client_left") from None
+        taking.gone = True
+        wait.client_left()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What a run of events means for the stream."""
+
+    out: bytes
+    """What goes downstream."""
+    begins: bool
+    """The first data event is among them."""
+    end: str | None = None
+    """The word with which the stream ends here, if it does; empty for its proper end."""
+    last: bytes = b""
+    """The `[DONE]` event, or the data of an error."""
+
+
+def _pass(meter: openai_chat.StreamMeter, events: Sequence[Event], *, begun: bool) -> _Pass:
+    """Meter events and return what goes on. Comments before the first data event stay here."""
+    out: list[bytes] = []
+    begins = False
+    for event in events:
+        passed = meter.feed(event)
+        begins = begins or passed.first
+        match passed.kind:
+            case "data" if not passed.hidden:
+                out.append(event.raw)
+            case "comment" if begun or begins:
+                out.append(event.raw)
+            case "done":
+                return _Pass(b"".join(out), begins, "", event.raw)
+            case "error":
+                word = "stream_error" if begun or begins else (passed.error or "server_error")
+                return _Pass(b"".join(out), begins, word, event.data or b"")
+            case "malformed":
+                return _Pass(b"".join(out), begins, "stream_malformed" if begun or begins else "bad_reply")
+            case _:
+                pass
+    return _Pass(b"".join(out), begins)

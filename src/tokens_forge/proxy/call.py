@@ -1,0 +1,299 @@
+"""The spine: one call, from its routing to the last byte of its reply.
+
+Read top to bottom: `serve` is the life of a call. Only the order of things is decided here; who answers is
+`core/routing.py`'s part, what a failure means `core/fallback.py`'s, what it costs `core/settlement.py`'s, one request
+to one upstream `proxy/attempt.py`'s, and what the client reads `proxy/reply.py`'s. Between a decision and its `held`
+there is no await, so concurrent calls can't overdraw.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from tokens_forge.core.entries import Held, Refused, Routed, Settled, Voided
+from tokens_forge.core.errors import LedgerStuck
+from tokens_forge.core.fallback import classify
+from tokens_forge.core.fold import OpenCall
+from tokens_forge.core.health import cooled, recovered
+from tokens_forge.core.moments import read_duration_ms, stamp
+from tokens_forge.core.routing import Refuse, Take, decide, intended, match
+from tokens_forge.core.settlement import Finish, Terms, settle, void
+from tokens_forge.core.visible import visible
+from tokens_forge.proxy import reply
+from tokens_forge.proxy.attempt import Attempted, Order, attempt
+from tokens_forge.proxy.books import Books
+from tokens_forge.proxy.downstream import Downstream
+from tokens_forge.proxy.reload import InForce
+from tokens_forge.proxy.upstream import Client
+from tokens_forge.proxy.watch import Interrupted, Wait, Watch
+from tokens_forge.wire import openai_chat
+
+RETRY_AFTER_S = 0.2
+JITTER_MS = 250
+"""A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
+
+UPSTREAM_PATH = "/chat/completions"
+DIALECT = "openai_chat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """What all calls share."""
+
+    books: Books
+    in_force: InForce
+    client: Client
+    watch: Watch
+    digest_key: bytes
+    """The secret behind `thread` and `digest`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A client's request that was accepted for routing."""
+
+    id: str
+    key: str
+    task: str
+    agent: str
+    client_retry: int
+    wants_receipt: bool
+    body: bytes
+    request: openai_chat.ChatRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call under way: what was asked, where its reply goes, and what its attempts taught."""
+
+    proxy: Proxy
+    asked: Asked
+    client: Downstream
+    terms: Terms
+    """The config and cards that it began with; a reload does not reach it."""
+    deadline: float
+    """By the loop's clock."""
+    inject_usage: bool = True
+    """Whether a stream is asked for its usage; a 400 that names it turns that off for the rest of the call."""
+    last: Attempted | None = None
+
+    @property
+    def open(self) -> OpenCall:
+        """What the fold knows of it, until it is closed."""
+        return self.proxy.books.fold.calls[self.asked.id]
+
+
+async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
+    """Answer one call: route, then hold, attempt and settle until something answers or nothing is left.
+
+    The reply is set or sent on `client`. Exactly one closing entry follows the `routed`, whatever happens.
+    """
+    call = _route(proxy, asked, client)
+    while True:
+        step = await _decide_and_hold(call)
+        if isinstance(step, Refuse):
+            await _refuse(call, step)
+            return
+        held, seq = step
+        if not await _written(proxy.books, seq):
+            _close(call, held, _ended("ledger"), client_status=507)
+            reply.ledger_stuck(client, asked.id)
+            return
+        head = reply.headers(held, call.open)
+        attempted = call.last = await _attempt(call, held, head)
+        row = classify(attempted.error, wait_s=attempted.wait_s)
+        final = row.next in ("done", "return")
+        status = reply.status_of(attempted, client) if final else 0
+        closing, seq = _close(call, held, attempted, client_status=status)
+        if final:
+            await _written(proxy.books, seq)
+            await reply.answer(client, closing, attempted, head, receipt=asked.wants_receipt)
+            return
+        call.inject_usage = call.inject_usage and attempted.error != "stream_options"
+
+
+def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
+    """Append `routed`: what was asked, and the candidates in order."""
+    books, request = proxy.books, asked.request
+    at = books.moment()
+    matched = match(proxy.in_force.terms.config, request.model)
+    names = tuple(found.name for found in matched.candidates)
+    proxy.in_force.price(names, books.ledger, at)
+    terms = proxy.in_force.terms
+    routed = Routed(
+        id=asked.id,
+        key=asked.key,
+        task=asked.task,
+        agent=asked.agent,
+        client_retry=asked.client_retry,
+        thread=_digest(proxy.digest_key, request.opening),
+        turn=request.turn,
+        digest=_digest(proxy.digest_key, asked.body),
+        dialect_in=DIALECT,
+        model_asked=visible(request.model)[:200],
+        stream=request.stream,
+        tier_asked=visible(request.tier_asked)[:40],
+        input_estimate=request.input_estimate,
+        output_bound=request.output_bound,
+        candidates=names,
+        burn=matched.burn,
+        boundary=matched.boundary,
+    )
+    books.append(replace(routed, intended=intended(terms, books.fold, routed, at)), at)
+    deadline_s = read_duration_ms(terms.config.policy.deadline) / 1000
+    return Call(proxy=proxy, asked=asked, client=client, terms=terms, deadline=proxy.watch.time() + deadline_s)
+
+
+async def _decide_and_hold(call: Call) -> tuple[Held, int] | Refuse:
+    """Return the hold that was made and its line, or why there is none; a retry first waits, and is decided anew."""
+    jitter_ms = 0
+    try:
+        if (wait_s := _retry_wait_s(call)) is not None:
+            jitter_ms = secrets.randbelow(JITTER_MS + 1)
+            async with Wait(call.proxy.watch, call.client.transport, deadline=call.deadline):
+                await asyncio.sleep(wait_s + jitter_ms / 1000)
+    except Interrupted as end:
+        return reply.ended(end.why)
+    if call.client.left:
+        return reply.ended("client_left")
+    if call.proxy.watch.time() >= call.deadline:
+        return reply.ended("deadline")
+    at = call.proxy.books.moment()
+    decision = _decision(call, at)
+    if isinstance(decision, Refuse):
+        return decision
+    held = decision.held(call.asked.id, jitter_ms=jitter_ms if decision.role == "retry" else 0)
+    return held, call.proxy.books.append(held, at)
+
+
+def _retry_wait_s(call: Call) -> float | None:
+    """Return how long to wait before a retry that would be decided now; None when none would be."""
+    if call.last is None:
+        return None
+    decision = _decision(call, call.proxy.books.moment())
+    if not isinstance(decision, Take) or decision.role != "retry":
+        return None
+    return float(call.last.wait_s) if call.last.wait_s is not None else RETRY_AFTER_S
+
+
+def _decision(call: Call, at: str) -> Take | Refuse:
+    if not call.open.routed.candidates:
+        return Refuse(reason="unknown_model", error="model_not_found", status=404, passed_over=())
+    return decide(call.terms, call.proxy.books.fold, call.open, at)
+
+
+async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted:
+    """Make the attempt; whatever ends it, its hold ends too."""
+    config, request = call.terms.config, call.asked.request
+    upstream = config.upstream[held.upstream]
+    inject_usage = call.inject_usage and upstream.stream_usage == "inject"
+    order = Order(
+        endpoint=call.proxy.in_force.endpoints.get(held.upstream),
+        path=UPSTREAM_PATH,
+        body=openai_chat.upstream_body(request, model=held.upstream_model, inject_usage=inject_usage),
+        stream=request.stream,
+        include_usage=request.include_usage,
+        errors=upstream.errors,
+        head=head,
+        deadline=call.deadline,
+        drain_s=read_duration_ms(config.settle.drain_limit) / 1000 if config.settle.disconnect == "drain" else 0.0,
+    )
+    try:
+        return await attempt(order, call.proxy.client, call.proxy.watch, call.client)
+    except BaseException:
+        # A bug of ours, or the process is being stopped hard. The request may have been sent, so it was not free.
+        _close(call, held, _ended("stopped"), client_status=0)
+        raise
+
+
+def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) -> tuple[Settled | Voided, int]:
+    """End a hold: append the charge or its absence, and what cools or recovers by it. Return the entry and its line."""
+    books = call.proxy.books
+    at = books.moment()
+    finish = _finish(attempted, client_status=client_status)
+    closing: Settled | Voided
+    if finish.row.ends == "settled":
+        state = books.fold.book.state(held.balance, held.unit)
+        closing = settle(call.terms, call.open, held, finish, state)
+    else:
+        closing = void(held, finish)
+    seq = books.append(closing, at)
+    if (cooling := cooled(books.fold.health, closing, at)) is not None:
+        books.append(cooling, at)
+    if isinstance(closing, Settled):
+        for recovery in recovered(books.fold.health, closing):
+            books.append(recovery, at)
+    return closing, seq
+
+
+def _finish(attempted: Attempted, *, client_status: int) -> Finish:
+    """Return what settlement reads of an attempt."""
+    row = classify(attempted.error, wait_s=attempted.wait_s)
+    said = attempted.said
+    reading = said.reading if said else None
+    flags: tuple[str, ...] = reading.flags if reading else ()
+    return Finish(
+        row=row,
+        error=attempted.error,
+        status=attempted.status,
+        client_status=client_status,
+        final=row.next in ("done", "return"),
+        started=attempted.started,
+        total_ms=attempted.total_ms,
+        first_byte_ms=attempted.first_byte_ms,
+        usage=reading.usage if reading and reading.usage else None,
+        whole=attempted.whole,
+        output_estimate=said.output_estimate if said else 0,
+        flags=flags if reading or row.outcome != "ok" else ("no_usage",),
+        model_served=visible(said.model_served)[:200] if said else "",
+        upstream_id=visible(said.upstream_id)[:200] if said else "",
+        finish=visible(said.finish)[:40] if said else "",
+        tier_served=visible(said.tier_served)[:40] if said else "",
+        reported_cost=said.reported_cost if said else None,
+        wait_s=attempted.wait_s,
+        limits=attempted.limits,
+    )
+
+
+async def _refuse(call: Call, refuse: Refuse) -> None:
+    """Close the call without a reply of an upstream."""
+    known, books = call.open, call.proxy.books
+    gone = refuse.reason == "client_left"
+    entry = Refused(
+        id=call.asked.id,
+        key=call.asked.key,
+        task=call.asked.task,
+        model_asked=known.routed.model_asked,
+        reason=refuse.reason,
+        error=refuse.error,
+        client_status=0 if gone else refuse.status,
+        final=True,
+        passed_over=refuse.passed_over,
+    )
+    at = books.moment()
+    await _written(books, books.append(entry, at))
+    if not gone:
+        reply.refused(call.client, refuse, reply.why(refuse, known, call.terms.config, call.last), known, at)
+
+
+async def _written(books: Books, seq: int) -> bool:
+    """Wait until a line is written; False when the disk takes nothing (the line stays queued)."""
+    with suppress(LedgerStuck):
+        await books.written(seq)
+        return True
+    return False
+
+
+def _ended(error: str) -> Attempted:
+    """Return an attempt of which nothing is known but how it ended."""
+    return Attempted(error=error, started=stamp(datetime.now(UTC)), total_ms=0.0)
+
+
+def _digest(key: bytes, data: bytes) -> str:
+    return hashlib.blake2b(data, key=key, digest_size=8).hexdigest()

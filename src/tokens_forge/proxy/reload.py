@@ -1,0 +1,132 @@
+"""What is in force: the config, the rate cards and the upstreams' endpoints, and how they change.
+
+A change is kept on disk and in the ledger before any call meets it (`Ledger.configure`). No call is decided here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from tokens_forge.core.config import Config
+from tokens_forge.core.errors import ConfigError, Problem
+from tokens_forge.core.prices import Cards
+from tokens_forge.core.routing import match
+from tokens_forge.core.settlement import Terms
+from tokens_forge.files import config_file, price_catalog
+from tokens_forge.files.config_file import changes, credential, load
+from tokens_forge.files.ledger_writer import Ledger, Stored
+from tokens_forge.files.paths import Paths
+from tokens_forge.files.price_catalog import MOST_REMEMBERED, Catalog
+from tokens_forge.proxy.upstream import Endpoint, endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    terms: Terms
+    endpoints: Mapping[str, Endpoint]
+    faults: tuple[Problem, ...]
+
+
+class InForce:
+    """The terms by which calls are decided, and where the upstreams are."""
+
+    def __init__(self, paths: Paths, environ: Mapping[str, str]) -> None:
+        """Load the config of `paths`. Raises ConfigError."""
+        self._paths = paths
+        self._environ = environ
+        self._catalog = Catalog()
+        self._unpriced: set[str] = set()
+        self._loaded = self._load()
+
+    @property
+    def terms(self) -> Terms:
+        """The config and the rate cards in force. A call keeps the terms it began with."""
+        return self._loaded.terms
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """The upstreams that have their credential, by name."""
+        return self._loaded.endpoints
+
+    @property
+    def faults(self) -> tuple[Problem, ...]:
+        """What does not stop the proxy but an upstream: credentials that can't be had."""
+        return self._loaded.faults
+
+    def begin(self, ledger: Ledger, ts: str) -> None:
+        """Put the loaded config in force at `ts`, and the cards of every candidate that it names."""
+        said = changes(self._kept(ledger.fold.config), self.terms.config)
+        config = self.terms.config
+        names = (*config.model, *(name for route in config.route.values() for name in route.serves if "*" not in name))
+        self._look_up(found.name for name in names for found in match(config, name).candidates)
+        self._record(ledger, ts, said)
+
+    def reload(self, ledger: Ledger, ts: str) -> tuple[str, ...]:
+        """Read the config again and put it in force at `ts`; return what changed.
+
+        Raises ConfigError, and then nothing has changed.
+        """
+        before = self.terms.config
+        self._loaded = self._load()
+        self._unpriced.clear()
+        said = changes(before, self.terms.config)
+        self.begin(ledger, ts)
+        return said
+
+    def price(self, candidates: Iterable[str], ledger: Ledger, ts: str) -> None:
+        """Look up the rate cards of candidates that were not met before, and put them in force at `ts`."""
+        if new := self._look_up(candidates):
+            self._record(ledger, ts, tuple(f"rate cards: + {name}" for name in new))
+
+    def _look_up(self, candidates: Iterable[str]) -> list[str]:
+        """Add the cards of candidates that have none yet, and return which were found."""
+        cards = self.terms.cards
+        charge, listed = dict(cards.charge), dict(cards.list)
+        new: list[str] = []
+        for name in candidates:
+            if name in charge or name in listed or name in self._unpriced:
+                continue
+            route, _, model = name.partition("/")
+            own, plain = price_catalog.route_cards(self.terms.config, route, model, self._catalog)
+            # What has no card is not written down: names that clients make up would grow the file for ever.
+            if not own and not plain:
+                if len(self._unpriced) < MOST_REMEMBERED:
+                    self._unpriced.add(name)
+                continue
+            new.append(name)
+            if own:
+                charge[name] = own
+            if plain:
+                listed[name] = plain
+        if new:
+            terms = Terms(config=self.terms.config, cards=Cards(charge=charge, list=listed))
+            self._loaded = replace(self._loaded, terms=terms)
+        return new
+
+    def _load(self) -> _Loaded:
+        config = load(self._paths.config)
+        endpoints: dict[str, Endpoint] = {}
+        faults: list[Problem] = []
+        for name, upstream in config.upstream.items():
+            try:
+                secret = credential(upstream, self._paths.config, self._environ)
+            except ConfigError as error:
+                where = f"{self._paths.config} [upstream.{name}] credential"
+                faults.extend(Problem(where=where, what=problem.what, warning=True) for problem in error.problems)
+            else:
+                endpoints[name] = endpoint(upstream, secret)
+        terms = Terms(config=config, cards=Cards())
+        return _Loaded(terms=terms, endpoints=endpoints, faults=tuple(faults))
+
+    def _kept(self, digest: str) -> Config | None:
+        """Return the config that the ledger names, if its file is still there and of this version."""
+        try:
+            return msgspec.json.decode((self._paths.configs / f"{digest}.json").read_bytes(), type=Config)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _record(self, ledger: Ledger, ts: str, said: tuple[str, ...]) -> None:
+        config = Stored(*config_file.stored(self.terms.config))
+        cards = Stored(*price_catalog.stored(self.terms.cards))
+        ledger.configure(config, cards, said, ts)

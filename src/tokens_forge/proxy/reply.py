@@ -1,0 +1,187 @@
+"""What the client reads: headers, the receipt, and errors in its own dialect.
+
+Every reply of a call carries its id as `x-request-id`, so that what an SDK prints in an error is what `tf explain`
+takes. Errors that `tf` itself decides carry `x-should-retry: false` (CASES 38, 60). Nothing is decided here but words.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+import msgspec
+
+from tokens_forge.core.config import Config, did_you_mean
+from tokens_forge.core.entries import Held, Settled, Voided, candidate_name
+from tokens_forge.core.fallback import classify
+from tokens_forge.core.fold import OpenCall
+from tokens_forge.core.moments import microseconds, moment
+from tokens_forge.core.routing import Refuse, models
+from tokens_forge.core.story import reason_text
+from tokens_forge.proxy.attempt import Attempted, named
+from tokens_forge.proxy.downstream import Downstream
+from tokens_forge.wire import openai_chat
+from tokens_forge.wire.sse import comment
+
+_OK = 200
+_BAD_REQUEST = 400
+_STOPPING = 503
+_MICROSECONDS = 1_000_000
+
+
+def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
+    """Return the headers that say which route answers, which balance pays, and what led there."""
+    said = {
+        "x-request-id": held.id,
+        "x-tf-route": held.route,
+        "x-tf-class": held.route_class,
+        "x-tf-balance": held.balance,
+        "x-tf-attempts": str(held.n),
+    }
+    here = candidate_name(held.route, held.upstream_model)
+    if here != call.routed.intended:
+        cause = held.cause.error if held.cause else ""
+        said["x-tf-fell-back"] = f"{call.routed.intended}>{here}; {cause}"
+    return said
+
+
+def status_of(attempted: Attempted, client: Downstream) -> int:
+    """Return the status that the client gets for the attempt that ends its call; 0 when it has left before any."""
+    if client.begun:
+        return _OK
+    match attempted.error:
+        case "":
+            return _OK
+        case "client_left" | "left_before_contact":
+            return 0
+        case "stopped" | "stopped_before_contact":
+            return _STOPPING
+        case _:
+            return max(attempted.status, _BAD_REQUEST)
+
+
+async def answer(
+    client: Downstream, closing: Settled | Voided, attempted: Attempted, head: Mapping[str, str], *, receipt: bool
+) -> None:
+    """Give the client what ends its call: the rest of a stream, a whole reply, or the upstream's own refusal."""
+    if attempted.error in {"client_left", "left_before_contact"}:
+        return
+    head = {**head, **named(attempted.upstream_request_id)}
+    stream = isinstance(closing, Settled) and closing.stream
+    if attempted.error == "" and not stream:
+        client.reply(_OK, {**head, **_costs(closing)}, attempted.body, attempted.content_type)
+    elif attempted.error == "":
+        if not client.begun:
+            await client.begin(head)
+        await client.end((comment(f"tf {_receipt(closing)}") if receipt else b"") + attempted.body)
+    elif client.begun:
+        await client.end(_broken(closing))
+    elif classify(attempted.error).next == "return":
+        client.reply(status_of(attempted, client), head, attempted.body, attempted.content_type)
+    else:
+        error(client, _STOPPING, "stopping", "tf is stopping; the call was ended before its reply.", head)
+
+
+def refused(client: Downstream, refuse: Refuse, message: str, call: OpenCall, at: str) -> None:
+    """Give the client the reason why nothing answers, and the wait when time alone ends it."""
+    head = {"x-request-id": call.routed.id, "x-tf-attempts": str(len(call.trail))}
+    if refuse.until:
+        wait_us = microseconds(moment(refuse.until)) - microseconds(moment(at))
+        head["retry-after"] = str(max(1, -(-wait_us // _MICROSECONDS)))
+    error(client, refuse.status, refuse.error, message, head)
+
+
+def ended(why: str) -> Refuse:
+    """Return the refusal of a call whose wait between attempts ended: a word of `proxy/watch.py`."""
+    match why:
+        case "client_left":
+            return Refuse(reason="client_left", error="client_left", status=499, passed_over=())
+        case "stopped":
+            return Refuse(reason="stopping", error="stopping", status=_STOPPING, passed_over=())
+        case _:
+            return Refuse(reason="deadline", error="deadline", status=504, passed_over=())
+
+
+def ledger_stuck(client: Downstream, call_id: str = "") -> None:
+    """Tell the client that nothing can be recorded, so nothing is served."""
+    head = {"x-request-id": call_id} if call_id else {}
+    error(client, 507, "ledger_stuck", "The ledger can't be written (is the disk full?), so no call is served.", head)
+
+
+def error(client: Downstream, status: int, code: str, message: str, head: Mapping[str, str]) -> None:
+    """Give the client an error of ours, in its dialect; it is not to be retried by its SDK."""
+    body = openai_chat.error_body(status=status, code=code, message=message)
+    client.reply(status, {**head, "x-should-retry": "false"}, body, "application/json")
+
+
+def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) -> str:
+    """Return the message of a refusal, naming each candidate and what stood against it."""
+    routed = call.routed
+    passed = "; ".join(f"{over.candidate}: {reason_text(over)}" for over in refuse.passed_over)
+    match refuse.reason:
+        case "unknown_model":
+            near = did_you_mean(routed.model_asked, models(config, routed.key))
+            return f"No model named `{routed.model_asked}`.{near}"
+        case "exhausted":
+            status = f" with status {last.status}" if last and last.status else ""
+            ended_in = f" The last attempt ended in {last.error}{status}." if last else ""
+            said = f"No candidate answered: {_trail(call)}.{ended_in} Not tried: {passed or 'none'}."
+        case "deadline":
+            tried = _trail(call) or "no attempt"
+            said = f"The call's deadline of {config.policy.deadline} passed before a reply: {tried}."
+        case "all_cooling":
+            until = f" The earliest recovers at {refuse.until}." if refuse.until else ""
+            said = f"Every candidate is cooling down. {passed}.{until}"
+        case "nothing_can_pay":
+            said = f"Nothing can pay for this call. {passed}."
+        case "not_allowed":
+            said = f"Key `{routed.key}` may use none of the routes for `{routed.model_asked}`. {passed}."
+        case "no_price":
+            said = f"No price is known for `{routed.model_asked}`, so it can't be metered. {passed}."
+        case "stopping":
+            said = "tf is stopping."
+        case "client_left" | "found_open":
+            said = f"The call ended: {refuse.reason}."
+        case _:
+            assert_never(refuse.reason)
+    return f"{said} `tf explain {routed.id}` tells more."
+
+
+def _trail(call: OpenCall) -> str:
+    return ", ".join(
+        f"{attempt.candidate} {attempt.error}{f' {attempt.status}' if attempt.status else ''}" for attempt in call.trail
+    )
+
+
+def _broken(closing: Settled | Voided) -> bytes:
+    """Return the event that tells the client that its stream is not whole (CASES 21)."""
+    message = (
+        f"The upstream's stream ended early ({closing.error}). What came is settled; see `tf explain {closing.id}`."
+    )
+    return openai_chat.error_event(status=502, code=closing.error, message=message)
+
+
+def _costs(closing: Settled | Voided) -> Mapping[str, str]:
+    if not isinstance(closing, Settled):
+        return {}
+    saving = {"x-tf-saving": f"{closing.saving} {closing.list_unit}"} if closing.saving else {}
+    return {"x-tf-charge": f"{closing.charge} {closing.unit}", **saving}
+
+
+def _receipt(closing: Settled | Voided) -> str:
+    """Return what a streamed reply cost, as one line of JSON, from its closing entry."""
+    if not isinstance(closing, Settled):
+        return "{}"
+    return msgspec.json.encode(
+        {
+            "id": closing.id,
+            "route": closing.route,
+            "class": closing.route_class,
+            "balance": closing.balance,
+            "charge": closing.charge,
+            "unit": closing.unit,
+            "saving": closing.saving,
+            "list_unit": closing.list_unit,
+            "certainty": closing.certainty,
+            "usage": closing.usage,
+            "attempts": closing.n,
+        }
+    ).decode()

@@ -1,0 +1,210 @@
+"""One attempt: send a request to an upstream, get its head, read its bytes.
+
+The one narrow seam to the HTTP client: nothing else knows aiohttp's client, and its exceptions end here as words of the
+failure table. Redirects are not followed (the client would carry a credential to another origin), proxy variables are
+not read, cookies are not kept. It decides nothing about what a failure means.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from tokens_forge.core.config import Upstream
+from tokens_forge.core.moments import read_duration_ms
+
+KEEP_ALIVE_S = 4.0
+"""Idle connections are dropped before the upstream's side would be (uvicorn's default is 5 s): a request that meets a
+closing connection may have been received, and would have to be settled as unanswered."""
+
+USER_AGENT = f"tokens-forge/{metadata.version('tokens-forge')}"
+
+BODY_AT_MOST = 64 * 1024 * 1024
+"""The largest reply that is not streamed, decompressed."""
+
+ERROR_BODY_AT_MOST = 256 * 1024
+
+FINISH_S = 1.0
+"""How long the end of a reply is waited for after its last event, so that its connection can serve again."""
+
+
+class Failed(Exception):  # noqa: N818 - the end of an attempt, a word of the failure table
+    """The attempt ended without what was awaited; `error` is a word of `core/fallback.py`."""
+
+    def __init__(self, error: str) -> None:
+        self.error = error
+        super().__init__(error)
+
+
+@dataclass(slots=True)
+class Sent:
+    """Whether any byte of a request may have reached the upstream."""
+
+    any: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An upstream as it is called."""
+
+    base_url: str
+    authorization: str | None
+    """The header's value; None sends none."""
+    first_byte_s: float
+    """Until the first byte of a stream."""
+    whole_s: float
+    """Until the first byte of a reply that is not streamed."""
+    idle_s: float
+    """Between two chunks."""
+    connect_s: float
+
+
+def endpoint(upstream: Upstream, credential: str | None) -> Endpoint:
+    """Return how to call `upstream` with the resolved `credential`."""
+    times = upstream.timeouts
+    return Endpoint(
+        base_url=upstream.base_url.rstrip("/"),
+        authorization=None if credential is None else f"Bearer {credential}",
+        first_byte_s=read_duration_ms(times.first_byte) / 1000,
+        whole_s=read_duration_ms(times.whole) / 1000,
+        idle_s=read_duration_ms(times.idle) / 1000,
+        connect_s=read_duration_ms(times.connect) / 1000,
+    )
+
+
+class Answer:
+    """An upstream's reply, from its head on. Close or release it when done."""
+
+    def __init__(self, response: aiohttp.ClientResponse, finishing: "set[asyncio.Task[None]]") -> None:
+        self._response = response
+        self._finishing = finishing
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def body(self, at_most: int = BODY_AT_MOST) -> bytes:
+        """Return the whole body. Raises Failed: cut short, or more than `at_most` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        while part := await self.some():
+            size += len(part)
+            if size > at_most:
+                raise Failed("bad_reply")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def some(self) -> bytes:
+        """Return the next bytes of the body as they come, none at its end. Raises Failed when it ends early."""
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Failed("reset") from error
+
+    def close(self) -> None:
+        """Drop the connection, unless the reply was read to its end: nothing more of it is wanted."""
+        self._response.close()
+
+    def release(self) -> None:
+        """Give the connection back for the next request; what little is left of the reply is read away first."""
+        if self._response.content.is_eof():
+            self._response.release()
+            return
+        task = asyncio.get_running_loop().create_task(self._finish())
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(FINISH_S):
+                await self._response.content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            self._response.close()
+        else:
+            self._response.release()  # a connection that is not at its end is dropped by this
+
+
+class Client:
+    """The pooled HTTP client of a proxy, as an async context."""
+
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            skip_auto_headers=("User-Agent", "Accept"),
+            read_bufsize=256 * 1024,
+            trust_env=False,
+            trace_configs=[_tracing()],
+        )
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in tuple(self._finishing):
+            task.cancel()
+        await self._session.close()
+
+    async def send(self, to: Endpoint, path: str, body: bytes, sent: Sent) -> Answer:
+        """Send `body` to `path` and return the answer as soon as its head is there.
+
+        `sent` says, also after a failure or a cancellation, whether any byte may have gone. Raises Failed: ``dns``,
+        ``connect``, ``tls``, ``connect_timeout`` when none was, else ``reset``. How long to wait for the head is the
+        caller's part.
+        """
+        headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
+        if to.authorization is not None:
+            headers["authorization"] = to.authorization
+        try:
+            response = await self._session.post(
+                to.base_url + path,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=to.connect_s),
+                trace_request_ctx=sent,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Failed("reset" if sent.any else _word(error)) from error
+        return Answer(response, self._finishing)
+
+
+def _word(error: Exception) -> str:
+    """Return our word for why no byte of a request was sent."""
+    match error:
+        case aiohttp.ClientSSLError():
+            return "tls"
+        case aiohttp.ClientConnectorDNSError() | aiohttp.InvalidURL() | socket.gaierror():
+            return "dns"
+        case aiohttp.ConnectionTimeoutError():
+            return "connect_timeout"
+        case _:
+            return "connect"
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Return what marks a request as sent just before its first byte is written."""
+
+    async def headers_sent(_session: aiohttp.ClientSession, context: object, _params: object) -> None:
+        sent = getattr(context, "trace_request_ctx", None)
+        if isinstance(sent, Sent):
+            sent.any = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(headers_sent)
+    return tracing
+
+
+async def drain(answer: Answer, at_most: int = ERROR_BODY_AT_MOST) -> bytes:
+    """Return an error's body as far as it can be had; an error that can't be read is an error all the same."""
+    with suppress(Failed):
+        return await answer.body(at_most)
+    return b""
