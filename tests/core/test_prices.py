@@ -1,0 +1,241 @@
+"""One function turns usage into money; these bills were reckoned by hand."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokens_forge.core.entries import CardUsed, ChargeLine
+from tokens_forge.core.prices import RateCard, Tier, card_at, card_name, lines_total, price
+from tokens_forge.core.usage import COUNT_CLASSES, TOKEN_CLASSES
+
+
+def card(  # noqa: PLR0913 - a builder has a parameter for what a test may vary
+    rates: dict[str, str],
+    *,
+    per: str = "mtok",
+    tiers: dict[int, dict[str, str]] | None = None,
+    share: str = "1",
+    fx: str = "1",
+    valid_from: date | None = None,
+    hours: tuple[time, time] | None = None,
+) -> RateCard:
+    """Build a card in USD."""
+    return RateCard(
+        id="openai/m",
+        source="test",
+        unit="USD",
+        per=per,
+        rates={name: Decimal(rate) for name, rate in rates.items()},
+        tiers=tuple(
+            Tier(above=above, rates={name: Decimal(rate) for name, rate in changed.items()})
+            for above, changed in (tiers or {}).items()
+        ),
+        list_share=Decimal(share),
+        fx=Decimal(fx),
+        valid_from=valid_from,
+        hours=hours,
+    )
+
+
+def line(usage_class: str, quantity: int, rate: str, amount: str) -> ChargeLine:
+    return ChargeLine(usage_class=usage_class, quantity=quantity, rate=rate, amount=amount)
+
+
+GPT = {"input": "1.25", "cache_read": "0.125", "output": "10"}
+
+
+def test_a_bill_has_a_line_for_each_class() -> None:
+    """CASES 1 and 5: cached tokens are charged once, at their rate, and the lines sum to the charge."""
+    charge = price({"input": 400, "cache_read": 800, "output": 300}, card(GPT))
+    assert charge.lines == (
+        line("input", 400, "1.25", "0.0005"),
+        line("cache_read", 800, "0.125", "0.0001"),
+        line("output", 300, "10", "0.003"),
+    )
+    assert charge.amount == Decimal("0.0036")
+    assert charge.unpriced == ()
+    assert charge.card == CardUsed(id="openai/m", source="test", unit="USD", per="mtok", rates=GPT)
+
+
+def test_reasoning_is_a_part_of_output() -> None:
+    """CASES 4: it is not charged beside the output that contains it."""
+    assert price({"output": 300, "reasoning": 100}, card({"output": "10"})).lines == (
+        line("output", 300, "10", "0.003"),
+    )
+
+
+def test_reasoning_with_a_rate_of_its_own_splits_the_output() -> None:
+    """CASES 4: then the output's line is for the rest, and vanishes when there is none."""
+    apart = card({"output": "10", "reasoning": "4"})
+    assert price({"output": 300, "reasoning": 100}, apart).lines == (
+        line("output", 200, "10", "0.002"),
+        line("reasoning", 100, "4", "0.0004"),
+    )
+    assert price({"output": 5, "reasoning": 5}, apart).lines == (line("reasoning", 5, "4", "0.00002"),)
+
+
+@pytest.mark.parametrize(
+    ("usage_class", "rates", "rate"),
+    [
+        ("cache_read", {"input": "3"}, "3"),
+        ("cache_write_5m", {"input": "3"}, "3"),
+        ("cache_write_1h", {"input": "3"}, "3"),
+        ("cache_write_1h", {"input": "3", "cache_write_5m": "4"}, "4"),
+        ("cache_write_1h", {"input": "3", "cache_write_5m": "4", "cache_write_1h": "6"}, "6"),
+        ("audio_in", {"input": "3"}, "3"),
+        ("image_in", {"input": "3"}, "3"),
+        ("audio_out", {"output": "5"}, "5"),
+    ],
+)
+def test_a_class_without_a_rate_is_priced_at_its_base(usage_class: str, rates: dict[str, str], rate: str) -> None:
+    """CASES 6: the total governs; what a card does not price apart costs what its base class costs."""
+    assert price({usage_class: 1_000_000}, card(rates)).lines == (line(usage_class, 1_000_000, rate, rate),)
+
+
+def test_what_has_no_rate_is_unpriced() -> None:
+    """CASES 12: no price is not zero; the classes are named and the rest is still charged."""
+    charge = price({"input": 1_000_000, "output": 7, "searches": 1}, card({"input": "3"}))
+    assert (charge.amount, charge.unpriced) == (Decimal(3), ("output", "searches"))
+
+
+def test_a_rate_of_zero_is_a_price() -> None:
+    """CASES 12: explicitly free differs from unset."""
+    charge = price({"input": 5}, card({"input": "0"}))
+    assert (charge.lines, charge.unpriced) == ((line("input", 5, "0", "0"),), ())
+
+
+LONG = card(
+    {"input": "3", "cache_read": "0.3", "output": "15"},
+    tiers={200_000: {"input": "6", "output": "22.5"}, 400_000: {"input": "9", "output": "22.5"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tier", "amount"),
+    [
+        ({"input": 200_000, "output": 1000}, "base", "0.615"),
+        ({"input": 200_001, "output": 1000}, "input>200000", "1.222506"),
+        ({"input": 100_000, "cache_read": 100_000}, "base", "0.33"),
+        ({"input": 100_000, "cache_read": 100_001}, "input>200000", "0.6300003"),
+        ({"input": 400_000}, "input>200000", "2.4"),
+        ({"input": 400_001}, "input>400000", "3.600009"),
+        ({"output": 900_000}, "base", "13.5"),
+    ],
+)
+def test_a_long_context_is_priced_whole(usage: dict[str, int], tier: str, amount: str) -> None:
+    """CASES 7: the total input chooses one tier for the whole request; exactly at the threshold is base."""
+    charge = price(usage, LONG)
+    assert (tier, Decimal(amount)) == (charge.card.tier, charge.amount)
+
+
+def test_the_card_of_a_tier_shows_its_rates() -> None:
+    """A record shows the rates that were applied, those that stay included."""
+    rates = price({"input": 300_000}, LONG).card.rates
+    assert rates == {"input": "6", "cache_read": "0.3", "output": "22.5"}
+
+
+@pytest.mark.parametrize(("per", "amount"), [("mtok", "0.0005"), ("ktok", "0.5"), ("token", "500")])
+def test_a_rate_says_what_it_buys(per: str, amount: str) -> None:
+    """CASES 11: a rate is for a million, a thousand or one token; a count's rate is for one whatever `per` says."""
+    charge = price({"input": 400, "requests": 2}, card({"input": "1.25", "requests": "0.1"}, per=per))
+    assert charge.lines == (line("input", 400, "1.25", amount), line("requests", 2, "0.1", "0.2"))
+
+
+def test_a_request_that_is_priced_counts_as_one() -> None:
+    """A rate for requests adds one to a usage that names none."""
+    assert price({}, card({"requests": "0.005"})).lines == (line("requests", 1, "0.005", "0.005"),)
+
+
+def test_share_and_exchange_are_in_the_lines() -> None:
+    """CASES 45: 35 % of the list price, at 7.10 CNY for a dollar: the rate on the line is what was paid."""
+    charge = price({"input": 1_000_000}, card(GPT, share="0.35", fx="7.10"))
+    assert charge.lines == (line("input", 1_000_000, "3.10625", "3.10625"),)
+    assert (charge.card.rates, charge.card.list_share, charge.card.fx) == (GPT, "0.35", "7.1")
+
+
+def test_a_charge_is_rounded_once() -> None:
+    """CASES 9: lines are exact, their sum is rounded, and a line says by how much."""
+    charge = price({"input": 1, "output": 1}, card({"input": "0.0000004", "output": "0.0000003"}))
+    assert charge.lines == (
+        line("input", 1, "0.0000004", "0.0000000000004"),
+        line("output", 1, "0.0000003", "0.0000000000003"),
+        line("rounding", 1, "0.0000000000003", "0.0000000000003"),
+    )
+    assert charge.amount == Decimal("0.000000000001")
+
+
+RATE = st.decimals(min_value=0, max_value=10_000, places=18, allow_nan=False, allow_infinity=False)
+
+
+CARD = st.builds(
+    RateCard,
+    id=st.just("a/b"),
+    source=st.just("test"),
+    unit=st.just("USD"),
+    per=st.sampled_from(("mtok", "ktok", "token")),
+    rates=st.dictionaries(st.sampled_from((*TOKEN_CLASSES, *COUNT_CLASSES, "reasoning")), RATE),
+    list_share=RATE,
+    fx=RATE,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from((*TOKEN_CLASSES, *COUNT_CLASSES)), st.integers(0, 10**9)),
+    st.sampled_from((0, 1, 2)),
+    CARD,
+)
+def test_lines_always_sum_to_the_charge(usage: dict[str, int], part_of_output: int, of: RateCard) -> None:
+    """CASES 5 and 9: whatever the usage and rates, to 18 decimals: nothing is lost and nothing is negative."""
+    usage["reasoning"] = usage.get("output", 0) * part_of_output // 2
+    charge = price(usage, of)
+    assert charge.amount == lines_total(charge.lines)
+    assert charge.amount >= 0
+    for part in charge.lines:
+        if part.usage_class != "rounding":
+            power = 1 if part.usage_class in COUNT_CLASSES else {"mtok": 10**6, "ktok": 10**3, "token": 1}[of.per]
+            assert Fraction(part.amount) == Fraction(part.rate) * part.quantity / power
+
+
+def test_an_empty_bill_is_zero() -> None:
+    """No line, no charge."""
+    assert (price({}, card(GPT)).amount, lines_total(())) == (Decimal(0), Decimal(0))
+
+
+OLD = card({"input": "3"})
+NEW = card({"input": "2"}, valid_from=date(2026, 9, 10))
+NIGHT = card({"input": "1"}, hours=(time(16, 30), time(0, 30)))
+NOON = card({"input": "4"}, hours=(time(11), time(13)))
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (datetime(2026, 9, 9, 23, 59, 59, tzinfo=UTC), NIGHT),
+        (datetime(2026, 9, 9, 10, tzinfo=UTC), OLD),
+        (datetime(2026, 9, 10, 10, tzinfo=UTC), NEW),
+        (datetime(2026, 9, 10, 0, 29, 59, tzinfo=UTC), NIGHT),
+        (datetime(2026, 9, 10, 0, 30, tzinfo=UTC), NEW),
+        (datetime(2026, 9, 10, 16, 30, tzinfo=UTC), NIGHT),
+        (datetime(2026, 9, 10, 11, tzinfo=UTC), NOON),
+        (datetime(2026, 9, 10, 13, tzinfo=UTC), NEW),
+    ],
+)
+def test_the_last_card_in_force_is_taken(at: datetime, expected: RateCard) -> None:
+    """Days and hours are UTC; an interval may lie over midnight; its end is outside."""
+    assert expected == card_at((OLD, NEW, NIGHT, NOON), at)
+
+
+def test_before_its_first_day_a_model_has_no_card() -> None:
+    """A sheet says nothing about the days before it."""
+    assert card_at((NEW,), datetime(2026, 9, 9, tzinfo=UTC)) is None
+    assert card_at((), datetime(2026, 9, 9, tzinfo=UTC)) is None
+
+
+def test_a_card_is_named_by_candidate_and_day() -> None:
+    """A hold's basis names the card it was reckoned by."""
+    assert card_name("relay/m", NEW) == "relay/m@2026-09-10"
+    assert card_name("relay/m", OLD) == "relay/m"
