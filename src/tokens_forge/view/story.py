@@ -1,0 +1,324 @@
+"""A call's story on a screen: who paid how much for whom, why that balance, what ran before, and from which figures.
+
+The same renderable serves ``tf explain`` and the monitor. It reads without colour and at 80 columns; it decides nothing
+and adds nothing up.
+"""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, HoldBasis
+from tokens_forge.core.story import (
+    AttemptTold,
+    Bill,
+    CandidateTold,
+    Correction,
+    Ended,
+    HealthTold,
+    Payment,
+    Story,
+    Verdict,
+    clock,
+    reason_text,
+)
+from tokens_forge.core.usage import COUNT_CLASSES
+from tokens_forge.core.visible import visible
+from tokens_forge.view.figures import NONE, amount, count, duration, shown
+
+_STYLE: dict[Ended, str] = {"answered": "bold green", "open": "bold cyan", "failed": "bold red", "refused": "bold red"}
+_PER = {"mtok": "Mtok", "ktok": "ktok", "token": "token"}
+
+
+def story_view(story: Story) -> RenderableType:
+    """Return what to print or show for a story. What matters at first glance stands first."""
+    return Group(
+        *_parts(
+            _headline(story),
+            _why(story),
+            _attempts(story),
+            *(_charge(attempt, attempt.bill) for attempt in story.attempts if attempt.bill),
+            _corrections(story.corrections),
+            _health(story.health),
+        )
+    )
+
+
+def _parts(*sections: RenderableType | None) -> Iterator[RenderableType]:
+    """Yield the sections that there are, an empty line between them."""
+    first = True
+    for section in sections:
+        if section is not None:
+            if not first:
+                yield Text()
+            yield section
+            first = False
+
+
+def _section(title: str, body: RenderableType) -> RenderableType:
+    return Group(Text(visible(title), style="bold"), Padding(body, (0, 0, 0, 2), expand=False))
+
+
+def _headline(story: Story) -> RenderableType:
+    title = Text.assemble(("call ", "dim"), visible(story.id), "  ", (story.ended, _STYLE[story.ended]))
+    if story.client_status:
+        title.append(f" {story.client_status}", _STYLE[story.ended])
+    if story.total_ms is not None:
+        title.append(f" in {duration(story.total_ms)}")
+    if story.ended == "open":
+        title.append(": no closing entry yet")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for label, said in _glance(story):
+        table.add_row(label, said)
+    return Group(title, Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def _glance(story: Story) -> Iterator[tuple[str, Text]]:
+    """Yield what answers at first glance: which balance paid how much, for which key, and what ran before."""
+    for payment in story.payments:
+        yield "paid", shown(_payment(payment), "bold")
+    if not story.payments:
+        yield "paid", Text("nothing" if story.ended != "open" else "nothing yet", style="bold")
+    if story.key:
+        yield "for", shown(f"key {story.key}{f', task {story.task}' if story.task else ''}")
+    for step in _fell_back(story):
+        yield "fell back", shown(step, "yellow")
+    if story.refusal:
+        yield "refused", shown(f"{story.refusal.reason}; the client's error code is {story.refusal.error}", "red")
+    yield "asked", shown(", ".join(_asked(story)))
+    if story.at:
+        bounds = f"about {count(story.input_estimate)} tokens in, at most {count(story.output_bound)} out"
+        yield "at", shown(f"{clock(story.at)}; {bounds}")
+
+
+def _payment(payment: Payment) -> str:
+    sure = f" ({', '.join(payment.certainty)})" if payment.certainty else ""
+    return f"{amount(payment.charge, payment.unit)} by {payment.balance}{sure}"
+
+
+def _fell_back(story: Story) -> Iterator[str]:
+    """Yield each step to another candidate: from where, to where, and what caused it."""
+    before = story.intended
+    for attempt in story.attempts:
+        if attempt.role == "fallback":
+            why = f": {_cause(story, attempt.cause)}" if attempt.cause else ""
+            yield f"{before} → {attempt.candidate}{why}"
+        before = attempt.candidate
+
+
+def _cause(story: Story, cause: Cause) -> str:
+    if cause.n:
+        status = f" ({cause.status})" if cause.status else ""
+        return f"attempt {cause.n} ended with {cause.error}{status}"
+    for candidate in story.candidates:
+        for verdict in candidate.verdicts:
+            if candidate.candidate == story.intended and verdict.n == 1 and verdict.passed_over:
+                return reason_text(verdict.passed_over)
+    return cause.error
+
+
+def _asked(story: Story) -> Iterator[str]:
+    if story.model_asked:
+        yield story.model_asked
+    if story.stream is not None:
+        yield "streamed" if story.stream else "not streamed"
+    if story.turn:
+        yield f"{count(story.turn)} messages"
+    if story.thread:
+        yield f"conversation {story.thread[:8]}"
+    if story.tier_asked:
+        yield f"tier {story.tier_asked}"
+    if story.client_retry:
+        yield f"the client's retry {story.client_retry}"
+    if story.agent:
+        yield f"from {story.agent}"
+
+
+def _why(story: Story) -> RenderableType | None:
+    """Return each candidate in order with what every decision made of it."""
+    if not story.candidates:
+        return None
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    decisions = {verdict.n for candidate in story.candidates for verdict in candidate.verdicts}
+    for candidate in story.candidates:
+        table.add_row(
+            shown(candidate.candidate), shown(candidate.balance or NONE), _verdicts(story, candidate, len(decisions))
+        )
+    order = f"order: {story.burn}; may fall back: {story.boundary}" if story.burn else "in order"
+    balances = dict.fromkeys(payment.balance for payment in story.payments)
+    title = f"Why {' and '.join(balances)}" if balances else "Candidates"
+    return _section(f"{title} ({order})", table)
+
+
+def _verdicts(story: Story, candidate: CandidateTold, decisions: int) -> Text:
+    if not candidate.verdicts:
+        return Text("not needed: an earlier one was taken" if story.attempts else "not looked at", style="dim")
+    return Text("\n").join(_verdict(story, verdict, decisions) for verdict in candidate.verdicts)
+
+
+def _verdict(story: Story, verdict: Verdict, decisions: int) -> Text:
+    if verdict.passed_over is None:
+        return Text(f"taken in attempt {verdict.n}", style="green")
+    when = ""
+    if decisions > 1:
+        when = f" for attempt {verdict.n}" if any(attempt.n == verdict.n for attempt in story.attempts) else " at last"
+    return shown(f"passed over{when}: {reason_text(verdict.passed_over)}")
+
+
+def _attempts(story: Story) -> RenderableType | None:
+    if not story.attempts:
+        return None
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(overflow="fold")
+    for attempt in story.attempts:
+        table.add_row(str(attempt.n), attempt.role, Text("\n").join(_attempt(attempt)))
+    return _section("Attempts", table)
+
+
+def _attempt(attempt: AttemptTold) -> Iterator[Text]:
+    named = f" ({attempt.route_class})" if attempt.route_class else ""
+    yield shown(f"{attempt.candidate}{named} at {attempt.upstream}, paid by {attempt.balance}", "bold")
+    basis = f" for {_basis(attempt.hold_basis)}" if attempt.hold_basis else ""
+    yield shown(f"held {amount(attempt.hold, attempt.unit)}{basis}")
+    for window in attempt.windows:
+        yield shown(f"counted in window {window.window}, {clock(window.start)} to {clock(window.end)}")
+    yield _outcome(attempt)
+    if timing := ", ".join(_timing(attempt)):
+        yield shown(timing, "dim")
+    if attempt.limits:
+        said = ", ".join(f"{limit.remaining} of {limit.limit} {limit.window} left" for limit in attempt.limits)
+        yield shown(f"the upstream says: {said}", "dim")
+
+
+def _basis(basis: HoldBasis) -> str:
+    match basis.kind:
+        case "free":
+            return "nothing to pay"
+        case "count":
+            return "what a pool counts"
+        case "bound":
+            at = f", at {basis.card}" if basis.card else ""
+            return f"{count(basis.input)} tokens in and {count(basis.output)} out{at}"
+
+
+def _outcome(attempt: AttemptTold) -> Text:
+    if not attempt.outcome:
+        return Text("under way", style="cyan")
+    said = [attempt.outcome]
+    if attempt.status or attempt.error:
+        said.append(" ".join(part for part in (str(attempt.status or ""), attempt.error) if part))
+    if attempt.finish:
+        said.append(f"finish {attempt.finish}")
+    if attempt.wait_s:
+        said.append(f"asked to wait {attempt.wait_s} s")
+    cost = amount(attempt.bill.charge, attempt.bill.unit) if attempt.bill else amount("0", attempt.unit)
+    return shown(f"{', '.join(said)}: {cost} ({attempt.certainty})", "" if attempt.outcome == "ok" else "yellow")
+
+
+def _timing(attempt: AttemptTold) -> Iterator[str]:
+    if attempt.after_ms is not None:
+        yield f"began after {duration(attempt.after_ms)}"
+    if attempt.jitter_ms:
+        yield f"put off by {duration(attempt.jitter_ms)} at random"
+    if attempt.first_byte_ms is not None:
+        yield f"first byte after {duration(attempt.first_byte_ms)}"
+    if attempt.total_ms is not None:
+        yield f"took {duration(attempt.total_ms)}"
+    if attempt.model_served:
+        yield f"served as {attempt.model_served}"
+    if attempt.tier_served:
+        yield f"tier {attempt.tier_served}"
+    if attempt.upstream_id:
+        yield f"the upstream's id {attempt.upstream_id}"
+
+
+def _charge(attempt: AttemptTold, bill: Bill) -> RenderableType:
+    """Return a charge line by line, and the figures beside it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    table.add_column(justify="right")
+    for line in bill.lines:
+        rounding = line.usage_class == ROUNDING_CLASS
+        rate = "" if rounding else f"x {_rate(line.usage_class, line.rate, bill)}"
+        quantity = "" if rounding else count(line.quantity)
+        table.add_row(shown(line.usage_class), quantity, shown(rate), amount(line.amount, bill.unit))
+    table.add_row("charge", "", "", amount(bill.charge, bill.unit), style="bold")
+    return _section(f"Charge of attempt {attempt.n}", Group(table, *(shown(said) for said in _beside(attempt, bill))))
+
+
+def _rate(usage_class: str, rate: str, bill: Bill) -> str:
+    """Return a rate with its unit and what it buys (CASES 11)."""
+    if bill.card is None:
+        return rate
+    per = "one" if usage_class in COUNT_CLASSES else _PER.get(bill.card.per, bill.card.per)
+    return f"{amount(rate, bill.unit)}/{per}"
+
+
+def _card(card: CardUsed) -> str:
+    said = [f"card {card.id} by {card.source}"]
+    if card.valid_from:
+        said.append(f"valid from {card.valid_from}")
+    said.append(f"tier {card.tier}")
+    if card.list_share != "1":
+        said.append(f"x {card.list_share} of list")
+    if card.fx != "1":
+        said.append(f"x {card.fx} per {card.unit}")
+    return ", ".join(said)
+
+
+def _beside(attempt: AttemptTold, bill: Bill) -> Iterator[str]:
+    if bill.card:
+        yield _card(bill.card)
+    usage = ", ".join(f"{count(number)} {name}" for name, number in bill.usage.items() if name != "reasoning")
+    reasoning = f" (reasoning {count(bill.usage['reasoning'])} of it)" if bill.usage.get("reasoning") else ""
+    yield f"usage ({bill.usage_source}): {usage or 'none'}{reasoning}"
+    if bill.flags:
+        yield f"flags: {', '.join(bill.flags)}"
+    if bill.list:
+        saving = f", saving {amount(bill.saving, bill.list_unit)}" if bill.saving else ""
+        yield f"list price {amount(bill.list, bill.list_unit)}{saving}"
+    if bill.reported_cost:
+        yield f"the upstream reported a cost of {bill.reported_cost}"
+    if bill.balance_after:
+        after = amount(bill.balance_after, bill.unit)
+        yield f"balance {attempt.balance}: {amount(bill.balance_before, bill.unit)} before, {after} after"
+    if bill.overrun not in ("", "0"):
+        yield f"over its hold by {amount(bill.overrun, bill.unit)}"
+
+
+def _corrections(corrections: tuple[Correction, ...]) -> RenderableType | None:
+    if not corrections:
+        return None
+    return _section("Corrections", Group(*(shown(_correction(correction)) for correction in corrections)))
+
+
+def _correction(correction: Correction) -> str:
+    back = not correction.amount.startswith("-")
+    moved = amount(correction.amount.removeprefix("-"), correction.unit)
+    what = f"{moved} {'given back to' if back else 'taken from'} {correction.balance} ({correction.reason})"
+    more = "; ".join(part for part in (correction.ref, correction.note) if part)
+    return f"{clock(correction.ts)}: {what}{': ' if more else ''}{more}"
+
+
+def _health(told: tuple[HealthTold, ...]) -> RenderableType | None:
+    if not told:
+        return None
+    return _section("What it changed", Group(*(shown(_change(change)) for change in told)))
+
+
+def _change(change: HealthTold) -> str:
+    if not change.until:
+        return f"{change.scope} {change.name} recovered"
+    return f"{change.scope} {change.name} cools until {clock(change.until)} ({change.error})"

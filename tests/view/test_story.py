@@ -1,0 +1,211 @@
+"""A story on a screen answers at first glance which balance paid how much, for whom, why, and what ran before."""
+
+import msgspec
+from ledgers import (
+    at,
+    call_id,
+    held_official,
+    held_relay,
+    refused,
+    routed,
+    settled_official,
+    settled_relay,
+    voided_relay,
+)
+from screens import printed
+
+from tokens_forge.core.entries import (
+    Adjusted,
+    AnyEntry,
+    Cause,
+    ChargeLine,
+    Cooled,
+    HoldBasis,
+    Limit,
+    Line,
+    PassedOver,
+    Recovered,
+    WindowHeld,
+)
+from tokens_forge.core.story import tell
+from tokens_forge.view.story import story_view
+
+CALL = call_id(at("10:00:00"))
+
+
+def lines(*entries: AnyEntry, width: int = 80) -> list[str]:
+    """Return the picture of entries that follow each other by a second."""
+    told = [Line(seq=n, ts=at(f"10:00:{n:02}"), entry=entry) for n, entry in enumerate(entries)]
+    return printed(story_view(tell(told)), width)
+
+
+def text(*entries: AnyEntry) -> str:
+    """Return the picture on one wide line a line."""
+    return "\n".join(lines(*entries, width=300))
+
+
+def test_a_call_that_fell_back() -> None:
+    """The whole picture at 80 columns, without colour."""
+    expected = """\
+call tf_01a20cff7d0070008000000000000001  answered 200 in 4.000 s
+  paid       0.0036 USD by openai-credit (computed)
+  for        key aider, task research-42
+  fell back  relay/gpt-5 → official/gpt-5: attempt 1 ended with rate_limited
+             (429)
+  asked      smart, streamed, 7 messages, conversation 9f2c77ab, from
+             OpenAI/Python 3.54.0
+  at         2026-11-24 10:00:00 UTC; about 1,180 tokens in, at most 4,096 out
+
+Why openai-credit (order: listed; may fall back: any)
+  relay/gpt-5     rmb-wallet     taken in attempt 1
+                                 passed over for attempt 2: failed earlier in
+                                 this call (rate_limited)
+  official/gpt-5  openai-credit  taken in attempt 2
+
+Attempts
+  1  first     relay/gpt-5 (ordinary) at relay, paid by rmb-wallet
+               held 0.0412 CNY for 1,416 tokens in and 4,096 out, at
+               relay/gpt-5@2026-11-01
+               rejected, 429 rate_limited, asked to wait 12 s: 0 CNY (zero)
+               began after 1.000 s, took 212 ms
+  2  fallback  official/gpt-5 (direct) at openai, paid by openai-credit
+               held 0.0428 USD for 1,416 tokens in and 4,096 out, at
+               official/gpt-5@2025-08-07
+               ok, 200, finish stop: 0.0036 USD (computed)
+               began after 3.000 s, first byte after 412 ms, took 1.834 s,
+               served as gpt-5-2026-08-07, tier default, the upstream's id
+               chatcmpl-77
+
+Charge of attempt 2
+  input       400  x 1.25 USD/Mtok   0.0005 USD
+  cache_read  800  x 0.125 USD/Mtok  0.0001 USD
+  output      300  x 10 USD/Mtok      0.003 USD
+  charge                             0.0036 USD
+  card openai/gpt-5 by genai-prices 0.2.3, valid from 2025-08-07, tier base
+  usage (reported): 400 input, 800 cache_read, 300 output (reasoning 100 of it)
+  list price 0.0036 USD, saving 0 USD
+  balance openai-credit: 12.1 USD before, 12.0964 USD after"""
+    actual = lines(routed(CALL), held_relay(CALL), voided_relay(CALL), held_official(CALL), settled_official(CALL))
+    assert expected.splitlines() == actual
+
+
+def test_a_refused_call() -> None:
+    """A refusal names its reason, the client's code, and each candidate's numbers."""
+    said = text(routed(CALL), refused(CALL))
+    assert "refused 402 in 1.000 s" in said
+    assert "  paid     nothing\n" in said
+    assert "  refused  nothing_can_pay; the client's error code is insufficient_balance" in said
+    assert "rmb-wallet  passed over: 0.01 CNY available, 0.0412 CNY needed" in said
+    assert "official/gpt-5  -           not looked at" in said
+
+
+def test_a_call_refused_at_last() -> None:
+    """What was passed over after the last attempt says that it was at last."""
+    said = text(routed(CALL), held_relay(CALL), voided_relay(CALL), refused(CALL, reason="exhausted"))
+    assert "passed over at last: 0.01 CNY available" in said
+
+
+def test_an_open_call() -> None:
+    """A call under way says so; what may follow is not told as done."""
+    said = text(routed(CALL), held_relay(CALL))
+    assert "open: no closing entry yet" in said
+    assert "  paid   nothing yet" in said
+    assert "under way" in said
+
+
+def test_passed_over_before_any_attempt() -> None:
+    """Falling back without an attempt tells the numbers that caused it."""
+    over = PassedOver(
+        candidate="relay/gpt-5", balance="rmb-wallet", reason="balance_short", available="0", need="1", unit="CNY"
+    )
+    held = held_official(CALL, n=1, passed_over=(over,), cause=Cause(n=0, error="balance_short"))
+    said = text(routed(CALL), held, settled_official(CALL, n=1))
+    assert "fell back  relay/gpt-5 → official/gpt-5: 0 CNY available, 1 CNY needed" in said
+    assert "relay/gpt-5     rmb-wallet     passed over: 0 CNY available, 1 CNY needed" in said
+
+
+def test_a_fallback_whose_numbers_are_gone() -> None:
+    """Without the numbers the cause's own word is told; without a cause none."""
+    held = held_official(CALL, n=1, passed_over=(), cause=Cause(n=0, error="balance_short"))
+    assert "→ official/gpt-5: balance_short" in text(routed(CALL), held)
+    assert "→ official/gpt-5\n" in text(routed(CALL), held_official(CALL, cause=None))
+    connect = held_official(CALL, cause=Cause(n=1, error="not_sent"))
+    assert "attempt 1 ended with not_sent\n" in text(routed(CALL), connect)
+
+
+def test_everything_that_can_be_said() -> None:
+    """Windows, limits, share and exchange, rounding, overrun, flags, corrections and cooldowns have their words."""
+    card = settled_official(CALL).card
+    assert card is not None
+    shared = msgspec.structs.replace(card, list_share="0.35", fx="7.1", valid_from="", per="token")
+    window = WindowHeld(window="first-use/5h", start=at("10:00:00"), end=at("15:00:00"))
+    said = text(
+        routed(CALL, tier_asked="flex", client_retry=2),
+        held_relay(CALL, windows=(window,), jitter_ms=30, hold_basis=HoldBasis(kind="count")),
+        settled_relay(
+            CALL,
+            card=shared,
+            lines=(
+                ChargeLine(usage_class="requests", quantity=1, rate="0.02", amount="0.02"),
+                ChargeLine(usage_class="rounding", quantity=1, rate="0.0000000000001", amount="0.0000000000001"),
+            ),
+            overrun="0.001",
+            flags=("cache_write_unsplit",),
+            reported_cost="0.0029",
+            limits=(Limit(window="requests", remaining="59", limit="60"),),
+            usage={},
+            list="",
+            saving="",
+            balance_after="",
+        ),
+        Cooled(scope="candidate", name="relay/gpt-5", until=at("10:01:00"), level=1, error="rate_limited"),
+        Recovered(scope="candidate", name="relay/gpt-5", by=f"{CALL}/1"),
+        Adjusted(balance="rmb-wallet", amount="0.01", unit="CNY", reason="refund", corrects=CALL, ref="R", note="N"),
+        Adjusted(balance="rmb-wallet", amount="-0.01", unit="CNY", reason="fee", corrects=CALL),
+    )
+    for part in (
+        "tier flex, the client's retry 2",
+        "held 0.0412 CNY for what a pool counts",
+        "counted in window first-use/5h, 2026-11-24 10:00:00 UTC to 2026-11-24 15:00:00 UTC",
+        "put off by 30 ms at random",
+        "the upstream says: 59 of 60 requests left",
+        "requests  1  x 0.02 CNY/one",
+        "rounding                     0.0000000000001 CNY",
+        "tier base, x 0.35 of list, x 7.1 per USD",
+        "usage (reported): none",
+        "flags: cache_write_unsplit",
+        "the upstream reported a cost of 0.0029",
+        "over its hold by 0.001 CNY",
+        "0.01 CNY given back to rmb-wallet (refund): R; N",
+        "0.01 CNY taken from rmb-wallet (fee)",
+        "candidate relay/gpt-5 cools until 2026-11-24 10:01:00 UTC (rate_limited)",
+        "candidate relay/gpt-5 recovered",
+    ):
+        assert part in said
+
+
+def test_a_pool_counts_without_a_card() -> None:
+    """A count has no rate card: its line shows the count alone. A free balance has nothing to pay."""
+    count = ChargeLine(usage_class="requests", quantity=1, rate="1", amount="1")
+    settled = settled_relay(CALL, charge="1", unit="requests", card=None, lines=(count,))
+    said = text(routed(CALL), held_relay(CALL, hold_basis=HoldBasis(kind="free")), settled)
+    assert "requests  1  x 1  1 requests" in said
+    assert "for nothing to pay" in said
+    bare = HoldBasis(kind="bound", input=1, output=2)
+    assert "held 0.0412 CNY for 1 tokens in and 2 out\n" in text(routed(CALL), held_relay(CALL, hold_basis=bare))
+
+
+def test_a_story_without_its_beginning() -> None:
+    """What is missing is left out, not shown as zero."""
+    said = text(voided_relay(CALL, final=True, client_status=400, error="bad_request", status=400, wait_s=""))
+    assert said.startswith(f"call {CALL}  failed 400\n  paid   nothing\n  asked\n")
+    assert "relay/gpt-5 at relay, paid by rmb-wallet" in said
+    assert "Candidates (in order)" not in said
+    assert "(in order)" in text(held_relay(CALL))
+
+
+def test_texts_of_clients_are_no_markup() -> None:
+    """A client's name can't colour the screen or hide a line."""
+    said = text(routed(CALL, agent="[bold red]x\x1b[2J", key="a[/]b"), refused(CALL, key="x"))
+    assert "from [bold red]x\\x1b[2J" in said
+    assert "key a[/]b" in said
