@@ -1,8 +1,16 @@
 """What every command prints in the same way: errors on stderr, JSON on stdout, nothing raw from outside."""
 
+import os
 import sys
+from typing import TYPE_CHECKING
 
 from tokens_forge.core.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_PIPED_WIDTH = 120
+"""Columns of what is piped, which no terminal folds; `COLUMNS` says otherwise."""
 
 
 def say(text: str) -> None:
@@ -22,3 +30,19 @@ def say_json(record: object) -> None:
     from tokens_forge.core.plain import encode
 
     print(msgspec.json.format(encode(record), indent=2).decode())  # noqa: T201 - as above
+
+
+def show(picture: "RenderableType") -> None:
+    """Print a renderable of `view/` on stdout: plain when piped, without colour where `NO_COLOR` is set."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console(markup=False, emoji=False, highlight=False).print(picture)
+        return
+    # Rich fills table rows with spaces to their width; whoever reads a pipe or a diff wants none at a line's end.
+    width = None if os.environ.get("COLUMNS") else _PIPED_WIDTH
+    console = Console(markup=False, emoji=False, highlight=False, width=width)
+    with console.capture() as captured:
+        console.print(picture)
+    for line in captured.get().splitlines():
+        print(line.rstrip())  # noqa: T201 - as above

@@ -1,0 +1,59 @@
+"""`tf spend`: where it went, per unit, with how sure that is and what list price would have been."""
+
+from typing import Annotated
+
+import typer
+
+from tokens_forge.cli.output import hint, say_json, show
+from tokens_forge.cli.periods import Last, Month, Since, Span, Timezone, Today, Until, Week, chosen
+from tokens_forge.files.paths import Paths
+
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="NAME,…",
+        help="What to group by, of key, model, route, balance, class, task, agent, upstream, upstream_model, day, hour "
+        "and month.",
+    ),
+]
+
+
+def spend(
+    ctx: typer.Context,
+    *,
+    span: Span = "",
+    by: By = "balance",
+    today: Today = False,
+    week: Week = None,
+    month: Month = None,
+    last: Last = "",
+    since: Since = "",
+    until: Until = "",
+    timezone: Timezone = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show where it went: by key, model, route, balance and more; this month unless a period is given.
+
+    For example: tf spend --by key --week
+    """
+    from tokens_forge.reports import spend as report
+    from tokens_forge.reports.periods import Asked
+    from tokens_forge.view.spend import bounds, spend_view
+
+    paths: Paths = ctx.obj
+    asked = Asked(span=span, today=today, week=week, month=month, last=last, since=since, until=until)
+    period, name, zone = chosen(paths, asked, timezone)
+    dimensions = [part.strip() for part in by.split(",") if part.strip()]
+    try:
+        answer = report.spend(paths.ledger, period, by=dimensions or report.DEFAULT_BY, timezone=name, zone=zone)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--by") from error
+    if as_json:
+        say_json(report.document(answer))
+    elif answer.rows:
+        show(spend_view(answer, zone))
+    else:
+        also = f" ({answer.refused_calls} refused)" if answer.refused_calls else ""
+        hint(f"Nothing was spent in this period{also}. {bounds(answer, zone)}")
+        hint(f"The ledger is in {paths.ledger}; `tf spend --month -1` looks at the month before.")
