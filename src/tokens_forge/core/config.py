@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
@@ -277,6 +278,13 @@ def did_you_mean(wrong: str, names: Iterable[str]) -> str:
     return f" There {'is' if len(known) == 1 else 'are'}: {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 
+def is_served(route: Route, model: str) -> bool:
+    """Say whether a model's name, ours or the upstream's, is one that `route` serves."""
+    if isinstance(route.serves, dict):
+        return model in route.serves or model in route.serves.values()
+    return any(fnmatchcase(model, pattern) for pattern in route.serves)
+
+
 def fx_at(config: Config, unit: str, day: date) -> Decimal | None:
     """Return units of `unit` for one report unit on `day`; 1 for the report unit itself, None when not given."""
     if unit == config.report.unit:
@@ -440,9 +448,12 @@ def _models(config: Config) -> Iterator[Finding]:
         if not model.routes:
             yield Finding(path=path, what='it has no candidate: write `routes = ["ROUTE/MODEL"]`')
         for candidate in model.routes:
-            route = candidate.partition("/")[0]
+            route, _, served = candidate.partition("/")
             if route not in config.route:
                 yield Finding(path=path, what=f"no route named `{route}`.{did_you_mean(route, config.route)}")
+            elif not is_served(config.route[route], served or name):
+                near = did_you_mean(served or name, config.route[route].serves)
+                yield Finding(path=path, what=f"route `{route}` does not serve `{served or name}`.{near}")
 
 
 def _settings(config: Config) -> Iterator[Finding]:

@@ -1,0 +1,153 @@
+"""`tf check`: everything that is wrong with the config, or in a few lines what it means.
+
+Beyond the config's own problems it looks for what a call would run into: credentials that can't be resolved, models
+that no list or sheet prices, balances that nothing has funded (CASES 28). It changes nothing and calls nobody.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokens_forge.cli.output import say, say_json
+from tokens_forge.core.config import Config, Finding, is_served
+from tokens_forge.core.errors import Problem
+from tokens_forge.files.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokens_forge.core.fold import Fold
+
+
+def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what is wrong with the config, or what it means."""
+    from tokens_forge.files.config_file import read, unresolved
+    from tokens_forge.files.fold_reader import read_fold
+    from tokens_forge.files.keys_file import listing, read_keys
+
+    paths: Paths = ctx.obj
+    fold = read_fold(paths.ledger)
+    keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
+    further = (unresolved(paths.config, os.environ), _unpriced, _unfunded(fold), _unissued(keys))
+    config, problems = read(paths.config, further)
+    summary = _summary(config, fold, keys) if config else {}
+    if as_json:
+        told = [{"where": found.where, "what": found.what, "warning": found.warning} for found in problems]
+        say_json({"config": str(paths.config), "ok": config is not None, "problems": told, **summary})
+    else:
+        _tell(paths, problems, summary)
+    if config is None:
+        raise typer.Exit(1)
+
+
+def _tell(paths: Paths, problems: tuple[Problem, ...], summary: dict[str, dict[str, str]]) -> None:
+    for problem in problems:
+        say(f"{'warning' if problem.warning else 'error'}: {problem}")
+    warnings = sum(problem.warning for problem in problems)
+    errors = len(problems) - warnings
+    if errors:
+        say(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}")
+        return
+    say(f"{paths.config} can be used{': ' + _counted(warnings, 'warning') if warnings else ''}.")
+    for table, entries in summary.items():
+        width = max((len(name) for name in entries), default=0)
+        for number, (name, meaning) in enumerate(entries.items()):
+            say(f"{'' if number else table:<9} {name:<{width}}  {meaning}".rstrip())
+
+
+def _summary(config: Config, fold: "Fold", keys: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return by table what each entry means, in one line each."""
+    from tokens_forge.core.routing import match, models
+
+    return {
+        "balances": {name: _balance(config, fold, name) for name in config.balance},
+        "routes": {
+            name: f"{route.route_class}: {route.upstream}, paid by {route.balance}; serves {', '.join(route.serves)}"
+            for name, route in config.route.items()
+        },
+        "models": {
+            name: ", ".join(candidate.name for candidate in match(config, name).candidates)
+            for name in models(config, "")
+        },
+        "keys": {name: ", ".join(config.key[name].classes) if name in config.key else "every class" for name in keys},
+    }
+
+
+def _balance(config: Config, fold: "Fold", name: str) -> str:
+    from tokens_forge.core.book import unit_of
+    from tokens_forge.core.money import Amount
+
+    balance = config.balance[name]
+    match balance.kind:
+        case "free":
+            return "free"
+        case "pool":
+            return ", ".join(f"{window.allow} {balance.unit} in {window.per}" for window in balance.windows)
+        case "prepaid":
+            return str(Amount(value=fold.book.state(name, unit_of(balance)).posted, unit=balance.unit))
+
+
+def _unpriced(config: Config) -> Iterator[Finding]:
+    """Find models named in the config that must be paid and have no price: their calls would be refused.
+
+    What a route serves by a pattern is not known before it is asked for.
+    """
+    from tokens_forge.files.price_catalog import Catalog, route_cards
+    from tokens_forge.files.toml_lines import dotted
+
+    catalog = Catalog()
+    for route, model in _named(config):
+        paid = config.balance[config.route[route].balance].kind == "prepaid"
+        if paid and not route_cards(config, route, model, catalog)[0]:
+            yield Finding(
+                path=("route", route, "price"),
+                what=f"no price is known for `{model}`, so its calls are refused: give it a sheet in "
+                f"`[{dotted(('route', route, 'prices'))}]`, or allow calls without a price with `[settle] unpriced = "
+                '"zero"`',
+                warning=config.settle.unpriced == "zero",
+            )
+
+
+def _named(config: Config) -> dict[tuple[str, str], None]:
+    """Return route and upstream's model of every candidate that the config names without a pattern, in its order."""
+    from tokens_forge.core.routing import match
+
+    named: dict[tuple[str, str], None] = {}
+    for name, route in config.route.items():
+        models = route.serves.values() if isinstance(route.serves, dict) else route.serves
+        named |= {(name, model): None for model in models if "*" not in model}
+    for model in config.model:
+        candidates = match(config, model).candidates
+        named |= {(it.route, it.model): None for it in candidates if is_served(config.route[it.route], it.model)}
+    return named
+
+
+def _unfunded(fold: "Fold") -> "Callable[[Config], Iterator[Finding]]":
+    def ask(config: Config) -> Iterator[Finding]:
+        paying = {route.balance for route in config.route.values()}
+        for name, balance in config.balance.items():
+            if name not in paying:
+                yield Finding(path=("balance", name), what="no route pays from it", warning=True)
+            elif balance.kind == "prepaid" and name not in fold.book.balances:
+                yield Finding(
+                    path=("balance", name),
+                    what="nothing has funded it, so its calls are refused: enter what is left there, "
+                    f'`tf balance topup {name} "25.00 {balance.unit}"`',
+                )
+
+    return ask
+
+
+def _unissued(keys: tuple[str, ...]) -> "Callable[[Config], Iterator[Finding]]":
+    def ask(config: Config) -> Iterator[Finding]:
+        for name in config.key:
+            if name not in keys:
+                yield Finding(path=("key", name), what=f"it is not issued yet: `tf keys new {name}`", warning=True)
+
+    return ask
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,165 @@
+"""`tf check`: what a call would run into, told before the call."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from command_line import tf
+
+from tokens_forge.core.entries import Adjusted
+from tokens_forge.files.config_file import read
+from tokens_forge.files.ledger_writer import open_ledger
+from tokens_forge.files.paths import resolve
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+CONFIG = """\
+[balance.wallet]
+kind = "prepaid"
+unit = "USD"
+
+[upstream.openai]
+dialect = "openai"
+base_url = "https://api.openai.com/v1"
+credential = "env:TF_TEST_KEY"
+
+[route.official]
+class = "direct"
+upstream = "openai"
+balance = "wallet"
+serves = ["gpt-5", "gpt-*"]
+price = "list"
+"""
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what the configs name."""
+    for name in ("TF_TEST_KEY", "OPENAI_API_KEY", "CODING_PLAN_KEY"):
+        monkeypatch.setenv(name, "sk-made-up")
+
+
+def fund(folder: Path, **amounts: str) -> None:
+    """Post an opening amount to each balance, ``name="5 USD"``."""
+    paths = resolve(config=None, data_dir=folder / "data", demo=False, environ={})
+    now = datetime.now(UTC)
+    with open_ledger(paths, now) as ledger:
+        for name, written in amounts.items():
+            value, unit = written.split()
+            entry = Adjusted(balance=name.replace("_", "-"), amount=value, unit=unit, reason="opening")
+            ledger.append(entry, ledger.stamp(now))
+
+
+def told(folder: Path, text: str) -> tuple[int, list[str]]:
+    """Return the exit code of `tf check` on a config with `text`, and its lines without the folder."""
+    (folder / "config.toml").write_text(text)
+    ran = tf(folder, "check")
+    assert "" == ran.err
+    return ran.code, ran.out.replace(f"{folder}/", "").splitlines()
+
+
+def test_a_config_that_can_be_used_is_told_in_a_few_lines(tmp_path: Path) -> None:
+    """What each table means: what is left, who is paid from where, what may be asked for, who may ask."""
+    fund(tmp_path, wallet="5.50 USD")
+    tf(tmp_path, "keys", "new", "aider")
+    tf(tmp_path, "keys", "new", "gone")
+    tf(tmp_path, "keys", "revoke", "gone")
+    assert (
+        0,
+        [
+            "config.toml can be used.",
+            "balances  wallet  5.5 USD",
+            "routes    official  direct: openai, paid by wallet; serves gpt-5, gpt-*",
+            "models    gpt-5  official/gpt-5",
+            "keys      aider  every class",
+        ],
+    ) == told(tmp_path, CONFIG)
+
+
+def test_what_a_call_would_run_into_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CASES 28: a balance that nothing funds, a credential that is not there, a model without a price."""
+    monkeypatch.delenv("TF_TEST_KEY")
+    text = CONFIG.replace('"gpt-5", ', '"nobody-prices-this", ') + '[key.ci]\nclasses = ["direct"]\n'
+    code, lines = told(tmp_path, text)
+    assert (1, "3 errors, 1 warning") == (code, lines[-1])
+    for line, beginning, next_step in zip(
+        lines[:-1],
+        (
+            "error: config.toml:1 [balance.wallet]: nothing has funded it, so its calls are refused",
+            "error: config.toml:8 [upstream.openai] credential: the variable `TF_TEST_KEY` is not set",
+            "error: config.toml:15 [route.official] price: no price is known for `nobody-prices-this`",
+            "warning: config.toml:16 [key.ci]: it is not issued yet",
+        ),
+        (
+            '`tf balance topup wallet "25.00 USD"`',
+            "`export TF_TEST_KEY=…` where `tf serve` is started",
+            'or allow calls without a price with `[settle] unpriced = "zero"`',
+            "`tf keys new ci`",
+        ),
+        strict=True,
+    ):
+        assert (beginning, next_step) == (line[: len(beginning)], line[-len(next_step) :])
+
+
+def test_a_candidate_that_its_route_does_not_serve_is_an_error(tmp_path: Path) -> None:
+    """CASES 28: a model that can't be routed; ROUTE alone means the name asked, and the upstream's own name will do."""
+    fund(tmp_path, wallet="5 USD")
+    routes = 'routes = ["official/o9", "official", "official/gpt-4.1"]'
+    unserved = "error: config.toml:17 [model.smart] routes: route `official` does not serve `{}`. "
+    there_are = "There are: `gpt-*`, `gpt-5`."
+    assert [
+        unserved.format("o9") + there_are,
+        unserved.format("smart") + there_are,
+        "2 errors, 0 warnings",
+    ] == told(tmp_path, f"{CONFIG}[model.smart]\n{routes}\n")[1]
+    renamed = CONFIG.replace('["gpt-5", "gpt-*"]', '{ five = "gpt-5" }')
+    assert 0 == told(tmp_path, f'{renamed}[model.smart]\nroutes = ["official/five", "official/gpt-5"]\n')[0]
+
+
+def test_a_model_without_a_price_may_be_allowed(tmp_path: Path) -> None:
+    """CASES 12: explicitly allowed, it is a warning; and a pattern's names are not known before they are asked for."""
+    fund(tmp_path, wallet="5 USD")
+    text = CONFIG.replace('"gpt-5", ', '"nobody-prices-this", ') + '[settle]\nunpriced = "zero"\n'
+    code, lines = told(tmp_path, text)
+    assert (0, "config.toml can be used: 1 warning.") == (code, lines[1])
+
+
+def test_a_balance_that_no_route_pays_from_is_a_warning(tmp_path: Path) -> None:
+    """Money that can't be burnt is told and stops nothing."""
+    fund(tmp_path, wallet="5 USD")
+    code, lines = told(tmp_path, CONFIG + '[balance.spare]\nkind = "free"\n')
+    assert (0, "warning: config.toml:16 [balance.spare]: no route pays from it") == (code, lines[0])
+
+
+def test_its_json_has_one_shape(tmp_path: Path) -> None:
+    """Problems always, and what the tables mean when the config can be used."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    broken = json.loads(tf(tmp_path, "check", "--json").out)
+    assert (False, ["warning", "what", "where"]) == (broken["ok"], sorted(broken["problems"][0]))
+    fund(tmp_path, wallet="5 USD")
+    assert {
+        "config": f"{tmp_path}/config.toml",
+        "ok": True,
+        "problems": [],
+        "balances": {"wallet": "5 USD"},
+        "routes": {"official": "direct: openai, paid by wallet; serves gpt-5, gpt-*"},
+        "models": {"gpt-5": "official/gpt-5"},
+        "keys": {},
+    } == json.loads(tf(tmp_path, "check", "--json").out)
+
+
+def test_the_example_is_in_order(tmp_path: Path) -> None:
+    """`config.example.toml` has no problem; funded, with its keys issued and credentials there, `tf check` agrees."""
+    config, problems = read(EXAMPLE)
+    assert () == problems
+    assert config is not None
+    assert {"direct", "ordinary", "subscription", "local"} == {route.route_class for route in config.route.values()}
+    (tmp_path / "relay.key").write_text("sk-made-up\n")
+    (tmp_path / "relay.key").chmod(0o600)
+    for name in config.key:
+        tf(tmp_path, "keys", "new", name)
+    fund(tmp_path, openai_credit="25 USD", rmb_wallet="500 CNY")
+    code, lines = told(tmp_path, EXAMPLE.read_text())
+    assert (0, "config.toml can be used.") == (code, lines[0])
+    assert "          coding-plan    900 requests in 5h, 6000 requests in week" in lines
