@@ -83,7 +83,7 @@ def test_a_reader_that_left_is_no_error_text(tmp_path: Path) -> None:
 
 def test_the_command_line_loads_nothing_heavy() -> None:
     """Shell completion starts `tf` on every Tab: network, tables, screens and prices wait for their command."""
-    heavy = "aiohttp textual duckdb asyncio genai_prices rich.table httpx msgspec.inspect watchfiles"
+    heavy = "aiohttp textual duckdb asyncio genai_prices rich.table httpx watchfiles"
     code = f"import sys; import tokens_forge.cli.app; print(*[m for m in {heavy.split()} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "" == loaded.stdout.strip()

@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli import keys
+from tokens_forge.cli import balance, check, explain, init, keys, ledger, serve, spend
 from tokens_forge.cli.output import hint
+from tokens_forge.cli.periods import PeriodCommand
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import CONFIG_VARIABLE, DATA_VARIABLE, resolve
 
@@ -27,7 +28,14 @@ app = typer.Typer(
 )
 
 # The commands, in the order of the help: one line each.
+app.command("init")(init.init)
+app.command("check")(check.check)
 app.add_typer(keys.app, name="keys")
+app.command("serve")(serve.serve)
+app.command("explain")(explain.explain)
+app.command("spend", cls=PeriodCommand)(spend.spend)
+app.add_typer(balance.app, name="balance")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

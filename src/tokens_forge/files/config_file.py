@@ -81,8 +81,11 @@ def read(path: Path, further: Iterable[Further] = ()) -> tuple[Config | None, tu
     There is no config when any problem is an error. Each of `further` is asked when the shape of the file is right.
     """
     text = _text(path)
-    if isinstance(text, Problem):
-        return None, (text,)
+    return (None, (text,)) if isinstance(text, Problem) else read_text(path, text, further)
+
+
+def read_text(path: Path, text: str, further: Iterable[Further] = ()) -> tuple[Config | None, tuple[Problem, ...]]:
+    """Return what `read` would if `text`, with single line feeds, were in the file `path`."""
     tables = _tables(path, text)
     if isinstance(tables, Problem):
         return None, (tables,)
