@@ -141,6 +141,14 @@ def test_at_a_terminal_it_asks_until_it_understands(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.usefixtures("openai_key")
+def test_without_an_answer_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves at the question leaves nothing behind."""
+    monkeypatch.setattr("sys.stdin", _Terminal(""))
+    ran = tf(tmp_path, "init")
+    assert (130, "", []) == (ran.code, ran.out, list(tmp_path.iterdir()))
+
+
+@pytest.mark.usefixtures("openai_key")
 def test_a_ledger_and_a_key_from_before_stay_as_they_are(tmp_path: Path) -> None:
     """After the config was moved away, a new one neither opens a balance twice nor reissues a key."""
     tf(tmp_path, "init", "--balance", "openai=25.00 USD")

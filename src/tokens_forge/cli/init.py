@@ -18,7 +18,7 @@ import typer
 
 from tokens_forge.cli.output import hint, say
 from tokens_forge.core import money
-from tokens_forge.core.config import CATALOGUE_UNIT, Server, did_you_mean
+from tokens_forge.core.config import CATALOGUE_UNIT, NAME_RULE, Server, did_you_mean, is_name
 from tokens_forge.core.entries import Adjusted
 from tokens_forge.core.errors import ForgeError, MoneyError
 from tokens_forge.core.money import Amount, read_amount
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from tokens_forge.files.ledger_writer import Ledger
 
 Answer = TypeVar("Answer")
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def init(
@@ -126,11 +124,8 @@ def _rate(written: str) -> str:
 def _check(parts: "Sequence[First]", amounts: Mapping[str, Amount], key: str) -> None:
     names = [part.name for part in parts]
     for name in (*names, key):
-        if not _NAME.fullmatch(name):
-            raise ForgeError(
-                f"`{name}` is no name: it begins with a letter or digit and has up to 64 letters, digits, `.`, `_` "
-                "and `-`"
-            )
+        if not is_name(name):
+            raise ForgeError(f"`{name}` is no name: {NAME_RULE}")
     free = [part.name for part in parts if not part.unit]
     for name in amounts:
         if name not in names:
@@ -154,8 +149,14 @@ def _ask(parts: "Sequence[First]", amounts: dict[str, Amount], rates: dict[str, 
 
 
 def _answer(question: str, read: Callable[[str], Answer]) -> Answer:
+    """Return what `read` makes of the first answer that it takes. Without one more answer the command ends."""
     while True:
-        written: str = typer.prompt(question, default="", show_default=False, err=True)
+        # `input` and typer's prompt write on stdout, which is for the tool's lines alone.
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        written = sys.stdin.readline()
+        if not written:
+            raise typer.Exit(130)
         try:
             return read(written.strip())
         except MoneyError as error:

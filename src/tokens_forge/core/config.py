@@ -6,6 +6,7 @@ can't be known); each finding says what to write instead. Reading the file and n
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +26,9 @@ Boundary = Literal["none", "balance", "class", "any"]
 
 CATALOGUE_UNIT = "USD"
 """What the price catalogue's list prices are in."""
+
+NAME_RULE = "a name begins with a letter or digit and has up to 64 letters, digits, `.`, `_` and `-`"
+"""What `is_name` asks for, as told to the user."""
 
 CREDENTIAL_FORMS = "`env:NAME`, `file:PATH` or `none`"
 """What `[upstream] credential` may be; a literal secret is never accepted."""
@@ -283,6 +287,11 @@ def is_served(route: Route, model: str) -> bool:
     if isinstance(route.serves, dict):
         return model in route.serves or model in route.serves.values()
     return any(fnmatchcase(model, pattern) for pattern in route.serves)
+
+
+def is_name(name: str) -> bool:
+    """Say whether `name` can be a balance's, upstream's, route's or key's: it stands in headers and in ROUTE/MODEL."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None
 
 
 def fx_at(config: Config, unit: str, day: date) -> Decimal | None:

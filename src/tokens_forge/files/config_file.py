@@ -25,6 +25,7 @@ from msgspec import inspect
 from tokens_forge.core.config import (
     CREDENTIAL_FORMS,
     KEYED_TABLES,
+    NAME_RULE,
     TABLES,
     Balance,
     Config,
@@ -36,6 +37,7 @@ from tokens_forge.core.config import (
     Upstream,
     check,
     did_you_mean,
+    is_name,
 )
 from tokens_forge.core.errors import ConfigError, Problem
 from tokens_forge.core.plain import encode
@@ -48,7 +50,6 @@ from tokens_forge.files.zones import zone
 Further = Callable[[Config], Iterable[Finding]]
 """Findings that need more than the config, such as prices; told with their lines like all others."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODEL_NAME = re.compile(r"[!-~]{1,200}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _STANDS_AT = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
@@ -255,11 +256,8 @@ def _names(tables: Mapping[str, object]) -> Iterator[Finding]:
         for name in _entries(tables.get(table)):
             if table == "model" and not _MODEL_NAME.fullmatch(name):
                 yield Finding(path=(table, name), what="a model's name has no spaces, and only ASCII characters")
-            elif table != "model" and not _NAME.fullmatch(name):
-                yield Finding(
-                    path=(table, name),
-                    what="a name begins with a letter or digit and has up to 64 letters, digits, `.`, `_` and `-`",
-                )
+            elif table != "model" and not is_name(name):
+                yield Finding(path=(table, name), what=NAME_RULE)
 
 
 def _unsafe_urls(config: Config) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import hmac
 import os
-import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,13 +19,12 @@ from pathlib import Path
 import msgspec
 import tomli_w
 
-from tokens_forge.core.config import did_you_mean
+from tokens_forge.core.config import NAME_RULE, did_you_mean, is_name
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.core.moments import stamp
 from tokens_forge.files.paths import private_folder, write_private
 
 TOKEN_PREFIX = "sk-tf-"  # noqa: S105 - how a token begins, so that a leaked one is known for what it is
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOOK_EVERY_S = 1.0
 _HEADER = "# Keys that tf issued. This file belongs to the machine: change it with `tf keys`.\n\n"
 
@@ -67,11 +65,8 @@ def new(ring: KeyRing, name: str, *, token: str, now: datetime) -> KeyRing:
     Raises ForgeError, with the next step, for a name that is none or that was ever given: a reissued name would mix
     two clients in one history (CASES 53).
     """
-    if not _NAME.fullmatch(name):
-        raise ForgeError(
-            f"`{name}` is no name for a key: it begins with a letter or digit and has up to 64 letters, digits, "
-            "`.`, `_` and `-`"
-        )
+    if not is_name(name):
+        raise ForgeError(f"`{name}` is no name for a key: {NAME_RULE}")
     if name in ring.key:
         if _live(ring.key[name]):
             raise ForgeError(f"there is a key `{name}` already: `tf keys rotate {name}` gives it a new token")
