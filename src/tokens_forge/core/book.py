@@ -168,3 +168,42 @@ def remaining(balance: config.Balance, state: BalanceState, at: str) -> Decimal 
 def _used(state: BalanceState, name: str, at: str) -> Decimal:
     window = state.windows.get(name)
     return window.used if window is not None and window.current(at) else ZERO
+
+
+class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A balance as it is enforced at a moment: what screens and commands show (CASES 37)."""
+
+    name: str
+    kind: str
+    unit: str
+    posted: Decimal
+    held: Decimal
+    available: Decimal | None = None
+    """Absent for a free balance, which has no end."""
+    windows: dict[str, Decimal] = {}
+    """What is left of each window of a pool by KIND/PER, live holds not taken off."""
+    resets: str = ""
+    """When the window of a pool that leaves the least ends."""
+    warn_below: str = ""
+    """As configured."""
+
+
+def balances(conf: config.Config, book: Book, at: str) -> tuple[BalanceShown, ...]:
+    """Return every configured balance at `at`, in the config's order."""
+    return tuple(_shown(name, balance, book, at) for name, balance in conf.balance.items())
+
+
+def _shown(name: str, balance: config.Balance, book: Book, at: str) -> BalanceShown:
+    unit = unit_of(balance)
+    state = book.state(name, unit)
+    return BalanceShown(
+        name=name,
+        kind=balance.kind,
+        unit=unit,
+        posted=state.posted,
+        held=state.held,
+        available=available(balance, state, at),
+        windows=dict(left(balance, state, at)),
+        resets=resets(balance, state, at),
+        warn_below=balance.warn_below,
+    )

@@ -118,9 +118,10 @@ def match(config: Config, model: str) -> Matched:
         return Matched(candidates=found, burn="listed", boundary="class")
     listed: list[Candidate] = []
     for written in entry.routes:
-        route, _, upstream_model = written.partition("/")
-        served = upstream_model or _upstream_model(config, route, model)
-        if served is not None:
+        route, _, named = written.partition("/")
+        # MODEL is a name that the route serves, or the upstream's own name.
+        served = _upstream_model(config, route, named or model) or named
+        if served:
             listed.append(candidate(config, candidate_name(route, served)))
     return Matched(candidates=tuple(listed), burn=entry.burn, boundary=entry.fallback)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from tokens_forge.core.entries import AnyEntry
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fold import Fold
-from tokens_forge.files.ledger_writer import Ledger
+from tokens_forge.files.ledger_writer import Ledger, Stored
 
 SYNC_EVERY_S = 0.05
 TRY_AGAIN_S = 1.0
@@ -48,10 +48,13 @@ class Books:
     def append(self, entry: AnyEntry, at: str = "") -> int:
         """Take `entry` into the ledger at `at` (of `moment`; now when not given) and return its number."""
         seq = self.ledger.append(entry, at or self.moment())
-        if not self._draining:
-            self._draining = True
-            self._loop.call_soon(self._drain)
+        self._soon()
         return seq
+
+    def configure(self, config: Stored, cards: Stored, changes: tuple[str, ...], at: str) -> None:
+        """Put a config and rate cards in force at `at` (of `moment`): kept as files, then named in the ledger."""
+        self.ledger.configure(config, cards, changes, at)
+        self._soon()
 
     async def written(self, seq: int) -> None:
         """Return when line `seq` is written (and synced, if so configured). Raises LedgerStuck for a full disk."""
@@ -70,6 +73,11 @@ class Books:
         self.ledger.drain()
         self.ledger.sync()
         self.ledger.checkpoint()
+
+    def _soon(self) -> None:
+        if not self._draining:
+            self._draining = True
+            self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
         try:

@@ -124,7 +124,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     at = books.moment()
     matched = match(proxy.in_force.terms.config, request.model)
     names = tuple(found.name for found in matched.candidates)
-    proxy.in_force.price(names, books.ledger, at)
+    proxy.in_force.price(names, books, at)
     terms = proxy.in_force.terms
     routed = Routed(
         id=asked.id,

@@ -1,6 +1,6 @@
 """What is in force: the config, the rate cards and the upstreams' endpoints, and how they change.
 
-A change is kept on disk and in the ledger before any call meets it (`Ledger.configure`). No call is decided here.
+A change is kept on disk and in the ledger before any call meets it. No call is decided here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,10 @@ from tokens_forge.core.routing import match
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files import config_file, price_catalog
 from tokens_forge.files.config_file import changes, credential, load
-from tokens_forge.files.ledger_writer import Ledger, Stored
+from tokens_forge.files.ledger_writer import Stored
 from tokens_forge.files.paths import Paths
 from tokens_forge.files.price_catalog import MOST_REMEMBERED, Catalog
+from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.upstream import Endpoint, endpoint
 
 
@@ -54,16 +55,16 @@ class InForce:
         """What does not stop the proxy but an upstream: credentials that can't be had."""
         return self._loaded.faults
 
-    def begin(self, ledger: Ledger, ts: str) -> None:
-        """Put the loaded config in force at `ts`, and the cards of every candidate that it names."""
-        said = changes(self._kept(ledger.fold.config), self.terms.config)
+    def begin(self, books: Books, at: str) -> None:
+        """Put the loaded config in force at `at`, and the cards of every candidate that it names."""
+        said = changes(self._kept(books.fold.config), self.terms.config)
         config = self.terms.config
         names = (*config.model, *(name for route in config.route.values() for name in route.serves if "*" not in name))
         self._look_up(found.name for name in names for found in match(config, name).candidates)
-        self._record(ledger, ts, said)
+        self._record(books, at, said)
 
-    def reload(self, ledger: Ledger, ts: str) -> tuple[str, ...]:
-        """Read the config again and put it in force at `ts`; return what changed.
+    def reload(self, books: Books, at: str) -> tuple[str, ...]:
+        """Read the config again and put it in force at `at`; return what changed.
 
         Raises ConfigError, and then nothing has changed.
         """
@@ -71,13 +72,13 @@ class InForce:
         self._loaded = self._load()
         self._unpriced.clear()
         said = changes(before, self.terms.config)
-        self.begin(ledger, ts)
+        self.begin(books, at)
         return said
 
-    def price(self, candidates: Iterable[str], ledger: Ledger, ts: str) -> None:
-        """Look up the rate cards of candidates that were not met before, and put them in force at `ts`."""
+    def price(self, candidates: Iterable[str], books: Books, at: str) -> None:
+        """Look up the rate cards of candidates that were not met before, and put them in force at `at`."""
         if new := self._look_up(candidates):
-            self._record(ledger, ts, tuple(f"rate cards: + {name}" for name in new))
+            self._record(books, at, tuple(f"rate cards: + {name}" for name in new))
 
     def _look_up(self, candidates: Iterable[str]) -> list[str]:
         """Add the cards of candidates that have none yet, and return which were found."""
@@ -126,7 +127,7 @@ class InForce:
         except (OSError, msgspec.DecodeError):
             return None
 
-    def _record(self, ledger: Ledger, ts: str, said: tuple[str, ...]) -> None:
+    def _record(self, books: Books, at: str, said: tuple[str, ...]) -> None:
         config = Stored(*config_file.stored(self.terms.config))
         cards = Stored(*price_catalog.stored(self.terms.cards))
-        ledger.configure(config, cards, said, ts)
+        books.configure(config, cards, said, at)

@@ -1,0 +1,214 @@
+"""`tf balance`: what is there, and moving it by hand.
+
+A running proxy is asked over its socket; without one the command opens the ledger itself, under its lock.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokens_forge.cli.output import hint, say, say_json
+from tokens_forge.core.errors import ForgeError, LedgerLocked
+from tokens_forge.files.paths import Paths
+
+if TYPE_CHECKING:
+    from tokens_forge.core.adjustment import AdjustReason, Order
+    from tokens_forge.core.book import BalanceShown
+    from tokens_forge.core.entries import Adjusted, Recovered
+
+app = typer.Typer(help="Show the balances, and move them by hand.", rich_markup_mode=None)
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The balance.")]
+_Money = Annotated[str, typer.Argument(metavar="AMOUNT", help='A number and the balance\'s unit: "500 CNY".')]
+_Note = Annotated[str, typer.Option(help="A remark that is kept with it.", show_default=False)]
+_Ref = Annotated[str, typer.Option(help="An invoice or receipt; it counts once.", show_default=False)]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback(invoke_without_command=True)
+def balance(ctx: typer.Context, as_json: _AsJson = False) -> None:
+    """Show every balance: what is posted, what is held by calls under way, what may still be held."""
+    if ctx.invoked_subcommand is None:
+        _show(ctx.obj, as_json=as_json)
+
+
+@app.command()
+def topup(
+    ctx: typer.Context,
+    name: _Name,
+    amount: _Money,
+    paid: Annotated[str, typer.Option(help='What was paid for it: "70.90 USD".', show_default=False)] = "",
+    fee: Annotated[str, typer.Option(help="The fee in it, with its unit.", show_default=False)] = "",
+    ref: _Ref = "",
+    note: _Note = "",
+    as_json: _AsJson = False,
+) -> None:
+    """Add money to a prepaid balance."""
+    from tokens_forge.core.adjustment import Order
+
+    order = Order(balance=name, kind="topup", amount=amount, paid=paid, fee=fee, ref=ref, note=note)
+    _carry_out(ctx.obj, order, as_json=as_json)
+
+
+@app.command("set")
+def set_to(ctx: typer.Context, name: _Name, amount: _Money, note: _Note = "", as_json: _AsJson = False) -> None:
+    """Post what the provider's dashboard shows; the difference is named unexplained."""
+    from tokens_forge.core.adjustment import Order
+
+    _carry_out(ctx.obj, Order(balance=name, kind="set", amount=amount, note=note), as_json=as_json)
+
+
+@app.command()
+def adjust(
+    ctx: typer.Context,
+    name: _Name,
+    amount: _Money,
+    reason: Annotated[
+        str, typer.Option(help="correction, refund, fee, reconciled, used_elsewhere or unexplained.")
+    ] = "correction",
+    corrects: Annotated[
+        str,
+        typer.Option(help="The call whose charge this corrects (a positive amount gives back).", show_default=False),
+    ] = "",
+    ref: _Ref = "",
+    note: _Note = "",
+    as_json: _AsJson = False,
+) -> None:
+    """Add to a prepaid balance (or take away, with a negative amount after `--`), saying why."""
+    from msgspec.structs import replace
+
+    from tokens_forge.core.adjustment import Order
+
+    order = Order(balance=name, kind="adjust", amount=amount, reason=_reason(reason), ref=ref, note=note)
+    if corrects:
+        order = replace(order, **_corrected(ctx.obj, name, corrects))
+    _carry_out(ctx.obj, order, as_json=as_json)
+
+
+def _show(paths: Paths, *, as_json: bool) -> None:
+    from tokens_forge.cli.socket import ask
+
+    answer = ask(paths, "GET", "/state")
+    shown = _here(paths) if answer is None else _decoded(answer)
+    if as_json:
+        say_json(shown)
+        return
+    from rich.console import Console
+
+    from tokens_forge.view.balances import balances_view
+
+    Console().print(balances_view(shown))
+
+
+def _here(paths: Paths) -> "tuple[BalanceShown, ...]":
+    """Return the balances as the ledger's files say: no proxy runs."""
+    from datetime import UTC, datetime
+
+    from tokens_forge.core.book import balances
+    from tokens_forge.core.moments import stamp
+    from tokens_forge.files.config_file import load
+    from tokens_forge.files.ledger_writer import stand
+
+    return balances(load(paths.config), stand(paths).fold.book, stamp(datetime.now(UTC)))
+
+
+def _decoded(answer: bytes) -> "tuple[BalanceShown, ...]":
+    import msgspec
+
+    from tokens_forge.core.book import BalanceShown
+
+    class _State(msgspec.Struct):
+        balances: tuple[BalanceShown, ...]
+
+    return msgspec.json.decode(answer, type=_State).balances
+
+
+def _reason(written: str) -> "AdjustReason":
+    from typing import cast, get_args
+
+    from tokens_forge.core.adjustment import AdjustReason
+    from tokens_forge.core.config import did_you_mean
+
+    if written not in get_args(AdjustReason):
+        raise ForgeError(f"no reason `{written}`.{did_you_mean(written, get_args(AdjustReason))}")
+    return cast("AdjustReason", written)
+
+
+def _corrected(paths: Paths, name: str, call: str) -> dict[str, str]:
+    """Return what a correction takes over from the call that it corrects, so that reports follow."""
+    from tokens_forge.core.entries import Settled
+    from tokens_forge.files.ledger_reader import find
+
+    paid = [line.entry for line in find(paths.ledger, call) if isinstance(line.entry, Settled)]
+    settled = next((entry for entry in reversed(paid) if entry.balance == name), None)
+    if settled is None:
+        by = ", ".join(sorted({f"`{entry.balance}`" for entry in paid})) or "nothing"
+        raise ForgeError(f"{call} was not paid by `{name}` but by {by}")
+    return {
+        "corrects": settled.id,
+        "key": settled.key,
+        "task": settled.task,
+        "route": settled.route,
+        "upstream_model": settled.upstream_model,
+    }
+
+
+def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
+    entries = _moved(paths, order)
+    if as_json:
+        say_json({"entries": entries})
+        return
+    from tokens_forge.core.entries import Adjusted
+
+    if not entries:
+        hint(f"`{order.balance}` is {order.amount} already: nothing was entered")
+    for entry in entries:
+        if isinstance(entry, Adjusted):
+            sign = "" if entry.amount.startswith("-") else "+"
+            moved = f"{entry.balance} {sign}{entry.amount} {entry.unit} ({entry.reason})"
+            say(f"{moved}: {entry.balance_before} → {entry.balance_after} {entry.unit}")
+        else:
+            say(f"{entry.name} is no longer passed over as empty")
+
+
+def _moved(paths: Paths, order: "Order") -> "tuple[Adjusted | Recovered, ...]":
+    """Carry the order out by the running proxy, else on the ledger itself."""
+    import msgspec
+
+    from tokens_forge.cli.socket import ask
+    from tokens_forge.core.entries import Adjusted, Recovered
+
+    class _Done(msgspec.Struct):
+        entries: tuple[Adjusted | Recovered, ...] = ()
+
+    answer = ask(paths, "POST", "/adjust", order)
+    if answer is not None:
+        return msgspec.json.decode(answer, type=_Done).entries
+    try:
+        return _moved_here(paths, order)
+    except LedgerLocked:
+        # A proxy that is just starting has the lock and no socket yet, or another command is at work.
+        answer = ask(paths, "POST", "/adjust", order)
+        if answer is None:
+            raise
+        return msgspec.json.decode(answer, type=_Done).entries
+
+
+def _moved_here(paths: Paths, order: "Order") -> "tuple[Adjusted | Recovered, ...]":
+    from datetime import UTC, datetime
+
+    from tokens_forge.core.adjustment import Unadjusted, adjusted
+    from tokens_forge.files.config_file import load
+    from tokens_forge.files.ledger_writer import open_ledger
+
+    config = load(paths.config)
+    now = datetime.now(UTC)
+    with open_ledger(paths, now) as ledger:
+        for note in ledger.notes:
+            hint(f"note: {note}")
+        entries = adjusted(order, config, ledger.fold)
+        if isinstance(entries, Unadjusted):
+            raise ForgeError(entries.why)
+        for entry in entries:
+            ledger.append(entry, ledger.stamp(now))
+    return entries

@@ -1,0 +1,95 @@
+"""The Unix socket on which `tf`'s own commands talk to a running proxy.
+
+Whoever may open the socket (0600) is the user: there is no token here, and there is no write endpoint on TCP. It offers
+the state, adjustments of balances, and a reload of the config.
+"""
+
+import os
+
+import msgspec
+from aiohttp import web
+
+from tokens_forge.core import plain
+from tokens_forge.core.adjustment import Order, Unadjusted, adjusted
+from tokens_forge.core.book import BalanceShown, balances
+from tokens_forge.core.entries import Record
+from tokens_forge.core.errors import ConfigError, LedgerStuck
+from tokens_forge.proxy.call import Proxy
+
+
+class State(Record, frozen=True, kw_only=True):
+    """What a running proxy is at."""
+
+    pid: int
+    url: str
+    config: str
+    """The config file."""
+    seq: int
+    open_calls: int
+    balances: tuple[BalanceShown, ...]
+    cooldowns: dict[str, str]
+    """SCOPE NAME to the moment until which it is passed over."""
+
+
+class Control:
+    """What is answered on the socket."""
+
+    def __init__(self, proxy: Proxy, *, url: str, config: str) -> None:
+        """`url` is where clients reach the proxy, `config` its config file."""
+        self._proxy = proxy
+        self._url = url
+        self._config = config
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of a command."""
+        match request.method, request.path:
+            case "GET", "/state":
+                return _json(200, self.state())
+            case "POST", "/adjust":
+                return await self._adjust(await request.read())
+            case "POST", "/reload":
+                return self._reload()
+            case method, path:
+                return _json(404, {"error": f"no {method} {path} here"})
+
+    def state(self) -> State:
+        """Return what the proxy is at."""
+        books, config = self._proxy.books, self._proxy.in_force.terms.config
+        at = books.moment()
+        return State(
+            pid=os.getpid(),
+            url=self._url,
+            config=self._config,
+            seq=books.ledger.seq,
+            open_calls=len(books.fold.calls),
+            balances=balances(config, books.fold.book, at),
+            cooldowns={name: cooldown.until for name, cooldown in books.fold.health.cooldowns.items()},
+        )
+
+    async def _adjust(self, body: bytes) -> web.StreamResponse:
+        books = self._proxy.books
+        try:
+            order = msgspec.json.decode(body, type=Order)
+        except msgspec.DecodeError as error:
+            return _json(400, {"error": str(error)})
+        entries = adjusted(order, self._proxy.in_force.terms.config, books.fold)
+        if isinstance(entries, Unadjusted):
+            return _json(409, {"error": entries.why})
+        at = books.moment()
+        seqs = [books.append(entry, at) for entry in entries]
+        try:
+            await books.written(max(seqs, default=0))
+        except LedgerStuck as stuck:
+            return _json(507, {"error": f"{stuck}; it is queued, and is written once the disk takes it"})
+        return _json(200, {"entries": entries})
+
+    def _reload(self) -> web.StreamResponse:
+        books = self._proxy.books
+        try:
+            return _json(200, {"changes": self._proxy.in_force.reload(books, books.moment())})
+        except ConfigError as error:
+            return _json(409, {"error": str(error)})
+
+
+def _json(status: int, record: object) -> web.Response:
+    return web.Response(status=status, body=plain.encode(record), content_type="application/json")

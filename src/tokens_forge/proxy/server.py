@@ -1,0 +1,339 @@
+"""The proxy: who may call, what is called, start and stop.
+
+Checks every request before anything of it is believed: Host and Origin against rebinding, the key in constant time, the
+body's kind and size. An accepted call gets its id here and goes to `proxy/call.py`. There is no unmetered path.
+"""
+
+import asyncio
+import errno
+import os
+import re
+import secrets
+import signal
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+from uuid_utils import uuid7
+
+from tokens_forge.core.errors import ForgeError, RequestError
+from tokens_forge.core.routing import models
+from tokens_forge.core.visible import visible
+from tokens_forge.files.keys_file import Keys
+from tokens_forge.files.ledger_writer import open_ledger
+from tokens_forge.files.paths import Paths, private_folder, read_private, write_private
+from tokens_forge.proxy import reply
+from tokens_forge.proxy.books import Books
+from tokens_forge.proxy.call import Asked, Proxy, serve
+from tokens_forge.proxy.control import Control
+from tokens_forge.proxy.downstream import Downstream
+from tokens_forge.proxy.reload import InForce
+from tokens_forge.proxy.upstream import Client
+from tokens_forge.proxy.watch import Watch
+from tokens_forge.wire import openai_chat
+from tokens_forge.wire.dialects import BY_PATH, Dialect, is_unmetered
+
+STOP_S = 8.0
+"""How long calls in flight may go on when the proxy stops; then they are settled as they are."""
+
+SETTLE_S = 2.0
+"""How long that settling may take."""
+
+_TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_REQUEST_HEADERS = frozenset({"x-tf-task", "x-tf-receipt"})
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MIB = 1024 * 1024
+_SOCKET_PATH_AT_MOST = 100
+"""Bytes of a Unix socket's path: 108 on Linux, 104 on macOS, less a margin."""
+
+
+@asynccontextmanager
+async def running(
+    paths: Paths, environ: Mapping[str, str], *, host: str = "", port: int | None = None
+) -> AsyncGenerator["Running"]:
+    """Run a proxy while the context lasts; at its end calls in flight finish or are settled.
+
+    `host` and `port` go before the config's; port 0 takes a free one. Raises ConfigError, LedgerError (locked, damaged)
+    and ForgeError for a port in use.
+    """
+    in_force = InForce(paths, environ)
+    config = in_force.terms.config.server
+    with open_ledger(paths, datetime.now(UTC)) as ledger:
+        async with AsyncExitStack() as stack:
+            books = Books(ledger, always=in_force.terms.config.ledger.sync == "always")
+            in_force.begin(books, books.moment())
+            watch = Watch()
+            stack.enter_context(watch.sweeping())
+            client = await stack.enter_async_context(Client())
+            proxy = Proxy(books=books, in_force=in_force, client=client, watch=watch, digest_key=_digest_key(paths))
+            server = _Server(proxy, Keys(paths.keys))
+            where = host or config.host
+            bound = await _listen(stack, server, where, config.port if port is None else port)
+            server.hosts = _hosts(where, bound, config.hosts)
+            url = f"http://{f'[{where}]' if ':' in where else where}:{bound}"
+            await _listen_on_socket(stack, Control(proxy, url=url, config=str(paths.config)), paths)
+            try:
+                yield Running(url=url, proxy=proxy, notes=(*ledger.notes, *(str(fault) for fault in in_force.faults)))
+            finally:
+                await server.finish()
+                await books.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A proxy that serves."""
+
+    url: str
+    """Without the ``/v1``."""
+    proxy: Proxy
+    notes: tuple[str, ...]
+    """What the start mended or missed, for the user."""
+
+
+async def until_stopped() -> None:
+    """Return when the process is asked to stop (SIGINT, SIGTERM)."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(asked, stop.set)
+    await stop.wait()
+
+
+class _Server:
+    """Answers what comes over TCP."""
+
+    def __init__(self, proxy: Proxy, keys: Keys) -> None:
+        self._proxy = proxy
+        self._keys = keys
+        self._calls: set[asyncio.Task[object]] = set()
+        self._stopping = False
+        self.hosts: frozenset[str] = frozenset()
+        """Values of `Host` that are ours."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any key is issued."""
+        return self._keys.any()
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; what is refused here is no call and leaves no line in the ledger."""
+        client = Downstream(request)
+        try:
+            await self._dispatch(request, client)
+        except RequestError as error:
+            reply.error(client, error.status, error.code, error.message, {})
+        return client.response
+
+    async def finish(self) -> None:
+        """Take no more calls; let those in flight end, and then end them."""
+        self._stopping = True
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=STOP_S)
+        self._proxy.watch.stop()
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=SETTLE_S)
+
+    async def _dispatch(self, request: web.BaseRequest, client: Downstream) -> None:
+        self._check_origin(request)
+        path = request.path
+        if path == "/health":
+            self._health(request, client)
+            return
+        key = self._key(request)
+        if dialect := BY_PATH.get(path):
+            _check_method(request, "POST")
+            await self._call(request, client, key, dialect)
+        elif path == "/v1/models":
+            _check_method(request, "GET")
+            _json(client, openai_chat.models_body(models(self._proxy.in_force.terms.config, key)))
+        elif path == "/tf/state":
+            _check_method(request, "GET")
+            _json(client, self._state(key))
+        elif is_unmetered(path):
+            raise RequestError(
+                501, "not_metered", f"{path} can't be metered yet, so it is not served: nothing passes unseen"
+            )
+        else:
+            raise RequestError(404, "not_found", f"no {visible(path)} here: the base URL is http://{_host(request)}/v1")
+
+    async def _call(self, request: web.BaseRequest, client: Downstream, key: str, dialect: Dialect) -> None:
+        if self._stopping:
+            raise RequestError(503, "stopping", "tf is stopping")
+        task = asyncio.current_task()
+        assert task is not None, "a handler runs in a task"
+        self._calls.add(task)
+        try:
+            config = self._proxy.in_force.terms.config
+            task_name = _tf_headers(request)
+            body = await _body(request, config.server.max_body_mb * _MIB)
+            asked = Asked(
+                id=f"tf_{uuid7().hex}",
+                key=key,
+                task=task_name,
+                agent=visible(request.headers.get("user-agent", ""))[:120],
+                client_retry=_client_retry(request),
+                wants_receipt=request.headers.get("x-tf-receipt") == "stream",
+                body=body,
+                request=dialect.read_request(body, output_bound=config.settle.output_bound),
+            )
+            if self._proxy.books.stuck is not None:
+                reply.ledger_stuck(client)
+                return
+            await serve(self._proxy, asked, client)
+        finally:
+            self._calls.discard(task)
+
+    def _check_origin(self, request: web.BaseRequest) -> None:
+        """Refuse what a web page of somebody else could send here (DNS rebinding, cross-origin posts)."""
+        host = request.headers.get("host", "").lower()
+        if host not in self.hosts:
+            raise RequestError(
+                403,
+                "wrong_host",
+                f"`{visible(host)}` is no Host of this proxy: add it to `[server] hosts` if it should be",
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() not in self.hosts:
+            raise RequestError(403, "foreign_origin", "requests from web pages of another origin are refused")
+
+    def _key(self, request: web.BaseRequest) -> str:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        name = self._keys.name_of(token.strip(), monotonic_s=monotonic()) if scheme.lower() == "bearer" else None
+        if name is None:
+            what = "is not known or was revoked" if token else "is missing: send `Authorization: Bearer TOKEN`"
+            raise RequestError(401, "invalid_api_key", f"The key {what}. `tf keys new NAME` issues one.")
+        return name
+
+    def _health(self, request: web.BaseRequest, client: Downstream) -> None:
+        _check_method(request, "GET")
+        stuck = self._proxy.books.stuck
+        if stuck is None:
+            _json(client, b'{"status":"ok"}')
+        else:
+            client.reply(503, {}, b'{"status":"ledger_stuck"}', "application/json")
+
+    def _state(self, key: str) -> bytes:
+        """Return what a key may know: itself, and what it may ask for."""
+        terms = self._proxy.in_force.terms
+        allowed = terms.config.key.get(key)
+        open_calls = sum(call.routed.key == key for call in self._proxy.books.fold.calls.values())
+        return msgspec.json.encode(
+            {
+                "key": key,
+                "classes": allowed.classes if allowed else None,
+                "models": models(terms.config, key),
+                "open_calls": open_calls,
+            }
+        )
+
+
+async def _listen(stack: AsyncExitStack, server: _Server, host: str, port: int) -> int:
+    """Listen on TCP and return the port."""
+    if host not in _LOOPBACK and not server.has_keys:
+        raise ForgeError(f"{host} is reached from other machines: issue a key first (`tf keys new NAME`)")
+    runner = web.ServerRunner(web.Server(server.answer, access_log=None), shutdown_timeout=SETTLE_S)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, host, port, backlog=512)
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ForgeError(f"port {port} of {host} is in use: stop what has it, or give another --port") from error
+        raise ForgeError(f"{host}:{port} can't be listened on ({error.strerror})") from error
+    address: tuple[str, int] = runner.addresses[0]
+    return address[1]
+
+
+async def _listen_on_socket(stack: AsyncExitStack, control: Control, paths: Paths) -> None:
+    path = paths.socket
+    if len(os.fsencode(path)) > _SOCKET_PATH_AT_MOST:
+        raise ForgeError(f"{path}: too long a path for a Unix socket; use a --data-dir with a shorter one")
+    path.unlink(missing_ok=True)  # of a process that died: the ledger's lock is ours
+    runner = web.ServerRunner(web.Server(control.answer, access_log=None), shutdown_timeout=SETTLE_S)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    mask = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, path).start()
+    finally:
+        os.umask(mask)
+    stack.callback(path.unlink, missing_ok=True)
+
+
+async def _body(request: web.BaseRequest, at_most: int) -> bytes:
+    """Return the request's body. Raises RequestError for another kind than JSON and for more than `at_most` bytes."""
+    if request.content_type != "application/json":
+        raise RequestError(415, "wrong_content_type", "send `Content-Type: application/json`")
+    too_large = RequestError(
+        413,
+        "too_large",
+        f"the body is larger than {at_most // _MIB} MiB: raise `[server] max_body_mb` if it should pass",
+    )
+    if (request.content_length or 0) > at_most:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    while part := await request.content.readany():
+        size += len(part)
+        if size > at_most:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _tf_headers(request: web.BaseRequest) -> str:
+    """Return the task that the request names, empty for none. Raises RequestError for a header that nothing would heed.
+
+    A client that narrows its route by a header which is then ignored would cross where it must not.
+    """
+    for name in request.headers:
+        if name.lower().startswith("x-tf-") and name.lower() not in _REQUEST_HEADERS:
+            known = ", ".join(sorted(_REQUEST_HEADERS))
+            raise RequestError(
+                400, "unknown_header", f"no header `{visible(name.lower())}` is known: there are {known}"
+            )
+    task = request.headers.get("x-tf-task", "")
+    if task and not _TASK.fullmatch(task):
+        raise RequestError(400, "bad_task", "`x-tf-task` takes letters, digits, `.`, `_` and `-`, 64 at most")
+    return task
+
+
+def _client_retry(request: web.BaseRequest) -> int:
+    """Return the SDK's own count of retries (`x-stainless-retry-count`, openai-python and -node), 0 when not given."""
+    written = request.headers.get("x-stainless-retry-count", "")
+    return int(written) if written.isascii() and written.isdecimal() and len(written) < 4 else 0  # noqa: PLR2004 - no SDK retries a thousand times
+
+
+def _check_method(request: web.BaseRequest, method: str) -> None:
+    if request.method != method:
+        raise RequestError(405, "wrong_method", f"{request.path} takes {method}")
+
+
+def _hosts(host: str, port: int, further: tuple[str, ...]) -> frozenset[str]:
+    names = {*_LOOPBACK, host}
+    own = {f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names}
+    return frozenset({*own, *(name.lower() for name in further)})
+
+
+def _host(request: web.BaseRequest) -> str:
+    return visible(request.headers.get("host", ""))
+
+
+def _json(client: Downstream, body: bytes) -> None:
+    client.reply(200, {}, body, "application/json")
+
+
+def _digest_key(paths: Paths) -> bytes:
+    """Return the secret behind the ledger's digests, made at the first start."""
+    with suppress(FileNotFoundError):
+        return read_private(paths.digest_key)[0]
+    key = secrets.token_bytes(32)
+    private_folder(paths.data)
+    write_private(paths.digest_key, key)
+    return key
