@@ -22,6 +22,7 @@ def serve(
 
 
 async def _serve(paths: Paths, host: str, port: int | None) -> None:
+    import asyncio
     import gc
     import os
 
@@ -31,7 +32,9 @@ async def _serve(paths: Paths, host: str, port: int | None) -> None:
         for note in proxy.notes:
             hint(f"note: {note}")
         hint(f"tf serves {proxy.url}/v1 by {paths.config}, ledger {paths.ledger}. Ctrl-C stops it.")
+        following = asyncio.create_task(proxy.proxy.in_force.follow(proxy.proxy.books, hint))
         # What was loaded stays: the collector need not look at it again for every thousandth object of a call.
         gc.freeze()
         await until_stopped()
+        following.cancel()
         hint("stopping: calls in flight end or are settled")

@@ -3,10 +3,11 @@
 A change is kept on disk and in the ledger before any call meets it. No call is decided here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
+from watchfiles import awatch
 
 from tokens_forge.core.config import Config
 from tokens_forge.core.errors import ConfigError, Problem
@@ -74,6 +75,23 @@ class InForce:
         said = changes(before, self.terms.config)
         self.begin(books, at)
         return said
+
+    async def follow(self, books: Books, say: Callable[[str], None]) -> None:
+        """Reload whenever the config file changes, until cancelled; `say` gets what changed or why nothing did.
+
+        The folder is watched, not the file: editors save by renaming another file to it.
+        """
+        name = self._paths.config.name
+        async for seen in awatch(self._paths.config.parent, recursive=False, rust_timeout=1_000):
+            if not any(path.rpartition("/")[2] == name for _change, path in seen):
+                continue
+            try:
+                said = self.reload(books, books.moment())
+            except ConfigError as error:
+                say(f"the config in force stays, for the file has errors:\n{error}")
+            else:
+                for change in said:
+                    say(f"config: {change}")
 
     def price(self, candidates: Iterable[str], books: Books, at: str) -> None:
         """Look up the rate cards of candidates that were not met before, and put them in force at `at`."""
