@@ -22,7 +22,7 @@ from tokens_forge.core.money import scaled
 from tokens_forge.core.prices import Cards, RateCard, Tier
 
 if TYPE_CHECKING:
-    from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, Provider
+    from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TimeOfDateConstraint
 
 SHEET_SOURCE = "route sheet"
 """`source` of a card that a route's own sheet made."""
@@ -181,7 +181,7 @@ def _model_cards(info: "ModelInfo", *, name: str) -> tuple[RateCard, ...]:
     cards: list[RateCard] = []
     for number, price in enumerate(prices):
         rates, tiers = _rates(price.prices)
-        valid_from, hours = _condition(price) if number else (None, None)
+        valid_from, hours = _condition(price.constraint if number else None)
         cards.append(
             RateCard(
                 id=name,
@@ -198,16 +198,18 @@ def _model_cards(info: "ModelInfo", *, name: str) -> tuple[RateCard, ...]:
     return tuple(cards) if any(card.rates for card in cards) else ()
 
 
-def _condition(price: "ConditionalPrice") -> tuple[date | None, tuple[time, time] | None]:
-    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `_load`
+def _condition(
+    constraint: "StartDateConstraint | TimeOfDateConstraint | None",
+) -> tuple[date | None, tuple[time, time] | None]:
+    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint  # noqa: PLC0415 - as in `_load`
 
-    match price.constraint:
+    match constraint:
         case None:
             return None, None
         case StartDateConstraint(start_date=day):
             return day, None
-        case hours:
-            return None, (_utc(hours.start_time), _utc(hours.end_time))
+        case TimeOfDateConstraint(start_time=start, end_time=end):
+            return None, (_utc(start), _utc(end))
 
 
 def _utc(clock: time) -> time:
