@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
-from watchfiles import awatch
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - one parameter's type is of a package that is not there (trio)
 
 from tokens_forge.core.config import Config
 from tokens_forge.core.errors import ConfigError, Problem
@@ -90,7 +90,7 @@ class InForce:
             except ConfigError as error:
                 say(f"the config in force stays, for the file has errors:\n{error}")
             else:
-                for change in said:
+                for change in said or ("read again, nothing changed",):
                     say(f"config: {change}")
 
     def price(self, candidates: Iterable[str], books: Books, at: str) -> None:

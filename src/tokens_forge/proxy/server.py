@@ -127,6 +127,9 @@ class _Server:
             await self._dispatch(request, client)
         except RequestError as error:
             reply.error(client, error.status, error.code, error.message, {})
+        except ForgeError as error:
+            # A damaged keys.toml, say: nobody gets in until it is mended, and the user reads why.
+            reply.error(client, 500, "unusable", str(error), {})
         return client.response
 
     async def finish(self) -> None:
