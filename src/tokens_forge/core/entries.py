@@ -106,12 +106,15 @@ class PassedOver(Record, frozen=True, kw_only=True):
     candidate: str
     """ROUTE/MODEL."""
     reason: Reason
+    """Why, of a closed list."""
     balance: str = ""
+    """The balance that would have paid."""
     available: str = ""
     """What the balance could still hold, in `unit`."""
     need: str = ""
     """What this call would have held, in `unit`."""
     unit: str = ""
+    """Of `available` and `need`."""
     until: str = ""
     """When this reason ends, as far as known (a cooldown, a window's reset)."""
     error: str = ""
@@ -133,6 +136,7 @@ class HoldBasis(Record, frozen=True, kw_only=True):
     """How a hold was reckoned."""
 
     kind: HoldKind
+    """How it was reckoned."""
     input: int = 0
     """Input tokens held for: the estimate with its margin."""
     output: int = 0
@@ -147,7 +151,9 @@ class WindowHeld(Record, frozen=True, kw_only=True):
     window: str
     """KIND/PER, such as ``first-use/5h``."""
     start: str
+    """Its first moment."""
     end: str
+    """The first moment after it."""
 
 
 class Limit(Record, frozen=True, kw_only=True):
@@ -156,7 +162,9 @@ class Limit(Record, frozen=True, kw_only=True):
     window: str
     """The unit that is limited and its period as far as named, such as ``requests`` or ``tokens``."""
     limit: str = ""
+    """How many are allowed."""
     remaining: str = ""
+    """How many are left."""
     reset: str = ""
     """As the header gave it: seconds, a duration or a moment."""
 
@@ -175,6 +183,7 @@ class CardUsed(Record, frozen=True, kw_only=True):
     rates: dict[str, str]
     """Usage class to rate."""
     valid_from: str = ""
+    """The first day on which it holds; absent when it has none."""
     tier: str = "base"
     """``base`` or ``input>N`` for a long-context tier."""
     list_share: str = "1"
@@ -188,33 +197,49 @@ class ChargeLine(Record, frozen=True, kw_only=True):
 
     # `class` is the ledger's word and a keyword in Python.
     usage_class: str = msgspec.field(name="class")
+    """The usage class (`core/usage.py`), `requests` or `tokens` of a pool, or `rounding`."""
     quantity: int
+    """Tokens, or a count."""
     rate: str
     """For one `per` of the card, in the charge's unit: after list share and exchange rate."""
     amount: str
+    """Quantity times rate, exactly; all lines sum to the charge."""
 
 
 class Trail(Record, frozen=True, kw_only=True):
     """An earlier attempt of the same call, in short."""
 
     n: int
+    """Its number."""
     candidate: str
+    """ROUTE/MODEL."""
     balance: str
+    """Which balance held for it."""
     outcome: Outcome
+    """How it ended."""
     charge: str
+    """What it cost; 0 when it was voided."""
     unit: str
+    """Of `charge`."""
     ms: float
+    """How long it took, in ms."""
     error: str = ""
+    """Our word for what happened."""
     status: int = 0
+    """The HTTP status; absent when there was none."""
 
 
 class Previous(Record, frozen=True, kw_only=True):
     """Where the page before ended."""
 
     page: str
+    """Its UTC day."""
     bytes: int
+    """How long it is."""
     seq: int
+    """Its last line."""
     chain: str
+    """The chain of its last line."""
 
 
 class Entry(Record, frozen=True, kw_only=True, tag_field="type"):
@@ -235,6 +260,7 @@ class Opened(Entry, frozen=True, kw_only=True, tag="opened"):
     cards: str = ""
     """Digest of the rate cards in force (``cards/DIGEST.json``)."""
     previous: Previous | None = None
+    """Where the page before ended; absent on the first page."""
     fold: msgspec.Raw = msgspec.Raw(b"{}")
     """The fold (`core/fold.py`) at this point."""
 
@@ -243,7 +269,9 @@ class Configured(Entry, frozen=True, kw_only=True, tag="configured"):
     """The config or the rate cards in force changed."""
 
     config: str
+    """Digest of the effective config (``configs/DIGEST.json``)."""
     cards: str
+    """Digest of the rate cards (``cards/DIGEST.json``)."""
     changes: tuple[str, ...] = ()
     """Each changed setting: ``TABLE.KEY: old → new``."""
 
@@ -252,10 +280,15 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     """A call was accepted and its candidates are known. Exactly one closing entry follows it."""
 
     id: str
+    """The call: ``tf_`` and 32 hex digits of a UUIDv7."""
     key: str
+    """The name of the key that asked."""
     model_asked: str
+    """The model as the client named it."""
     dialect_in: str
+    """The dialect that the client speaks: ``openai_chat``."""
     stream: bool
+    """Whether it asked for a stream."""
     input_estimate: int
     """Tokens of input as estimated from the body's bytes."""
     output_bound: int
@@ -269,6 +302,7 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     boundary: str = ""
     """Where a fallback must stay: ``none``, ``balance``, ``class`` or ``any``."""
     task: str = ""
+    """The task that it belongs to (`x-tf-task`)."""
     agent: str = ""
     """The client's User-Agent, cut to 120 printable characters."""
     client_retry: int = 0
@@ -280,26 +314,40 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     digest: str = ""
     """Keyed digest of the body."""
     tier_asked: str = ""
+    """The service tier that it asked for."""
 
 
 class Held(Entry, frozen=True, kw_only=True, tag="held"):
     """An amount was reserved for one attempt, and why this candidate."""
 
     id: str
+    """The call."""
     n: int
     """Number of the attempt in its call, from 1."""
     role: Role
+    """Why there is this attempt."""
     route: str
+    """The route taken."""
     upstream: str
+    """Its upstream."""
     upstream_model: str
+    """The model as the upstream names it."""
     route_class: RouteClass = msgspec.field(name="class")
+    """The route's class."""
     balance: str
+    """The balance that pays."""
     hold: str
+    """What is reserved, in `unit`."""
     unit: str
+    """The balance's unit."""
     hold_basis: HoldBasis
+    """How the hold was reckoned."""
     passed_over: tuple[PassedOver, ...] = ()
+    """The candidates before it, and why not them."""
     cause: Cause | None = None
+    """What led to it; absent for a first choice."""
     windows: tuple[WindowHeld, ...] = ()
+    """The windows of a pool in which it counts."""
     jitter_ms: int = 0
     """How long a retry was put off at random, in ms."""
 
@@ -308,139 +356,217 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     """An attempt that cost something (or was complete and free): its hold ended with this charge."""
 
     id: str
+    """The call."""
     n: int
+    """Number of the attempt in its call."""
     role: Role
+    """Why there was this attempt."""
     final: bool
+    """Whether the call ends with it."""
     key: str
+    """The name of the key that asked."""
     model_asked: str
+    """The model as the client named it."""
     upstream: str
+    """Who answered."""
     upstream_model: str
+    """The model as the upstream names it."""
     dialect_in: str
+    """The dialect that the client speaks."""
     dialect_out: str
+    """The dialect that the upstream was asked in."""
     stream: bool
+    """Whether the client asked for a stream."""
     intended: str
+    """The candidate that was meant; another one here is a fallback."""
     route: str
+    """The route taken."""
     route_class: RouteClass = msgspec.field(name="class")
+    """The route's class."""
     balance: str
+    """The balance that paid."""
     outcome: Outcome
+    """How the attempt ended."""
     started: str = ""
     """When the request began to be sent; absent when that is not known."""
     total_ms: float
+    """How long it took, in ms."""
     usage: dict[str, int]
+    """Disjoint usage classes to counts; `reasoning` is an *of which* of `output`."""
     usage_source: UsageSource
+    """Where the usage comes from."""
     charge: str
+    """What it cost, in `unit`; at most 12 decimal places."""
     unit: str
+    """The balance's unit."""
     certainty: Certainty
+    """How sure the charge is."""
     hold: str
+    """What was reserved for it."""
     overrun: str
     """By how much the charge went over its hold."""
     client_status: int = 0
     """The status that the client got; absent when the call went on."""
     task: str = ""
+    """The task that it belongs to."""
     agent: str = ""
+    """The client's User-Agent."""
     thread: str = ""
+    """Keyed digest of the opening messages: one conversation."""
     turn: int = 0
+    """How many messages."""
     model_served: str = ""
     """The model that the upstream named; never the one that prices."""
     status: int = 0
+    """The upstream's HTTP status; absent when there was none."""
     error: str = ""
+    """Our word for what went wrong (`core/fallback.py`); absent when nothing did."""
     finish: str = ""
+    """The upstream's reason for the end of its answer."""
     upstream_id: str = ""
     """The upstream's own id of the response. It may repeat."""
     tier_served: str = ""
+    """The service tier that the upstream says it served."""
     first_byte_ms: float = 0.0
+    """Until the head of a reply, or the first data event of a stream, in ms."""
     flags: tuple[str, ...] = ()
-    """What was odd about the usage or its price, each a word of `core/usage.py` or `core/prices.py`."""
+    """What was odd about the usage or its price, each a word of `core/usage.py` or `core/settlement.py`."""
     card: CardUsed | None = None
+    """The rate card; absent where nothing was priced by one."""
     lines: tuple[ChargeLine, ...] = ()
+    """The charge, line by line."""
     list: str = ""
     """The same usage at the provider's list price."""
     list_unit: str = ""
+    """Of `list` and `saving`."""
     saving: str = ""
     """List minus charge, in `list_unit`."""
     reported_cost: str = ""
     """What the upstream said that it cost, beside our figure."""
     balance_before: str = ""
+    """What was posted before it; of a pool, the smallest rest over its windows."""
     balance_after: str = ""
+    """The same after it."""
     trail: tuple[Trail, ...] = ()
+    """The attempts of the call before this one."""
     limits: tuple[Limit, ...] = ()
+    """What the upstream's headers said of its limits."""
 
 
 class Voided(Entry, frozen=True, kw_only=True, tag="voided"):
     """An attempt that was not billed: its hold ended without a charge."""
 
     id: str
+    """The call."""
     n: int
+    """Number of the attempt in its call."""
     role: Role
+    """Why there was this attempt."""
     final: bool
+    """Whether the call ends with it."""
     route: str
+    """The route taken."""
     upstream: str
+    """Its upstream."""
     upstream_model: str
+    """The model as the upstream names it."""
     balance: str
+    """The balance that held."""
     unit: str
+    """The balance's unit."""
     hold: str
+    """What was reserved and is free again."""
     outcome: Outcome
+    """How the attempt ended."""
     error: str
     """Our word for what happened (`core/fallback.py`), never the upstream's text."""
     certainty: Certainty
+    """How sure it is that nothing was billed."""
     total_ms: float
+    """How long it took, in ms."""
     status: int = 0
+    """The upstream's HTTP status; absent when there was none."""
     client_status: int = 0
+    """The status that the client got; absent when the call went on."""
     wait_s: str = ""
     """How long the upstream asked to wait."""
     upstream_id: str = ""
+    """The upstream's own id, where it gave one."""
     limits: tuple[Limit, ...] = ()
+    """What the upstream's headers said of its limits."""
 
 
 class Refused(Entry, frozen=True, kw_only=True, tag="refused"):
     """A call ended without a reply of an upstream."""
 
     id: str
+    """The call."""
     key: str
+    """The name of the key that asked."""
     model_asked: str
+    """The model as the client named it."""
     reason: RefusedReason
+    """Why, of a closed list."""
     error: str
     """The `code` in the error body that the client got."""
     client_status: int
     """0 when no client was left to answer."""
     final: bool
+    """Always true: a refusal closes its call."""
     task: str = ""
+    """The task that it belongs to."""
     passed_over: tuple[PassedOver, ...] = ()
+    """Every candidate, and what stood against it."""
 
 
 class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
     """A balance moved by other means than a call."""
 
     balance: str
+    """The balance that moved."""
     amount: str
     """Added to what is posted; negative takes away."""
     unit: str
+    """The balance's unit."""
     reason: AdjustedReason
+    """Why, of a closed list."""
     paid: str = ""
     """What was paid for it, with its unit."""
     fee: str = ""
+    """The fee in what was paid, with its unit."""
     ref: str = ""
     """An invoice or receipt; never used twice on one balance."""
     corrects: str = ""
     """The call whose charge this corrects."""
     note: str = ""
+    """The user's remark."""
     balance_before: str = ""
+    """What was posted before it."""
     balance_after: str = ""
+    """What is posted after it."""
     key: str = ""
+    """Of the call that it corrects: its key."""
     task: str = ""
+    """Of the call that it corrects: its task."""
     upstream_model: str = ""
+    """Of the call that it corrects: the upstream's model."""
     route: str = ""
+    """Of the call that it corrects: its route."""
 
 
 class Cooled(Entry, frozen=True, kw_only=True, tag="cooled"):
     """A candidate, upstream or balance is passed over until a moment."""
 
     scope: Scope
+    """What kind of thing cools."""
     name: str
+    """Its name: ROUTE/MODEL, an upstream or a balance."""
     until: str
+    """The moment until which it is passed over."""
     level: int
     """How often in a row: each level doubles the time."""
     error: str
+    """Our word for what caused it."""
     causes: tuple[str, ...] = ()
     """The attempts behind it: ID/N."""
 
@@ -449,7 +575,9 @@ class Recovered(Entry, frozen=True, kw_only=True, tag="recovered"):
     """A cooldown ended because something showed that it may."""
 
     scope: Scope
+    """What kind of thing recovered."""
     name: str
+    """Its name."""
     by: str
     """ID/N of the attempt, or ``topup``."""
 
