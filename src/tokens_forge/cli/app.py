@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli import balance, check, explain, init, keys, ledger, serve, spend
+from tokens_forge.cli import balance, check, explain, init, keys, ledger, monitor, serve, spend
 from tokens_forge.cli.output import hint
 from tokens_forge.cli.periods import PeriodCommand
 from tokens_forge.core.errors import ForgeError
@@ -34,6 +34,7 @@ app.add_typer(keys.app, name="keys")
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("spend", cls=PeriodCommand)(spend.spend)
+app.command("monitor")(monitor.monitor)
 app.add_typer(balance.app, name="balance")
 app.add_typer(ledger.app, name="ledger")
 
