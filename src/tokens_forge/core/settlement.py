@@ -4,7 +4,6 @@
 comes from `prices.price`; where usage is missing, what was estimated is said. It decides no route and appends nothing.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,7 +92,7 @@ def hold_for(terms: Terms, routed: Routed, candidate: str, state: BalanceState, 
     Pool: one request, or those tokens. Free: nothing.
     """
     balance = _balance(terms, candidate)
-    tokens_in = math.ceil(routed.input_estimate * INPUT_MARGIN[0] / INPUT_MARGIN[1])
+    tokens_in = -(-routed.input_estimate * INPUT_MARGIN[0] // INPUT_MARGIN[1])  # rounded up, without a float
     tokens_out = routed.output_bound
     match balance.kind:
         case "free":
