@@ -9,8 +9,9 @@ from command_line import tf
 
 from tokens_forge.files.config_file import load
 from tokens_forge.files.first_config import PROVIDERS
-from tokens_forge.files.fold_reader import read_fold
 from tokens_forge.files.keys_file import Keys
+from tokens_forge.files.ledger_writer import stand
+from tokens_forge.files.paths import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +37,8 @@ class _Terminal(io.StringIO):
 
 def posted(folder: Path) -> dict[str, str]:
     """Return what each balance of the ledger holds."""
-    return {
-        name: f"{state.posted} {state.unit}" for name, state in read_fold(folder / "data/ledger").book.balances.items()
-    }
+    paths = resolve(config=None, data_dir=folder / "data", demo=False, environ={})
+    return {name: f"{state.posted} {state.unit}" for name, state in stand(paths).fold.book.balances.items()}
 
 
 @pytest.mark.usefixtures("openai_key")

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what is wrong with the config, or what it means."""
     from tokens_forge.files.config_file import read, unresolved
-    from tokens_forge.files.fold_reader import read_fold
     from tokens_forge.files.keys_file import listing, read_keys
+    from tokens_forge.files.ledger_writer import stand
 
     paths: Paths = ctx.obj
-    fold = read_fold(paths.ledger)
+    fold = stand(paths).fold
     keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
     further = (unresolved(paths.config, os.environ), _unpriced, _unfunded(fold), _unissued(keys))
     config, problems = read(paths.config, further)
