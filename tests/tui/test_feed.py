@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from ledgers import (
     Ledger,
@@ -19,7 +20,8 @@ from ledgers import (
     voided_relay,
 )
 
-from tokens_forge.core.entries import Adjusted, Cooled, Line, Recovered
+from tokens_forge.core.entries import Adjusted, Cooled, Line, Opened, Recovered
+from tokens_forge.core.errors import LedgerDamaged
 from tokens_forge.tui import feed as feeds
 from tokens_forge.tui.feed import CallRow, Feed
 
@@ -155,3 +157,10 @@ def test_a_call_that_began_before(tmp_path: Path) -> None:
     (row,) = fed(ledger.lines[-2:]).rows()
 
     assert (row.clock, row.key, row.state) == ("00:00:01", "aider", "200 ok")
+
+
+def test_a_state_of_another_version() -> None:
+    """A page whose state can't be read is damage that names the page."""
+    opened = Opened(page="2026-11-24", machine="m_1", lineage="l_1", fold=msgspec.Raw(b'{"book":7}'))
+    with pytest.raises(LedgerDamaged, match=r"page 2026-11-24 holds a state that this version can't read"):
+        Feed().apply(Line(seq=1, ts=at("10:00:00"), entry=opened))

@@ -9,12 +9,13 @@ from screens import printed
 from tokens_forge.core.book import Book
 from tokens_forge.core.config import Balance, Config, Window
 from tokens_forge.core.entries import Adjusted, WindowHeld
-from tokens_forge.view.balances import balance_rows, balances_view
+from tokens_forge.view.balances import balances_view, known_balances
 
 WINDOWS = (Window(allow=Decimal(900), per="5h"), Window(allow=Decimal(10000), per="7d"))
 CONFIG = Config(
     balance={
         "rmb-wallet": Balance(kind="prepaid", unit="CNY"),
+        "credit": Balance(kind="prepaid", unit="USD", warn_below="5.00 USD"),
         "coding-plan": Balance(kind="pool", unit="requests", windows=WINDOWS),
         "local": Balance(kind="free"),
     }
@@ -22,7 +23,7 @@ CONFIG = Config(
 
 
 def book(folder: Path) -> Book:
-    """Return the books of a wallet with a live hold, and of a pool that was used once."""
+    """Return the books of two wallets, one with a live hold, and of a pool that was used once."""
     ledger = Ledger(folder)
     first, second = (call_id(at("10:00:00"), n) for n in range(2))
     pool = {"route": "plan", "balance": "coding-plan", "unit": "requests", "hold": "1"}
@@ -30,6 +31,7 @@ def book(folder: Path) -> Book:
     ledger.add(
         at("10:00:00"),
         Adjusted(balance="rmb-wallet", amount="0.04", unit="CNY", reason="topup"),
+        Adjusted(balance="credit", amount="4.5", unit="USD", reason="topup"),
         Adjusted(balance="old-wallet", amount="1.5", unit="USD", reason="topup"),
         routed(first),
         held_relay(first),
@@ -41,29 +43,37 @@ def book(folder: Path) -> Book:
 
 
 def test_the_whole_picture(tmp_path: Path) -> None:
-    """Available is posted less held, or what a pool's smallest window leaves; each window is a line."""
-    rows = balance_rows(book(tmp_path), CONFIG, at("12:00:00"))
-    shown = [" ".join(line.split()) for line in printed(balances_view(rows))]
-    assert [
-        "balance available held posted",
-        "rmb-wallet -0.0012 CNY 0.0412 CNY 0.04 CNY",
-        "coding-plan 899 requests - -",
-        "local free - -",
-        "old-wallet - - 1.5 USD",
-        "coding-plan first-use/5h: 1 of 900 requests used, ends 2026-11-24 15:00:00 UTC",
-        "coding-plan first-use/7d: 0 of 10000 requests used",
-    ] == shown
+    """Available is posted less held, or what a pool's smallest window leaves; what is short is said in words."""
+    expected = """\
+balance         available        held    posted
+rmb-wallet    -0.0012 CNY  0.0412 CNY  0.04 CNY
+credit            4.5 USD           -   4.5 USD
+coding-plan  899 requests           -         -
+local                free           -         -
+old-wallet              -           -   1.5 USD
+rmb-wallet: nothing available
+credit: below its warning of 5.00 USD
+coding-plan: requests left in first-use/5h 899, first-use/7d 10000; resets
+2026-11-24 15:00:00 UTC"""
+    rows = known_balances(book(tmp_path), CONFIG, at("12:00:00"))
+    assert expected.splitlines() == printed(balances_view(rows))
 
 
 def test_a_window_that_ended_is_empty(tmp_path: Path) -> None:
-    """After its end a window has used nothing and is not open."""
-    rows = balance_rows(book(tmp_path), CONFIG, at("15:00:00"))
-    assert (Decimal(900), Decimal(0), "") == (rows[1].available, rows[1].windows[0].used, rows[1].windows[0].end)
+    """After its end a window has used nothing and names no reset."""
+    rows = known_balances(book(tmp_path), CONFIG, at("15:00:00"))
+    left = "coding-plan: requests left in first-use/5h 900, first-use/7d 10000"
+    assert left == printed(balances_view(rows))[-1]
 
 
 def test_without_a_config_nothing_is_available_for_sure(tmp_path: Path) -> None:
     """What a balance is stands in the config: without it, posted and held are shown and available is not known."""
-    rows = balance_rows(book(tmp_path), None, at("12:00:00"))
-    assert [("rmb-wallet", None), ("old-wallet", None), ("coding-plan", None)] == [
+    rows = known_balances(book(tmp_path), None, at("12:00:00"))
+    assert [("rmb-wallet", None), ("credit", None), ("old-wallet", None), ("coding-plan", None)] == [
         (row.name, row.available) for row in rows
     ]
+
+
+def test_no_balance_says_what_to_write() -> None:
+    """An empty table says where balances come from."""
+    assert ["no balances yet: write `[balance.NAME]` in the config"] == printed(balances_view(()))

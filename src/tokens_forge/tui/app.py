@@ -26,7 +26,7 @@ from tokens_forge.core.story import tell
 from tokens_forge.files.ledger_reader import Follower, find
 from tokens_forge.files.pages import page_path, pages
 from tokens_forge.tui.feed import CallRow, Feed
-from tokens_forge.view.balances import balance_rows, balances_view
+from tokens_forge.view.balances import balances_view, known_balances
 from tokens_forge.view.figures import shown
 from tokens_forge.view.story import story_view
 
@@ -39,7 +39,7 @@ _AT_ONCE = 512 * 1024
 _EARLIER = 16 * 1024 * 1024
 """The page before the newest is read too unless it is larger: just after midnight the newest has no calls yet."""
 
-_COLUMNS = ("time", "state", "charge", "balance", "key", "model", "route", "tries", "fell back")
+_COLUMNS = ("UTC", "state", "charge", "balance", "key", "model", "route", "tries", "fell back")
 _STYLES = {"answered": "green", "open": "cyan", "failed": "red", "refused": "red"}
 
 
@@ -213,8 +213,8 @@ class Monitor(App[None]):
                 table.scroll_to(y=top, animate=False)
 
     def _draw_balances(self) -> None:
-        rows = balance_rows(self._feed.fold.book, self._config_in_force(), stamp(self._now()))
-        self.query_one("#balances-table", Static).update(balances_view(rows) if rows else Text("no balances yet"))
+        rows = known_balances(self._feed.fold.book, self._config_in_force(), stamp(self._now()))
+        self.query_one("#balances-table", Static).update(balances_view(rows))
 
     def _draw_story(self) -> None:
         self.query_one("#story-text", Static).update(self._story())

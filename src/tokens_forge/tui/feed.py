@@ -7,6 +7,8 @@ the one that the proxy enforces.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from tokens_forge.core import fold as folds
 from tokens_forge.core.entries import (
     Adjusted,
@@ -20,6 +22,7 @@ from tokens_forge.core.entries import (
     Settled,
     Voided,
 )
+from tokens_forge.core.errors import LedgerDamaged
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.story import Ended, Story, tell
 from tokens_forge.view.figures import amount
@@ -66,9 +69,12 @@ class Feed:
         self._rows: dict[str, CallRow] = {}
 
     def apply(self, line: Line) -> None:
-        """Follow one line of the ledger; lines come in order, the first one opens a page."""
+        """Follow one line of the ledger; lines come in order, the first one opens a page.
+
+        Raises LedgerDamaged when that one holds no fold.
+        """
         if isinstance(line.entry, Opened) and not self.seen:
-            self.fold = folds.decode(line.entry.fold)
+            self.fold = _decoded(line.entry)
         self.fold.apply(line)
         self.seen += 1
         for call_id in _calls_of(line):
@@ -108,6 +114,13 @@ class Feed:
         oldest = next(iter(self._calls))
         del self._calls[oldest]
         self._rows.pop(oldest, None)
+
+
+def _decoded(entry: Opened) -> Fold:
+    try:
+        return folds.decode(entry.fold)
+    except msgspec.DecodeError as error:
+        raise LedgerDamaged(f"page {entry.page} holds a state that this version can't read ({error})") from error
 
 
 def _calls_of(line: Line) -> Iterator[str]:
