@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokens_forge.cli.output import hint, say, say_json
+from tokens_forge.cli.output import hint, say, say_json, show
 from tokens_forge.core.errors import ForgeError, LedgerLocked
 from tokens_forge.files.paths import Paths
 
@@ -93,11 +93,9 @@ def _show(paths: Paths, *, as_json: bool) -> None:
     if as_json:
         say_json(shown)
         return
-    from rich.console import Console
-
     from tokens_forge.view.balances import balances_view
 
-    Console().print(balances_view(shown))
+    show(balances_view(shown))
 
 
 def _here(paths: Paths) -> "tuple[BalanceShown, ...]":
