@@ -10,10 +10,9 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -25,7 +24,7 @@ from tokens_forge.core.errors import ForgeError, RequestError
 from tokens_forge.core.routing import models
 from tokens_forge.core.visible import visible
 from tokens_forge.files.keys_file import Keys
-from tokens_forge.files.ledger_writer import open_ledger
+from tokens_forge.files.ledger_writer import SYSTEM, System, open_ledger
 from tokens_forge.files.paths import Paths, private_folder, read_private, write_private
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.books import Books
@@ -54,18 +53,20 @@ _SOCKET_PATH_AT_MOST = 100
 
 @asynccontextmanager
 async def running(
-    paths: Paths, environ: Mapping[str, str], *, host: str = "", port: int | None = None
+    paths: Paths, environ: Mapping[str, str], *, host: str = "", port: int | None = None, system: System = SYSTEM
 ) -> AsyncGenerator["Running"]:
     """Run a proxy while the context lasts; at its end calls in flight finish or are settled.
 
-    `host` and `port` go before the config's; port 0 takes a free one. Raises ConfigError, LedgerError (locked, damaged)
+    `host` and `port` go before the config's; port 0 takes a free one. `system` is the ledger's time and disk. Raises ConfigError, LedgerError (locked, damaged)
     and ForgeError for a port in use.
     """
     in_force = InForce(paths, environ)
     config = in_force.terms.config.server
-    with open_ledger(paths, datetime.now(UTC)) as ledger:
+    with open_ledger(paths, system.clock(), system=system) as ledger:
         async with AsyncExitStack() as stack:
-            books = Books(ledger, always=in_force.terms.config.ledger.sync == "always")
+            books = Books(ledger, always=in_force.terms.config.ledger.sync == "always", clock=system.clock)
+            # Closed last, whatever fails before: what the server's end still appends is written too.
+            stack.push_async_callback(books.close)
             in_force.begin(books, books.moment())
             watch = Watch()
             stack.enter_context(watch.sweeping())
@@ -81,7 +82,6 @@ async def running(
                 yield Running(url=url, proxy=proxy, notes=(*ledger.notes, *(str(fault) for fault in in_force.faults)))
             finally:
                 await server.finish()
-                await books.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
