@@ -48,8 +48,12 @@ class Fold(msgspec.Struct, kw_only=True):
     cards: str = ""
 
     def apply(self, line: Line) -> None:
-        """Follow one line of the ledger. Lines come in order, each once."""
+        """Follow one line of the ledger. Lines come in order, each once.
+
+        Raises MoneyError for an amount in another unit than the balance's; nothing has changed then.
+        """
         entry = line.entry
+        self.book.apply(line.ts, entry)  # first, as it alone may refuse
         match entry:
             case Opened() | Configured():
                 self.config = entry.config
@@ -64,7 +68,6 @@ class Fold(msgspec.Struct, kw_only=True):
                 self.calls.pop(entry.id, None)
             case _:
                 pass
-        self.book.apply(line.ts, entry)
         self.health.apply(line.ts, entry)
 
     def encode(self) -> bytes:

@@ -6,6 +6,7 @@ whole line and the queue is kept. It decides nothing about calls or money.
 """
 
 import fcntl
+import hashlib
 import os
 import secrets
 import sys
@@ -13,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -25,13 +27,36 @@ from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment, stamp
 from tokens_forge.core.settlement import lost
 from tokens_forge.files.pages import check_line, encode_line, line_chain, page_of, page_path, pages
-from tokens_forge.files.paths import Paths, private_folder, sync_folder, write_private
+from tokens_forge.files.paths import Paths, private_folder, read_private, sync_folder, write_private
 
 CHECKPOINT_EVERY = 10_000
 """Entries after which a running writer makes a checkpoint."""
 
 BEHIND_AT_MOST = timedelta(hours=1)
 """A clock further behind the last entry stops a start: every window and day would be wrong."""
+
+
+def _sync_file(file: int) -> None:
+    """Wait until a file is on the disk. macOS has no fdatasync, and its fsync stops at the drive's own memory."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """What a ledger takes from the system: the time and three calls on a file. A test brings a full or broken disk."""
+
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    write: Callable[[int, bytes], int] = os.write
+    """It may take a part only, and says how much."""
+    cut: Callable[[int, int], None] = os.ftruncate
+    sync: Callable[[int], None] = _sync_file
+
+
+SYSTEM = System()
+"""The system as it is."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +68,14 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     ts: str
     chain: str
     fold: msgspec.Raw
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint in its file. The chain says that it fits the page; only the digest says that it is as it was."""
+
+    digest: str
+    """SHA-256 of `checkpoint`'s bytes."""
+    checkpoint: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +120,12 @@ class _Queued:
 class Ledger:
     """An open ledger; the process that has it holds its lock. Made by `open_ledger`."""
 
-    def __init__(self, paths: Paths, *, write: Callable[[int, bytes], int] = os.write) -> None:
+    def __init__(self, paths: Paths, *, system: System = SYSTEM) -> None:
         self.fold = Fold()
         self.notes: list[str] = []
         """What a start mended, for the user."""
         self._paths = paths
-        self._write = write
+        self._system = system
         self._machine = ""
         self._lineage = ""
         self._place = Place()
@@ -101,6 +134,8 @@ class Ledger:
         self._file = -1
         self._file_page = ""
         self._file_size = 0
+        self._file_lock = Lock()
+        """Held while the file is synced, which another thread does, and while it is closed."""
         self._cut_back = False
         self._checkpointed = 0
 
@@ -124,7 +159,11 @@ class Ledger:
         return max(stamp(now), self._place.ts)
 
     def append(self, entry: AnyEntry, ts: str) -> int:
-        """Take `entry` into the ledger at `ts` (of `stamp`) and return its number. Nothing is written yet."""
+        """Take `entry` into the ledger at `ts` (of `stamp`) and return its number. Nothing is written yet.
+
+        Raises MoneyError for an amount in another unit than the balance's; nothing is taken then.
+        """
+        assert ts >= self._place.ts, f"{ts} is before the last entry ({self._place.ts}): `stamp` never goes back"
         if page_of(ts) > self._place.page:
             self._roll(ts)
         return self._take(entry, ts)
@@ -136,13 +175,15 @@ class Ledger:
             try:
                 self._open_page(page)
                 if self._cut_back:
-                    os.ftruncate(self._file, self._file_size)
+                    self._system.cut(self._file, self._file_size)
                     self._cut_back = False
                 batch = b"".join(queued.raw for queued in self._queue if queued.page == page)
-                done = self._write(self._file, batch)
+                done = self._system.write(self._file, batch)
             except OSError as error:
                 self._cut_back = True
                 raise LedgerStuck(f"the ledger can't be written: {error.strerror} ({self._paths.ledger})") from error
+            except ForgeError as error:  # the folder can't be made
+                raise LedgerStuck(f"the ledger can't be written: {error}") from error
             self._pop(page, done)
             if done < len(batch):
                 self._cut_back = True
@@ -151,13 +192,9 @@ class Ledger:
             self.checkpoint()
 
     def sync(self) -> None:
-        """Wait until what was written is on the disk (fdatasync; F_FULLFSYNC on macOS, which has no fdatasync)."""
-        if self._file < 0:
-            return
-        if sys.platform == "darwin":
-            fcntl.fcntl(self._file, fcntl.F_FULLFSYNC)
-        else:
-            os.fdatasync(self._file)
+        """Wait until what was written is on the disk. Any thread may call it. Raises LedgerStuck when that fails."""
+        with self._file_lock:
+            self._sync()
 
     def checkpoint(self) -> None:
         """Keep the fold in the cache folder; only when nothing is queued. A cache that can't be written is no error."""
@@ -172,9 +209,11 @@ class Ledger:
             chain=place.chain,
             fold=msgspec.Raw(self.fold.encode()),
         )
+        data = msgspec.json.encode(record)
+        kept = _Kept(digest=hashlib.sha256(data).hexdigest(), checkpoint=msgspec.Raw(data))
         with suppress(ForgeError):
             private_folder(self._paths.cache)
-            write_private(self._paths.checkpoint, msgspec.json.encode(record))
+            write_private(self._paths.checkpoint, msgspec.json.encode(kept))
         self._checkpointed = self._written
 
     def configure(self, config: Stored, cards: Stored, changes: tuple[str, ...], ts: str) -> None:
@@ -190,26 +229,27 @@ class Ledger:
     def start(self, now: datetime) -> None:
         """Read where the ledger stands, mend its torn tail, and close what a stopped process left open.
 
-        Raises LedgerDamaged for damage before the last line and LedgerError for a clock far behind.
+        Raises LedgerDamaged for damage before the last line and LedgerError for a clock far behind; the files are then
+        as they were.
         """
-        self._machine = _machine(self._paths.data / "machine")
         standing = stand(self._paths)
+        place = standing.place
+        if place.ts and moment(place.ts) - now > BEHIND_AT_MOST:
+            raise LedgerError(
+                f"the clock says {stamp(now)}, but the ledger's last entry is of {place.ts}. Set the clock; if "
+                f"the ledger is wrong, move its newest page away: {page_path(self._paths.ledger, place.page)}"
+            )
+        self._machine = _machine(self._paths.data / "machine")
         self._mend(standing)
         self._lineage = standing.lineage or f"l_{secrets.token_hex(8)}"
-        self.fold, self._place = standing.fold, standing.place
-        self._written = self._checkpointed = self._place.seq
-        if self._place.ts and moment(self._place.ts) - now > BEHIND_AT_MOST:
-            raise LedgerError(
-                f"the clock says {stamp(now)}, but the ledger's last entry is of {self._place.ts}. Set the clock; if "
-                f"the ledger is wrong, move its newest page away: {page_path(self._paths.ledger, self._place.page)}"
-            )
+        self.fold, self._place = standing.fold, place
+        self._written = self._checkpointed = place.seq
         self._close_open_calls(self.stamp(now))
 
     def close(self) -> None:
         """Give the file back. What is still queued is lost; drain first."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        with self._file_lock:
+            self._close()
 
     def _take(self, entry: AnyEntry, ts: str) -> int:
         place = self._place
@@ -245,16 +285,33 @@ class Ledger:
     def _open_page(self, page: str) -> None:
         if page == self._file_page and self._file >= 0:
             return
-        if self._file >= 0:
-            self.sync()
-        self.close()
+        with self._file_lock:
+            self._sync()
+            self._close()
         private_folder(self._paths.ledger)
         path = page_path(self._paths.ledger, page)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.open(path, flags, 0o600)
-        self._file_page = page
-        self._file_size = os.fstat(self._file).st_size
-        sync_folder(self._paths.ledger)
+        file = os.open(path, flags, 0o600)
+        try:
+            size = os.fstat(file).st_size
+            sync_folder(self._paths.ledger)
+        except OSError:
+            os.close(file)
+            raise
+        self._file, self._file_page, self._file_size = file, page, size
+
+    def _sync(self) -> None:
+        if self._file < 0:
+            return
+        try:
+            self._system.sync(self._file)
+        except OSError as error:
+            raise LedgerStuck(f"the ledger can't be synced: {error.strerror} ({self._paths.ledger})") from error
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _pop(self, page: str, done: int) -> None:
         """Take the whole lines among the `done` bytes from the queue."""
@@ -267,11 +324,14 @@ class Ledger:
     def _mend(self, standing: Standing) -> None:
         """Cut what was not written whole; a page without a whole line goes, as the process died making it."""
         for path, whole in standing.torn:
-            size = path.stat().st_size
-            if whole:
-                os.truncate(path, whole)
-            else:
-                path.unlink()
+            try:
+                size = path.lstat().st_size
+                if whole:
+                    _cut_page(path, whole)
+                else:
+                    path.unlink()
+            except OSError as error:
+                raise LedgerError(f"{path}: its torn last line can't be cut off ({error.strerror})") from error
             self.notes.append(f"{path}: a torn last line of {size - whole} bytes was cut off")
 
     def _close_open_calls(self, ts: str) -> None:
@@ -303,12 +363,16 @@ class Ledger:
 def stand(paths: Paths) -> Standing:
     """Return where the ledger stands, from its newest page and the checkpoint. Nothing is changed, no lock is needed.
 
-    A page that is being written is read up to its last whole line. Raises LedgerDamaged for damage before that.
+    A page that is being written is read up to its last whole line. Raises LedgerDamaged for damage before that, and
+    LedgerError for a page that can't be read or is a symbolic link, which a writer would not follow either.
     """
     torn: list[tuple[Path, int]] = []
     for page in reversed(pages(paths.ledger)):
         path = page_path(paths.ledger, page)
-        data = path.read_bytes()
+        try:
+            data, _others_may = read_private(path)
+        except OSError as error:
+            raise LedgerError(f"{path}: this page can't be read ({error.strerror})") from error
         whole = data.rfind(b"\n") + 1
         if whole < len(data) or not whole:
             torn.append((path, whole))
@@ -323,6 +387,8 @@ def _read_page(paths: Paths, page: str, data: bytes) -> Standing:
     path = page_path(paths.ledger, page)
     first = data.partition(b"\n")[0]
     opened = _opened(first, f"{path}:1")
+    if opened.page != page:
+        raise LedgerDamaged(f"{path}:1: it opens page {opened.page}, whose file it is not")
     standing = _from_checkpoint(paths, page, data) or _from_opened(opened, first, f"{path}:1")
     standing.lineage = opened.lineage
     fold, place = standing.fold, standing.place
@@ -340,9 +406,12 @@ def _read_page(paths: Paths, page: str, data: bytes) -> Standing:
 def _from_checkpoint(paths: Paths, page: str, data: bytes) -> Standing | None:
     """Return where the checkpoint stands; None when there is none that fits this page."""
     try:
-        kept = msgspec.json.decode(paths.checkpoint.read_bytes(), type=Checkpoint)
+        whole = msgspec.json.decode(read_private(paths.checkpoint)[0], type=_Kept)
+        kept = msgspec.json.decode(whole.checkpoint, type=Checkpoint)
         fold = folds.decode(kept.fold)
     except (OSError, msgspec.DecodeError):
+        return None
+    if hashlib.sha256(whole.checkpoint).hexdigest() != whole.digest:
         return None
     before = data[: kept.offset]
     last = before[before.rfind(b"\n", 0, -1) + 1 : -1]
@@ -366,13 +435,13 @@ def _from_opened(opened: Opened, first: bytes, where: str) -> Standing:
 
 
 @contextmanager
-def open_ledger(paths: Paths, now: datetime, *, write: Callable[[int, bytes], int] = os.write) -> Generator[Ledger]:
+def open_ledger(paths: Paths, now: datetime, *, system: System = SYSTEM) -> Generator[Ledger]:
     """Give the ledger of `paths` for writing, under its lock; what is queued is written and kept at the end.
 
     Raises LedgerLocked naming the process that has it, LedgerDamaged, LedgerError, LedgerStuck.
     """
-    with _locked(paths):
-        ledger = Ledger(paths, write=write)
+    with locked(paths):
+        ledger = Ledger(paths, system=system)
         try:
             ledger.start(now)
             yield ledger
@@ -384,9 +453,13 @@ def open_ledger(paths: Paths, now: datetime, *, write: Callable[[int, bytes], in
 
 
 @contextmanager
-def _locked(paths: Paths) -> Generator[None]:
+def locked(paths: Paths) -> Generator[None]:
+    """Hold the ledger's lock while the context lasts. Raises LedgerLocked naming the process that has it."""
     private_folder(paths.data)
-    lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{paths.lock}: the ledger can't be locked ({error.strerror})") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -395,11 +468,21 @@ def _locked(paths: Paths) -> Generator[None]:
             raise LedgerLocked(
                 f"{who} writes this ledger ({paths.ledger}). Stop it, or use another --data-dir."
             ) from None
-        os.ftruncate(lock, 0)
-        os.write(lock, f"process {os.getpid()}\n".encode())
+        # The name is a courtesy to the next one: the lock holds without it, also on a full disk.
+        with suppress(OSError):
+            os.ftruncate(lock, 0)
+            os.write(lock, f"process {os.getpid()}\n".encode())
         yield
     finally:
         os.close(lock)
+
+
+def _cut_page(path: Path, size: int) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.ftruncate(file, size)
+    finally:
+        os.close(file)
 
 
 def _opened(first: bytes, where: str) -> Opened:
