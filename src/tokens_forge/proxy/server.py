@@ -57,8 +57,8 @@ async def running(
 ) -> AsyncGenerator["Running"]:
     """Run a proxy while the context lasts; at its end calls in flight finish or are settled.
 
-    `host` and `port` go before the config's; port 0 takes a free one. `system` is the ledger's time and disk. Raises ConfigError, LedgerError (locked, damaged)
-    and ForgeError for a port in use.
+    `host` and `port` go before the config's; port 0 takes a free one. `system` is the ledger's time and disk. Raises
+    ConfigError, LedgerError (locked, damaged) and ForgeError for a port in use.
     """
     in_force = InForce(paths, environ)
     config = in_force.terms.config.server
