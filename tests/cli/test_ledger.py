@@ -22,7 +22,7 @@ def test_a_whole_ledger(tmp_path: Path) -> None:
     """A whole ledger exits 0 and says how much there is and its last chain."""
     grown = ledger(tmp_path)
     ran = tf(tmp_path, "ledger", "verify")
-    first = "whole: 6 lines in 1 pages, 2026-11-24T10:00:00.000000Z to 2026-11-24T10:00:00.000000Z"
+    first = "whole: 6 lines in 1 page, 2026-11-24T10:00:00.000000Z to 2026-11-24T10:00:00.000000Z"
     assert (0, [first, f"the last is number 6, its chain {grown.chain}"], "") == (
         ran.code,
         ran.out.splitlines(),

@@ -63,12 +63,12 @@ Why openai-credit (order: listed; may fall back: any)
   official/gpt-5  openai-credit  taken in attempt 2
 
 Attempts
-  1  first     relay/gpt-5 (ordinary) at relay, paid by rmb-wallet
+  1  first     relay/gpt-5 (ordinary) at relay, balance rmb-wallet
                held 0.0412 CNY for 1,416 tokens in and 4,096 out, at
                relay/gpt-5@2026-11-01
                rejected, 429 rate_limited, asked to wait 12 s: 0 CNY (zero)
                began after 1.000 s, took 212 ms
-  2  fallback  official/gpt-5 (direct) at openai, paid by openai-credit
+  2  fallback  official/gpt-5 (direct) at openai, balance openai-credit
                held 0.0428 USD for 1,416 tokens in and 4,096 out, at
                official/gpt-5@2025-08-07
                ok, 200, finish stop: 0.0036 USD (computed)
@@ -165,7 +165,7 @@ def test_everything_that_can_be_said() -> None:
     )
     for part in (
         "tier flex, the client's retry 2",
-        "held 0.0412 CNY for what a pool counts",
+        "held 0.0412 CNY: what the pool counts",
         "counted in window first-use/5h, 2026-11-24 10:00:00 UTC to 2026-11-24 15:00:00 UTC",
         "put off by 30 ms at random",
         "the upstream says: 59 of 60 requests left",
@@ -185,21 +185,32 @@ def test_everything_that_can_be_said() -> None:
 
 
 def test_a_pool_counts_without_a_card() -> None:
-    """A count has no rate card: its line shows the count alone. A free balance has nothing to pay."""
+    """A count has no rate card: its line shows the count alone. A call without a price says that none is known."""
     count = ChargeLine(usage_class="requests", quantity=1, rate="1", amount="1")
     settled = settled_relay(CALL, charge="1", unit="requests", card=None, lines=(count,))
     said = text(routed(CALL), held_relay(CALL, hold_basis=HoldBasis(kind="free")), settled)
     assert "requests  1  x 1  1 requests" in said
-    assert "for nothing to pay" in said
+    assert "held 0.0412 CNY: no price is known" in said
     bare = HoldBasis(kind="bound", input=1, output=2)
     assert "held 0.0412 CNY for 1 tokens in and 2 out\n" in text(routed(CALL), held_relay(CALL, hold_basis=bare))
+
+
+def test_a_free_balance() -> None:
+    """What a free balance gave is nothing paid, and nothing was held for it."""
+    free = {"balance": "local", "unit": "free", "hold": "0"}
+    held = held_relay(CALL, **free, hold_basis=HoldBasis(kind="free"))
+    said = text(routed(CALL, turn=1), held, settled_relay(CALL, **free, charge="0", card=None, lines=()))
+    assert "paid   nothing: local is free" in said
+    assert "held nothing: the balance is free" in said
+    assert "ok, 200, finish stop: free (computed)" in said
+    assert "1 message," in said
 
 
 def test_a_story_without_its_beginning() -> None:
     """What is missing is left out, not shown as zero."""
     said = text(voided_relay(CALL, final=True, client_status=400, error="bad_request", status=400, wait_s=""))
     assert said.startswith(f"call {CALL}  failed 400\n  paid   nothing\n  asked\n")
-    assert "relay/gpt-5 at relay, paid by rmb-wallet" in said
+    assert "relay/gpt-5 at relay, balance rmb-wallet" in said
     assert "Candidates (in order)" not in said
     assert "(in order)" in text(held_relay(CALL))
 

@@ -34,7 +34,8 @@ def verify(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
     if not found.lines:
         hint(f"No ledger in {paths.ledger} yet: `tf serve` begins one with its first call.")
         return
-    say(f"whole: {found.lines:,} lines in {found.pages:,} pages, {found.first} to {found.last}")
+    pages = "1 page" if found.pages == 1 else f"{found.pages:,} pages"
+    say(f"whole: {found.lines:,} lines in {pages}, {found.first} to {found.last}")
     say(f"the last is number {found.seq}, its chain {found.chain}")
     if found.begins_after:
         hint(f"The pages up to {found.begins_after} are not in this folder: what they hold is not checked.")

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tokens_forge.core.book import FREE_UNIT
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, HoldBasis
 from tokens_forge.core.story import (
     AttemptTold,
@@ -97,6 +98,8 @@ def _glance(story: Story) -> Iterator[tuple[str, Text]]:
 
 
 def _payment(payment: Payment) -> str:
+    if payment.unit == FREE_UNIT:
+        return f"nothing: {payment.balance} is free"
     sure = f" ({', '.join(payment.certainty)})" if payment.certainty else ""
     return f"{amount(payment.charge, payment.unit)} by {payment.balance}{sure}"
 
@@ -128,7 +131,7 @@ def _asked(story: Story) -> Iterator[str]:
     if story.stream is not None:
         yield "streamed" if story.stream else "not streamed"
     if story.turn:
-        yield f"{count(story.turn)} messages"
+        yield "1 message" if story.turn == 1 else f"{count(story.turn)} messages"
     if story.thread:
         yield f"conversation {story.thread[:8]}"
     if story.tier_asked:
@@ -187,9 +190,8 @@ def _attempts(story: Story) -> RenderableType | None:
 
 def _attempt(attempt: AttemptTold) -> Iterator[Text]:
     named = f" ({attempt.route_class})" if attempt.route_class else ""
-    yield shown(f"{attempt.candidate}{named} at {attempt.upstream}, paid by {attempt.balance}", "bold")
-    basis = f" for {_basis(attempt.hold_basis)}" if attempt.hold_basis else ""
-    yield shown(f"held {amount(attempt.hold, attempt.unit)}{basis}")
+    yield shown(f"{attempt.candidate}{named} at {attempt.upstream}, balance {attempt.balance}", "bold")
+    yield shown(_held(attempt))
     for window in attempt.windows:
         yield shown(f"counted in window {window.window}, {clock(window.start)} to {clock(window.end)}")
     yield _outcome(attempt)
@@ -200,15 +202,21 @@ def _attempt(attempt: AttemptTold) -> Iterator[Text]:
         yield shown(f"the upstream says: {said}", "dim")
 
 
-def _basis(basis: HoldBasis) -> str:
-    match basis.kind:
-        case "free":
-            return "nothing to pay"
-        case "count":
-            return "what a pool counts"
-        case "bound":
+def _held(attempt: AttemptTold) -> str:
+    """Return what was reserved, and how that was reckoned."""
+    if attempt.unit == FREE_UNIT:
+        return "held nothing: the balance is free"
+    held = f"held {amount(attempt.hold, attempt.unit)}"
+    match attempt.hold_basis:
+        case None:
+            return held
+        case HoldBasis(kind="free"):
+            return f"{held}: no price is known"
+        case HoldBasis(kind="count"):
+            return f"{held}: what the pool counts"
+        case basis:
             at = f", at {basis.card}" if basis.card else ""
-            return f"{count(basis.input)} tokens in and {count(basis.output)} out{at}"
+            return f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{at}"
 
 
 def _outcome(attempt: AttemptTold) -> Text:
