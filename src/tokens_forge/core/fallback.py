@@ -4,11 +4,11 @@ One table (DESIGN §7), read by settlement (how the attempt ends), by the fold (
 and by health (what to pass over, and for how long). It decides from values; it waits for nothing and sends nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from tokens_forge.core.entries import Certainty, Outcome, Scope
+from tokens_forge.core.entries import Certainty, Outcome, Scope, Settled, Voided
 
 Next = Literal["done", "return", "retry", "wait", "fall_back"]
 """What follows: nothing, the upstream's answer as it is, the same candidate at once, the same after the asked wait
@@ -17,7 +17,7 @@ Next = Literal["done", "return", "retry", "wait", "fall_back"]
 Ends = Literal["settled", "voided"]
 
 SHORT_WAIT_S = Decimal(2)
-"""A 429 that asks for at most so many seconds is waited for."""
+"""A wait of at most so many seconds is waited for; a longer one goes to another candidate."""
 
 HOUR_MS = 3_600_000
 
@@ -32,6 +32,8 @@ class Cooling:
     first_ms: int
     most_ms: int
     """Each further cooling doubles the time up to this."""
+    asked: Literal["decides", "lengthens"] = "lengthens"
+    """What a wait that the upstream asks for does: it is the time, or it can only make it longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Row:
 
 _UPSTREAM_DOWN = Cooling(scope="upstream", after=3, first_ms=5_000, most_ms=300_000)
 _CANDIDATE_DOWN = Cooling(scope="candidate", after=3, first_ms=5_000, most_ms=300_000)
-_LIMITED = Cooling(scope="candidate", after=1, first_ms=10_000, most_ms=300_000)
+_LIMITED = Cooling(scope="candidate", after=1, first_ms=10_000, most_ms=300_000, asked="decides")
 _EMPTY = Cooling(scope="balance", after=1, first_ms=HOUR_MS, most_ms=HOUR_MS)
 _LOCKED_OUT = Cooling(scope="upstream", after=1, first_ms=900_000, most_ms=900_000)
 
@@ -101,18 +103,37 @@ TABLE: dict[str, Row] = {
 
 
 def classify(error: str, *, wait_s: Decimal | None = None) -> Row:
-    """Return the row for a result's word; a short wait asked by a 429 makes it a wait for the same candidate."""
+    """Return the row for a result's word, with the seconds that the upstream asked to wait.
+
+    A 429 with a short wait is waited for and cools nothing; a failure that asks for a long one is not retried.
+    """
     row = TABLE[error]
-    if error == "rate_limited" and wait_s is not None and wait_s <= SHORT_WAIT_S:
-        return Row(ends=row.ends, outcome=row.outcome, certainty=row.certainty, next="wait")
+    if wait_s is None:
+        return row
+    if error == "rate_limited" and wait_s <= SHORT_WAIT_S:
+        return replace(row, next="wait", cooling=None)
+    if row.next == "retry" and wait_s > SHORT_WAIT_S:
+        return replace(row, next="fall_back")
     return row
 
 
+def row_of(entry: Settled | Voided) -> Row:
+    """Return the row by which an attempt ended."""
+    return classify(entry.error, wait_s=asked_wait_s(entry))
+
+
+def asked_wait_s(entry: Settled | Voided) -> Decimal | None:
+    """Return the seconds that the upstream asked to wait, or None."""
+    return Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
+
+
 def cooling_ms(cooling: Cooling, *, level: int, asked_s: Decimal | None) -> int:
-    """Return how long to cool in ms: what the upstream asked for, else doubling from the first time by level from 1."""
-    if asked_s is not None:
-        return min(int(asked_s * 1000), _LONGEST_MS)
-    return min(cooling.first_ms << min(level - 1, 16), cooling.most_ms)
+    """Return how long to cool in ms: doubling from the first time by level from 1, or as `cooling.asked` says."""
+    own_ms = min(cooling.first_ms << min(level - 1, 16), cooling.most_ms)
+    if asked_s is None:
+        return own_ms
+    asked_ms = min(int(asked_s * 1000), _LONGEST_MS)
+    return asked_ms if cooling.asked == "decides" else max(own_ms, asked_ms)
 
 
 _LONGEST_MS = 7 * 24 * HOUR_MS

@@ -4,8 +4,6 @@
 `opened` entry carries the fold whole, and so does the checkpoint.
 """
 
-from decimal import Decimal
-
 import msgspec
 
 from tokens_forge.core import plain
@@ -22,7 +20,7 @@ from tokens_forge.core.entries import (
     Voided,
     candidate_name,
 )
-from tokens_forge.core.fallback import classify
+from tokens_forge.core.fallback import row_of
 from tokens_forge.core.health import Health
 
 
@@ -80,8 +78,7 @@ class Fold(msgspec.Struct, kw_only=True):
             return
         call = self.calls[entry.id]
         del call.holds[entry.n]
-        wait_s = Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
-        call.may_retry = classify(entry.error, wait_s=wait_s).next in ("retry", "wait")
+        call.may_retry = row_of(entry).next in ("retry", "wait")
         call.trail = (*call.trail, trail_of(entry))
 
 

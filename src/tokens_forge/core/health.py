@@ -5,7 +5,6 @@ after an attempt ended; the time comes from the entry's stamp.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 import msgspec
 
@@ -21,7 +20,7 @@ from tokens_forge.core.entries import (
     attempt_name,
     candidate_name,
 )
-from tokens_forge.core.fallback import classify, cooling_ms
+from tokens_forge.core.fallback import asked_wait_s, cooling_ms, row_of
 from tokens_forge.core.moments import later
 
 RETRIES_AT_LEAST = 3
@@ -38,7 +37,9 @@ class Cooldown(msgspec.Struct, kw_only=True):
     level: int
     error: str
     probe: str = ""
-    """The attempt that tries whether it is well again."""
+    """The attempt under way that tries whether it is well again."""
+    probed: str = ""
+    """The probe that ended last. What it showed counts; what was under way before the cooldown shows nothing new."""
 
 
 class Second(msgspec.Struct, kw_only=True):
@@ -97,7 +98,8 @@ class Health(msgspec.Struct, kw_only=True):
                 key = _key(entry.scope, entry.name)
                 before = self.cooldowns.get(key)
                 until = max(entry.until, before.until) if before else entry.until  # deadlines only extend
-                self.cooldowns[key] = Cooldown(until=until, level=entry.level, error=entry.error)
+                probe = before.probe if before else ""
+                self.cooldowns[key] = Cooldown(until=until, level=entry.level, error=entry.error, probe=probe)
             case Recovered():
                 key = _key(entry.scope, entry.name)
                 self.cooldowns.pop(key, None)
@@ -143,8 +145,8 @@ class Health(msgspec.Struct, kw_only=True):
         for key in _keys(entry):
             cooldown = self.cooldowns.get(key)
             if cooldown is not None and cooldown.probe == attempt:
-                cooldown.probe = ""
-        cooling = classify(entry.error).cooling
+                cooldown.probe, cooldown.probed = "", attempt
+        cooling = row_of(entry).cooling
         if cooling is not None:
             key = _key(cooling.scope, _target(entry).name(cooling.scope))
             self.failures[key] = self.failures.get(key, 0) + 1
@@ -156,38 +158,35 @@ class Health(msgspec.Struct, kw_only=True):
 def cooled(health: Health, entry: Settled | Voided, ts: str) -> Cooled | None:
     """Return the cooldown that the end of an attempt starts or extends, or None.
 
-    `health` has `entry` applied, and `ts` is its stamp. Only a failure after a cooldown's end raises its level: what
-    was under way when it began says nothing new.
+    `health` has `entry` applied, and `ts` is its stamp. Only a probe's failure raises the level: attempts that were
+    under way when the cooldown began fail together, however long after.
     """
-    wait_s = Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
-    cooling = classify(entry.error, wait_s=wait_s).cooling
+    cooling = row_of(entry).cooling
     if cooling is None:
         return None
-    name = _target(entry).name(cooling.scope)
-    key = _key(cooling.scope, name)
-    before = health.cooldowns.get(key)
-    if before is None and health.failures.get(key, 0) < cooling.after:
+    name, attempt = _target(entry).name(cooling.scope), attempt_name(entry.id, entry.n)
+    before = health.cooldowns.get(_key(cooling.scope, name))
+    if before is None and health.failures[_key(cooling.scope, name)] < cooling.after:
         return None
-    level = 1 if before is None else before.level + (ts >= before.until)
-    return Cooled(
-        scope=cooling.scope,
-        name=name,
-        until=later(ts, cooling_ms(cooling, level=level, asked_s=wait_s)),
-        level=level,
-        error=entry.error,
-        causes=(attempt_name(entry.id, entry.n),),
-    )
+    level = before.level + (before.probed == attempt) if before else 1
+    until = later(ts, cooling_ms(cooling, level=level, asked_s=asked_wait_s(entry)))
+    if before is not None and until <= before.until:
+        return None
+    return Cooled(scope=cooling.scope, name=name, until=until, level=level, error=entry.error, causes=(attempt,))
 
 
 def recovered(health: Health, entry: Settled) -> tuple[Recovered, ...]:
-    """Return the cooldowns that a complete reply ends. `health` has `entry` applied."""
+    """Return the cooldowns that a probe's complete reply ends. `health` has `entry` applied.
+
+    A reply to what was sent before the cooldown ends none: a used-up quota lets the older streams finish (CASES 39).
+    """
     if entry.outcome != "ok":
         return ()
-    target = _target(entry)
+    target, attempt = _target(entry), attempt_name(entry.id, entry.n)
     return tuple(
-        Recovered(scope=scope, name=target.name(scope), by=attempt_name(entry.id, entry.n))
+        Recovered(scope=scope, name=target.name(scope), by=attempt)
         for scope in _SCOPES
-        if _key(scope, target.name(scope)) in health.cooldowns
+        if (cooldown := health.cooldowns.get(_key(scope, target.name(scope)))) and cooldown.probed == attempt
     )
 
 
