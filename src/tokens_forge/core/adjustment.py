@@ -73,7 +73,13 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
         return f"no balance named `{order.balance}`.{did_you_mean(order.balance, config.balance)}"
     if balance.kind != "prepaid":
         return f"`{order.balance}` is a {balance.kind} balance: only a prepaid one holds money to move"
-    refs = fold.book.state(order.balance, balance.unit).refs
+    state = fold.book.state(order.balance, balance.unit)
+    if state.unit != balance.unit:
+        return (
+            f"`{order.balance}` is in {state.unit} since its first entry, and the config says {balance.unit}: a "
+            f'balance keeps its unit. Write `unit = "{state.unit}"`, or give the one in {balance.unit} another name'
+        )
+    refs = state.refs
     if order.ref in refs:
         entered = f"`{order.ref}` was entered for `{order.balance}` at {refs[order.ref]}"
         return f"{entered}: a reference counts once, so nothing was added again"

@@ -134,19 +134,15 @@ def left(balance: config.Balance, state: BalanceState, at: str) -> Mapping[str, 
 def resets(balance: config.Balance, state: BalanceState, at: str) -> str:
     """Return when the window ends that leaves a pool the least; empty when none is open."""
     by_left = sorted(left(balance, state, at).items(), key=lambda item: item[1])
-    for name, _rest in by_left:
-        window = state.windows.get(name)
-        if window is not None and window.current(at):
-            return window.end
-    return ""
+    return next((window.end for name, _rest in by_left if (window := _open(state, name, at)) is not None), "")
 
 
 def windows_at(balance: config.Balance, state: BalanceState, at: str) -> tuple[WindowHeld, ...]:
     """Return the windows in which a hold at `at` counts: those that are open, and those that it opens."""
     held: list[WindowHeld] = []
     for window in balance.windows:
-        known = state.windows.get(window.name)
-        if known is not None and known.current(at):
+        known = _open(state, window.name, at)
+        if known is not None:
             held.append(WindowHeld(window=window.name, start=known.start, end=known.end))
         else:
             end = later(at, read_duration_ms(window.per))
@@ -154,20 +150,29 @@ def windows_at(balance: config.Balance, state: BalanceState, at: str) -> tuple[W
     return tuple(held)
 
 
-def remaining(balance: config.Balance, state: BalanceState, at: str) -> Decimal | None:
-    """Return what a statement shows as the balance: posted money, or a pool's smallest rest; None for a free one."""
+def remaining(balance: config.Balance, state: BalanceState, at: str, *, charge: Decimal = ZERO) -> Decimal | None:
+    """Return what a statement shows as the balance at `at` once `charge` is posted then; None for a free one.
+
+    That is posted money, or a pool's smallest rest over its windows. A charge counts in the windows that are open.
+    """
     match balance.kind:
         case "free":
             return None
         case "prepaid":
-            return state.posted
+            return subtract(state.posted, charge)
         case "pool":
-            return min(left(balance, state, at).values())
+            rests = left(balance, state, at).items()
+            return min(subtract(rest, charge) if _open(state, name, at) else rest for name, rest in rests)
 
 
 def _used(state: BalanceState, name: str, at: str) -> Decimal:
+    window = _open(state, name, at)
+    return window.used if window is not None else ZERO
+
+
+def _open(state: BalanceState, name: str, at: str) -> PoolWindow | None:
     window = state.windows.get(name)
-    return window.used if window is not None and window.current(at) else ZERO
+    return window if window is not None and window.current(at) else None
 
 
 class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from tokens_forge.core.entries import (
     Held,
     PassedOver,
     Reason,
+    Refused,
     RefusedReason,
     Role,
     RouteClass,
@@ -109,6 +110,20 @@ class Refuse:
     until: str = ""
     """The earliest recovery, when time alone ends it."""
 
+    def refused(self, routed: Routed) -> Refused:
+        """Return the entry to append, which closes the call."""
+        return Refused(
+            id=routed.id,
+            key=routed.key,
+            task=routed.task,
+            model_asked=routed.model_asked,
+            reason=self.reason,
+            error=self.error,
+            client_status=self.status,
+            final=True,
+            passed_over=self.passed_over,
+        )
+
 
 def match(config: Config, model: str) -> Matched:
     """Return the candidates for a model's name: its `[model]` table's, else every route that serves it, as written."""
@@ -123,7 +138,8 @@ def match(config: Config, model: str) -> Matched:
         served = _upstream_model(config, route, named or model) or named
         if served:
             listed.append(candidate(config, candidate_name(route, served)))
-    return Matched(candidates=tuple(listed), burn=entry.burn, boundary=entry.fallback)
+    # Two spellings of one candidate (`ROUTE` and `ROUTE/MODEL`) are one.
+    return Matched(candidates=tuple(dict.fromkeys(listed)), burn=entry.burn, boundary=entry.fallback)
 
 
 def models(config: Config, key: str) -> tuple[str, ...]:
@@ -164,6 +180,8 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
     A candidate whose failure allows it is tried again first; otherwise a candidate that failed in this call is done
     (CASES 26). Each candidate's balance and health are looked at anew (CASES 33).
     """
+    if not call.routed.candidates:
+        return Refuse(reason="unknown_model", error="model_not_found", status=404, passed_over=())
     tried = len(call.trail)
     if tried >= terms.config.policy.attempts:
         over = tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates)
@@ -194,11 +212,14 @@ def _served(config: Config, model: str) -> Iterator[Candidate]:
 
 
 def _upstream_model(config: Config, route: str, model: str) -> str | None:
-    """Return the upstream's name of a model on a route; None when the route does not serve it."""
+    """Return the upstream's name of a model on a route; None when the route does not serve it.
+
+    A pattern passes the client's own word on, so it never takes one with control characters.
+    """
     serves = config.route[route].serves
     if isinstance(serves, dict):
         return serves.get(model)
-    return model if any(fnmatchcase(model, pattern) for pattern in serves) else None
+    return model if model.isprintable() and any(fnmatchcase(model, pattern) for pattern in serves) else None
 
 
 def _order(call: OpenCall) -> tuple[str, ...]:
@@ -232,8 +253,11 @@ def _may_serve(terms: Terms, fold: Fold, routed: Routed, found: Candidate, at: s
 
 
 def _outside(terms: Terms, routed: Routed, found: Candidate) -> PassedOver | None:
-    """Return a reason when taking the candidate would cross where the call must stay."""
-    meant = candidate(terms.config, routed.intended)
+    """Return a reason when taking the candidate would cross where the call must stay.
+
+    When nothing could serve as the call was routed (a rate card begins only now), the first that can is what was meant.
+    """
+    meant = candidate(terms.config, routed.intended or found.name)
     inside = {
         "none": found.name == meant.name,
         "balance": found.balance == meant.balance,
@@ -292,7 +316,7 @@ def _passed(terms: Terms, name: str, reason: Reason, *, until: str = "", error: 
 def _role(call: OpenCall, name: str) -> Role:
     if call.trail:
         return "retry" if call.trail[-1].candidate == name else "fallback"
-    return "first" if name == call.routed.intended else "fallback"
+    return "first" if call.routed.intended in ("", name) else "fallback"
 
 
 def _cause(call: OpenCall, passed_over: list[PassedOver]) -> Cause | None:

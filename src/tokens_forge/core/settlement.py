@@ -114,13 +114,16 @@ def hold_for(terms: Terms, routed: Routed, candidate: str, state: BalanceState, 
             return Hold(amount=charge.amount, unit=balance.unit, basis=basis)
 
 
-def settle(terms: Terms, call: OpenCall, held: Held, finish: Finish, state: BalanceState) -> Settled:
-    """Return the entry that ends `held` with its charge. `state` is the balance's before it."""
+def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and the balance at that moment
+    terms: Terms, call: OpenCall, held: Held, finish: Finish, state: BalanceState, at: str
+) -> Settled:
+    """Return the entry that ends `held` with its charge, to be appended at `at`. `state` is the balance's before it."""
     routed = call.routed
     use = _use(terms, routed, held, finish)
     bill = _bill(terms, held, use)
     listed = _listed(terms, use)
-    before = remaining(use.balance, state, finish.started)
+    before = remaining(use.balance, state, at)
+    after = remaining(use.balance, state, at, charge=bill.amount)
     hold = Decimal(held.hold)
     return Settled(
         id=held.id,
@@ -168,7 +171,7 @@ def settle(terms: Terms, call: OpenCall, held: Held, finish: Finish, state: Bala
         hold=held.hold,
         overrun=text(max(ZERO, subtract(bill.amount, hold))),
         balance_before="" if before is None else text(before),
-        balance_after="" if before is None else text(subtract(before, bill.amount)),
+        balance_after="" if after is None else text(after),
         trail=call.trail,
         limits=finish.limits,
     )
@@ -202,9 +205,11 @@ def void(held: Held, finish: Finish) -> Voided:
 def lost(call: OpenCall, held: Held, *, final: bool, posted: Decimal) -> Settled:
     """Return the entry for a hold that a start found: charged at the hold, estimated, to be corrected by hand.
 
-    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). `posted` is the balance's.
+    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). `posted` is the balance's;
+    what is left of a pool only its config says, so it is not stated.
     """
     routed = call.routed
+    money = held.hold_basis.kind == "bound"
     return Settled(
         id=held.id,
         n=held.n,
@@ -235,8 +240,8 @@ def lost(call: OpenCall, held: Held, *, final: bool, posted: Decimal) -> Settled
         certainty="estimated",
         hold=held.hold,
         overrun="0",
-        balance_before=text(posted),
-        balance_after=text(subtract(posted, Decimal(held.hold))),
+        balance_before=text(posted) if money else "",
+        balance_after=text(subtract(posted, Decimal(held.hold))) if money else "",
         trail=call.trail,
     )
 
@@ -289,17 +294,18 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
 
 def _bill(terms: Terms, held: Held, use: _Use) -> _Bill:
     sure: Certainty = "computed" if use.source == "reported" else "estimated"
+    card = card_at(terms.cards.charge.get(use.candidate, ()), use.at)
     match use.balance.kind:
         case "free":
             return _Bill(amount=ZERO, certainty="zero")
+        case "prepaid" if card is None:
+            return _Bill(amount=ZERO, certainty="unpriced", flags=("no_price",))
         case _ if use.source == "none":
             return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("charged_at_hold",))
         case "pool":
             return _counted(use, sure)
         case "prepaid":
-            card = card_at(terms.cards.charge.get(use.candidate, ()), use.at)
-            if card is None:
-                return _Bill(amount=ZERO, certainty="unpriced", flags=("no_price",))
+            assert card is not None
             charge = price(use.usage, card)
             return _Bill(
                 amount=charge.amount,

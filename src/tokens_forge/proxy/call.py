@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from tokens_forge.core.entries import Held, Refused, Routed, Settled, Voided
+from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
@@ -75,6 +75,8 @@ class Call:
     proxy: Proxy
     asked: Asked
     client: Downstream
+    open: OpenCall
+    """What the fold knows of it, until it is closed."""
     terms: Terms
     """The config and cards that it began with; a reload does not reach it."""
     deadline: float
@@ -82,11 +84,6 @@ class Call:
     inject_usage: bool = True
     """Whether a stream is asked for its usage; a 400 that names it turns that off for the rest of the call."""
     last: Attempted | None = None
-
-    @property
-    def open(self) -> OpenCall:
-        """What the fold knows of it, until it is closed."""
-        return self.proxy.books.fold.calls[self.asked.id]
 
 
 async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
@@ -96,11 +93,10 @@ async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
     """
     call = _route(proxy, asked, client)
     while True:
-        step = await _decide_and_hold(call)
-        if isinstance(step, Refuse):
-            await _refuse(call, step)
+        held, seq = await _decide_and_hold(call)
+        if isinstance(held, Refuse):
+            await _refuse(call, held, seq)
             return
-        held, seq = step
         if not await _written(proxy.books, seq):
             _close(call, held, _ended("ledger"), client_status=507)
             reply.ledger_stuck(client, asked.id)
@@ -147,11 +143,13 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     )
     books.append(replace(routed, intended=intended(terms, books.fold, routed, at)), at)
     deadline_s = read_duration_ms(terms.config.policy.deadline) / 1000
-    return Call(proxy=proxy, asked=asked, client=client, terms=terms, deadline=proxy.watch.time() + deadline_s)
+    opened = books.fold.calls[asked.id]
+    deadline = proxy.watch.time() + deadline_s
+    return Call(proxy=proxy, asked=asked, client=client, open=opened, terms=terms, deadline=deadline)
 
 
-async def _decide_and_hold(call: Call) -> tuple[Held, int] | Refuse:
-    """Return the hold that was made and its line, or why there is none; a retry first waits, and is decided anew."""
+async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
+    """Append a hold or why there is none, and return it with its line; a retry first waits, and is decided anew."""
     jitter_ms = 0
     try:
         if (wait_s := _retry_wait_s(call)) is not None:
@@ -159,33 +157,34 @@ async def _decide_and_hold(call: Call) -> tuple[Held, int] | Refuse:
             async with Wait(call.proxy.watch, call.client.transport, deadline=call.deadline):
                 await asyncio.sleep(wait_s + jitter_ms / 1000)
     except Interrupted as end:
-        return reply.ended(end.why)
-    if call.client.left:
-        return reply.ended("client_left")
-    if call.proxy.watch.time() >= call.deadline:
-        return reply.ended("deadline")
+        return _append_refusal(call, reply.ended(end.why), call.proxy.books.moment())
     at = call.proxy.books.moment()
-    decision = _decision(call, at)
+    if call.client.left:
+        return _append_refusal(call, reply.ended("client_left"), at)
+    if call.proxy.watch.time() >= call.deadline:
+        return _append_refusal(call, reply.ended("deadline"), at)
+    decision = decide(call.terms, call.proxy.books.fold, call.open, at)
     if isinstance(decision, Refuse):
-        return decision
+        return _append_refusal(call, decision, at)
     held = decision.held(call.asked.id, jitter_ms=jitter_ms if decision.role == "retry" else 0)
     return held, call.proxy.books.append(held, at)
+
+
+def _append_refusal(call: Call, refuse: Refuse, at: str) -> tuple[Refuse, int]:
+    entry = refuse.refused(call.open.routed)
+    if refuse.reason == "client_left":
+        entry = replace(entry, client_status=0)
+    return refuse, call.proxy.books.append(entry, at)
 
 
 def _retry_wait_s(call: Call) -> float | None:
     """Return how long to wait before a retry that would be decided now; None when none would be."""
     if call.last is None:
         return None
-    decision = _decision(call, call.proxy.books.moment())
+    decision = decide(call.terms, call.proxy.books.fold, call.open, call.proxy.books.moment())
     if not isinstance(decision, Take) or decision.role != "retry":
         return None
     return float(call.last.wait_s) if call.last.wait_s is not None else RETRY_AFTER_S
-
-
-def _decision(call: Call, at: str) -> Take | Refuse:
-    if not call.open.routed.candidates:
-        return Refuse(reason="unknown_model", error="model_not_found", status=404, passed_over=())
-    return decide(call.terms, call.proxy.books.fold, call.open, at)
 
 
 async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted:
@@ -220,7 +219,7 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     closing: Settled | Voided
     if finish.row.ends == "settled":
         state = books.fold.book.state(held.balance, held.unit)
-        closing = settle(call.terms, call.open, held, finish, state)
+        closing = settle(call.terms, call.open, held, finish, state, at)
     else:
         closing = void(held, finish)
     seq = books.append(closing, at)
@@ -261,25 +260,13 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
     )
 
 
-async def _refuse(call: Call, refuse: Refuse) -> None:
-    """Close the call without a reply of an upstream."""
-    known, books = call.open, call.proxy.books
-    gone = refuse.reason == "client_left"
-    entry = Refused(
-        id=call.asked.id,
-        key=call.asked.key,
-        task=call.asked.task,
-        model_asked=known.routed.model_asked,
-        reason=refuse.reason,
-        error=refuse.error,
-        client_status=0 if gone else refuse.status,
-        final=True,
-        passed_over=refuse.passed_over,
-    )
-    at = books.moment()
-    await _written(books, books.append(entry, at))
-    if not gone:
-        reply.refused(call.client, refuse, reply.why(refuse, known, call.terms.config, call.last), known, at)
+async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
+    """Tell the client why nothing answers, once line `seq` says so."""
+    books = call.proxy.books
+    await _written(books, seq)
+    if refuse.reason != "client_left":
+        why = reply.why(refuse, call.open, call.terms.config, call.last)
+        reply.refused(call.client, refuse, why, call.open, books.moment())
 
 
 async def _written(books: Books, seq: int) -> bool:
