@@ -1,0 +1,327 @@
+"""Cooldowns: what is passed over, for how long, and what ends it."""
+
+from datetime import timedelta
+
+import pytest
+from builders import LOCAL, OFFICIAL, RELAY, START, Bench, agreed, finished, listed
+
+from tokens_forge.core.entries import Cooled, Held, PassedOver, Recovered, Refused, Routed
+from tokens_forge.core.health import Health, Obstacle, Target
+from tokens_forge.core.moments import stamp
+
+TARGET = Target(candidate=RELAY, upstream="relay", balance="wallet")
+
+
+def at(seconds: int) -> str:
+    """Return the stamp so many seconds after the bench's start."""
+    return stamp(START + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """One candidate, money enough, and no second attempt in a call."""
+    bench = Bench(terms=agreed(listed(RELAY)))
+    bench.topup(wallet="100 CNY")
+    return bench
+
+
+def spans(bench: Bench) -> list[tuple[str, int, str]]:
+    """Return the cooldowns as scope, level and end."""
+    return [(cooled.scope, cooled.level, cooled.until) for cooled in bench.cooldowns()]
+
+
+@pytest.mark.parametrize(
+    ("error", "scope", "name"),
+    [
+        ("server_error", "candidate", RELAY),
+        ("first_byte_timeout", "candidate", RELAY),
+        ("stream_cut", "candidate", RELAY),
+        ("connect", "upstream", "relay"),
+    ],
+)
+def test_the_third_failure_in_a_row_cools(bench: Bench, error: str, scope: str, name: str) -> None:
+    """DESIGN 7: 5 s after three in a row; the entry names what cools and the attempt behind it."""
+    for _ in range(2):
+        bench.call(error)
+    assert [] == bench.cooldowns()
+
+    last = bench.call(error)
+
+    expected = Cooled.__struct_fields__ and {
+        "scope": scope,
+        "name": name,
+        "until": at(5),
+        "level": 1,
+        "error": error,
+        "causes": (f"{last.id}/1",),
+    }
+    actual = bench.cooldowns()
+    assert [expected] == [{field: getattr(entry, field) for field in Cooled.__struct_fields__} for entry in actual]
+
+
+def test_a_complete_reply_in_between_starts_the_row_anew(bench: Bench) -> None:
+    """Three in a row means in a row."""
+    for error in ("server_error", "server_error", "", "server_error", "server_error"):
+        bench.call(error)
+
+    assert [] == bench.cooldowns()
+
+
+@pytest.mark.parametrize("error", ["client_left", "stopped", "bad_request", "model_not_found", "credential"])
+def test_what_is_not_the_upstreams_failure_cools_nothing(bench: Bench, error: str) -> None:
+    """A client that leaves, a wrong request or our own stop says nothing about an upstream."""
+    for _ in range(5):
+        bench.call(error)
+
+    assert [] == bench.cooldowns()
+
+
+def test_a_short_429_does_not_count_as_a_failure(bench: Bench) -> None:
+    """DESIGN 7: a wait of at most 2 s cools nothing, and does not bring a cooldown nearer either."""
+    for _ in range(3):
+        bench.call(finished("rate_limited", wait_s="1"))
+    bench.call("server_error")
+
+    assert [] == bench.cooldowns()
+
+
+def test_each_failed_probe_doubles_the_time(bench: Bench) -> None:
+    """10 s, 20 s, 40 s … to 5 minutes: CASES 39, a used-up quota is not retried every few seconds."""
+    expected: list[tuple[str, int, str]] = []
+    clock = 0
+    for level, seconds in enumerate((10, 20, 40, 80, 160, 300, 300), start=1):
+        bench.call("rate_limited")
+        expected.append(("candidate", level, at(clock + seconds)))
+        clock += seconds
+        bench.later(seconds=seconds)
+
+    assert expected == spans(bench)
+
+
+def test_a_retry_after_is_the_time(bench: Bench) -> None:
+    """DESIGN 7: 429 with a wait longer than 2 s cools for just that long."""
+    bench.call(finished("rate_limited", wait_s="12.5"))
+
+    assert [("candidate", 1, stamp(START + timedelta(seconds=12.5)))] == spans(bench)
+
+
+def test_failures_that_were_under_way_together_do_not_raise_the_level(bench: Bench) -> None:
+    """Ten concurrent calls that meet one limit are one cooling, also when the last ends long after."""
+    under_way = [bench.held(bench.route()) for _ in range(10)]
+    for held in under_way[:5]:
+        bench.end(held, "rate_limited")
+    bench.later(seconds=1)
+    bench.end(under_way[5], "rate_limited")
+    bench.later(minutes=1)
+    bench.end(under_way[6], "rate_limited")
+
+    assert [("candidate", 1, at(10)), ("candidate", 1, at(11)), ("candidate", 1, at(71))] == spans(bench)
+
+
+def test_a_deadline_only_extends(bench: Bench) -> None:
+    """CASES 39: a later failure that asks for less does not shorten what is agreed, and is no entry."""
+    one, two = bench.held(bench.route()), bench.held(bench.route())
+    bench.end(one, finished("rate_limited", wait_s="600"))
+    bench.end(two, finished("rate_limited", wait_s="5"))
+
+    assert [("candidate", 1, at(600))] == spans(bench)
+    shorter = Cooled(scope="candidate", name=RELAY, until=at(5), level=1, error="rate_limited")
+    bench.append(shorter)
+    assert at(600) == bench.fold.health.cooldowns[f"candidate {RELAY}"].until
+
+
+def test_while_it_cools_a_candidate_is_passed_over(bench: Bench) -> None:
+    """CASES 40: the refusal names when it recovers, to the microsecond; at that moment it may be tried."""
+    bench.call("rate_limited")
+    bench.later(seconds=9)
+    refused = bench.refused(bench.route())
+    over = PassedOver(candidate=RELAY, balance="wallet", reason="cooling", until=at(10), error="rate_limited")
+    assert ("all_cooling", 503, (over,)) == (refused.reason, refused.client_status, refused.passed_over)
+
+    bench.later(seconds=1)
+    assert bench.held(bench.route()).role == "first"
+
+
+def test_half_open_is_one_probe(bench: Bench) -> None:
+    """DESIGN 7: after a cooldown one attempt tries; others are passed over until it has ended."""
+    bench.call("rate_limited")
+    bench.later(seconds=10)
+    probe = bench.held(bench.route())
+
+    over = PassedOver(candidate=RELAY, balance="wallet", reason="probing", error="rate_limited")
+    assert (over,) == bench.refused(bench.route()).passed_over
+
+    bench.end(probe)
+    assert [Recovered(scope="candidate", name=RELAY, by=f"{probe.id}/1")] == bench.recoveries()
+    assert bench.fold.health.cooldowns == {}
+    assert bench.held(bench.route()).n == 1
+
+
+def test_a_probe_that_shows_nothing_leaves_the_next_one_to_try(bench: Bench) -> None:
+    """A client that left in the middle of a probe neither ends the cooldown nor begins another."""
+    bench.call("rate_limited")
+    bench.later(seconds=10)
+    bench.call("client_left")
+    bench.call("server_error")
+
+    assert [("candidate", 1, at(10)), ("candidate", 2, at(20))] == spans(bench)
+    assert [] == bench.recoveries()
+
+
+def test_a_probe_that_fails_otherwise_leaves_its_cooldown_to_the_next(bench: Bench) -> None:
+    """An upstream out of reach says nothing about a candidate's limit: the limit's cooldown stays as it was."""
+    bench.call("rate_limited")
+    bench.later(seconds=10)
+    bench.call("connect")
+
+    assert [("candidate", 1, at(10))] == spans(bench)
+    assert bench.held(bench.route()).n == 1
+
+
+def test_only_a_probe_ends_a_cooldown(bench: Bench) -> None:
+    """CASES 39: streams that began before a quota was used up end well, and say nothing about it."""
+    older = [bench.held(bench.route()) for _ in range(3)]
+    bench.call(finished("rate_limited", wait_s="60"))
+    bench.end(older[0])
+    bench.later(seconds=60)
+    bench.end(older[1])
+    assert [] == bench.recoveries()
+
+    probe = bench.held(bench.route())
+    bench.end(older[2])
+    assert [] == bench.recoveries()
+    bench.end(probe)
+    assert [f"{probe.id}/1"] == [recovery.by for recovery in bench.recoveries()]
+
+
+def test_an_older_failure_during_a_probe_does_not_free_a_second(bench: Bench) -> None:
+    """One probe at a time also when an attempt from before the cooldown fails meanwhile."""
+    older = bench.held(bench.route())
+    bench.call("rate_limited")
+    bench.later(seconds=10)
+    probe = bench.held(bench.route())
+    bench.end(older, "rate_limited")
+    bench.later(seconds=10)
+
+    assert ["probing"] == [over.reason for over in bench.refused(bench.route()).passed_over]
+    bench.end(probe)
+    assert bench.fold.health.cooldowns == {}
+
+
+def test_an_empty_balance_waits_for_money_or_an_hour(bench: Bench) -> None:
+    """DESIGN 7: empty by the upstream's word is passed over until a top-up, else one probe an hour, never sooner."""
+    bench.call(finished("insufficient_quota", wait_s="5"))
+    assert [("balance", 1, at(3600))] == spans(bench)
+
+    refused = bench.refused(bench.route())
+    over = PassedOver(
+        candidate=RELAY, balance="wallet", reason="balance_empty_upstream", until=at(3600), error="insufficient_quota"
+    )
+    assert ("nothing_can_pay", 402, (over,)) == (refused.reason, refused.client_status, refused.passed_over)
+
+    bench.later(hours=1)
+    bench.call("insufficient_quota")
+    assert ("balance", 2, at(7200)) == spans(bench)[-1]
+
+    bench.topup(wallet="1 CNY")
+    assert [Recovered(scope="balance", name="wallet", by="topup")] == bench.recoveries()
+    assert bench.held(bench.route()).n == 1
+
+
+def test_a_refused_credential_locks_its_upstream_out(bench: Bench) -> None:
+    """DESIGN 7: 401 and 403 cool the upstream for 15 minutes."""
+    bench.call("unauthorized")
+
+    assert [("upstream", 1, at(900))] == spans(bench)
+
+
+def test_money_goes_before_a_wait() -> None:
+    """When both stand against a candidate, the one that time alone does not end is named."""
+    health = Health()
+    for scope, name in (("candidate", RELAY), ("upstream", "relay"), ("balance", "wallet")):
+        health.apply(at(0), Cooled(scope=scope, name=name, until=at(9), level=1, error=f"e_{scope}"))  # pyright: ignore[reportArgumentType] - scope is one of the three
+
+    expected = Obstacle(reason="balance_empty_upstream", until=at(9), error="e_balance")
+    assert expected == health.obstacle(TARGET, at(1))
+    assert health.obstacle(TARGET, at(9)) is None
+
+
+def test_a_cooldown_of_another_stands_in_no_ones_way() -> None:
+    """Scopes have names of their own: a balance called like a candidate is not it."""
+    health = Health()
+    health.apply(at(0), Cooled(scope="balance", name="relay", until=at(9), level=1, error="e"))
+
+    assert health.obstacle(TARGET, at(1)) is None
+
+
+class TestRetryBudget:
+    """DESIGN 7; CASES 24: retries are at most a fifth of the last minute's calls, and three are always allowed."""
+
+    @staticmethod
+    def seen(calls: int, retries: int, seconds: int = 0) -> Health:
+        """Return the health after so many calls and retries at one moment."""
+        bench = Bench()
+        bench.topup(wallet="1 CNY")
+        held = bench.held(bench.route())
+        health = Health()
+        for n in range(calls + retries):
+            role = "first" if n < calls else "retry"
+            attempt = 1 if n < calls else 2
+            health.apply(
+                at(seconds),
+                Held(
+                    **{field: getattr(held, field) for field in Held.__struct_fields__} | {"role": role, "n": attempt}
+                ),
+            )
+        return health
+
+    @pytest.mark.parametrize(
+        ("calls", "retries", "expected"),
+        [(1, 2, True), (1, 3, False), (19, 3, False), (20, 3, True), (100, 19, True), (100, 20, False)],
+    )
+    def test_a_share_of_the_calls(self, calls: int, retries: int, expected: bool) -> None:
+        """Three at least; then one for each five calls."""
+        assert expected == self.seen(calls, retries).may_retry(at(0))
+
+    def test_only_the_last_minute_counts(self) -> None:
+        """Seconds older than a minute are forgotten."""
+        health = self.seen(1, 3, seconds=0)
+
+        assert not health.may_retry(at(59))
+        assert health.may_retry(at(60))
+
+    def test_no_more_than_a_minute_is_kept(self) -> None:
+        """The fold stays small however many calls there were."""
+        bench = Bench(terms=agreed(listed(LOCAL)))
+        for _ in range(100):
+            bench.call()
+            bench.later(seconds=1)
+
+        assert len(bench.fold.health.seconds) == 60
+
+    def test_a_retry_beyond_the_budget_falls_back(self) -> None:
+        """The fourth retry of a quiet minute is not made: the next candidate answers, and it is said why."""
+        bench = Bench(terms=agreed(listed(RELAY, OFFICIAL)))
+        bench.topup(wallet="1 CNY", credit="1 USD")
+        for n in range(3):
+            call = bench.route()
+            bench.attempt(call, finished("rate_limited", wait_s="1"))
+            assert (n, "retry") == (n, bench.attempt(call).role)
+
+        call = bench.route()
+        bench.attempt(call, finished("rate_limited", wait_s="1"))
+        held = bench.held(call)
+
+        assert (OFFICIAL, "fallback") == (f"{held.route}/{held.upstream_model}", held.role)
+        assert ["retry_budget"] == [over.reason for over in held.passed_over]
+
+
+def test_entries_of_no_attempt_change_nothing() -> None:
+    """Health follows attempts and cooldowns alone."""
+    bench = Bench()
+    call = bench.route()
+    before = bench.fold.health
+    refused = bench.refused(call)
+
+    assert isinstance(bench.entries[-2], Routed)
+    assert (Health(), Refused) == (before, type(refused))
