@@ -132,6 +132,18 @@ def test_a_balance_that_no_route_pays_from_is_a_warning(tmp_path: Path) -> None:
     assert (0, "warning: config.toml:16 [balance.spare]: no route pays from it") == (code, lines[0])
 
 
+def test_a_balance_keeps_its_unit(tmp_path: Path) -> None:
+    """A unit that is not that of the balance's first entry is an error, for `tf check` and for a start (CASES 46)."""
+    fund(tmp_path, wallet="5 CNY")
+    code, lines = told(tmp_path, CONFIG)
+    assert (1, "error: config.toml:3 [balance.wallet] unit: `wallet` is in CNY since its first entry") == (
+        code,
+        lines[0].partition(",")[0],
+    )
+    ran = tf(tmp_path, "serve", "--port", "0")
+    assert (1, True) == (ran.code, "`wallet` is in CNY since its first entry" in ran.err)
+
+
 def test_its_json_has_one_shape(tmp_path: Path) -> None:
     """Problems always, and what the tables mean when the config can be used."""
     (tmp_path / "config.toml").write_text(CONFIG)

@@ -125,9 +125,13 @@ def _named(config: Config) -> dict[tuple[str, str], None]:
 
 
 def _unfunded(fold: "Fold") -> "Callable[[Config], Iterator[Finding]]":
+    from tokens_forge.core.book import unit_conflict
+
     def ask(config: Config) -> Iterator[Finding]:
         paying = {route.balance for route in config.route.values()}
         for name, balance in config.balance.items():
+            if conflict := unit_conflict(name, balance, fold.book):
+                yield Finding(path=("balance", name, "unit"), what=conflict)
             if name not in paying:
                 yield Finding(path=("balance", name), what="no route pays from it", warning=True)
             elif balance.kind == "prepaid" and name not in fold.book.balances:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from tokens_forge.core.book import BalanceState
+from tokens_forge.core.book import BalanceState, unit_conflict
 from tokens_forge.core.config import Config, did_you_mean
 from tokens_forge.core.entries import Adjusted, AdjustedReason, Record, Recovered
 from tokens_forge.core.errors import MoneyError
@@ -73,13 +73,9 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
         return f"no balance named `{order.balance}`.{did_you_mean(order.balance, config.balance)}"
     if balance.kind != "prepaid":
         return f"`{order.balance}` is a {balance.kind} balance: only a prepaid one holds money to move"
-    state = fold.book.state(order.balance, balance.unit)
-    if state.unit != balance.unit:
-        return (
-            f"`{order.balance}` is in {state.unit} since its first entry, and the config says {balance.unit}: a "
-            f'balance keeps its unit. Write `unit = "{state.unit}"`, or give the one in {balance.unit} another name'
-        )
-    refs = state.refs
+    if conflict := unit_conflict(order.balance, balance, fold.book):
+        return conflict
+    refs = fold.book.state(order.balance, balance.unit).refs
     if order.ref in refs:
         entered = f"`{order.ref}` was entered for `{order.balance}` at {refs[order.ref]}"
         return f"{entered}: a reference counts once, so nothing was added again"

@@ -111,6 +111,18 @@ def unit_of(balance: config.Balance) -> str:
     return balance.unit or FREE_UNIT
 
 
+def unit_conflict(name: str, balance: config.Balance, book: Book) -> str:
+    """Return what stands against a balance whose unit in the config is not that of its first entry, else nothing."""
+    unit = unit_of(balance)
+    kept = book.state(name, unit).unit
+    if kept == unit:
+        return ""
+    return (
+        f"`{name}` is in {kept} since its first entry, and the config says {unit}: a balance keeps its unit. Write "
+        f'`unit = "{kept}"`, or give the one in {unit} another name'
+    )
+
+
 def available(balance: config.Balance, state: BalanceState, at: str) -> Decimal | None:
     """Return what may still be held on a balance at `at`, in its unit; None for a free one, which has no end.
 

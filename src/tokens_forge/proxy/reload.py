@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - one parameter's type is of a package that is not there (trio)
 
+from tokens_forge.core.book import unit_conflict
 from tokens_forge.core.config import Config
 from tokens_forge.core.errors import ConfigError, Problem
 from tokens_forge.core.prices import Cards
@@ -57,7 +58,11 @@ class InForce:
         return self._loaded.faults
 
     def begin(self, books: Books, at: str) -> None:
-        """Put the loaded config in force at `at`, and the cards of every candidate that it names."""
+        """Put the loaded config in force at `at`, and the cards of every candidate that it names.
+
+        Raises ConfigError for a balance whose unit is not that of its entries.
+        """
+        self._check_units(self.terms.config, books)
         said = changes(self._kept(books.fold.config), self.terms.config)
         config = self.terms.config
         names = (*config.model, *(name for route in config.route.values() for name in route.serves if "*" not in name))
@@ -69,8 +74,9 @@ class InForce:
 
         Raises ConfigError, and then nothing has changed.
         """
-        before = self.terms.config
-        self._loaded = self._load()
+        before, loaded = self.terms.config, self._load()
+        self._check_units(loaded.terms.config, books)
+        self._loaded = loaded
         self._unpriced.clear()
         said = changes(before, self.terms.config)
         self.begin(books, at)
@@ -97,6 +103,16 @@ class InForce:
         """Look up the rate cards of candidates that were not met before, and put them in force at `at`."""
         if new := self._look_up(candidates):
             self._record(books, at, tuple(f"rate cards: + {name}" for name in new))
+
+    def _check_units(self, config: Config, books: Books) -> None:
+        found = {name: unit_conflict(name, balance, books.fold.book) for name, balance in config.balance.items()}
+        problems = tuple(
+            Problem(where=f"{self._paths.config} [balance.{name}] unit", what=what)
+            for name, what in found.items()
+            if what
+        )
+        if problems:
+            raise ConfigError(problems)
 
     def _look_up(self, candidates: Iterable[str]) -> list[str]:
         """Add the cards of candidates that have none yet, and return which were found."""
