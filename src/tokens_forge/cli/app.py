@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli import balance, check, explain, init, keys, ledger, monitor, serve, spend
+from tokens_forge.cli import balance, check, demo, explain, init, keys, ledger, monitor, serve, spend
 from tokens_forge.cli.output import hint
 from tokens_forge.cli.periods import PeriodCommand
 from tokens_forge.core.errors import ForgeError
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 # The commands, in the order of the help: one line each.
+app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.add_typer(keys.app, name="keys")
