@@ -35,6 +35,9 @@ from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 INPUT_MARGIN = (6, 5)
 """A hold counts the input estimate times 1.2: the estimate counts bytes, not tokens."""
 
+STANDARD_TIERS = ("", "default", "standard", "auto")
+"""Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`, read 2026-11)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -158,7 +161,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
         total_ms=finish.total_ms,
         usage=dict(use.usage),
         usage_source=use.source,
-        flags=(*finish.flags, *bill.flags),
+        flags=(*finish.flags, *bill.flags, *_tier_flag(finish, bill)),
         card=bill.card,
         lines=bill.lines,
         charge=text(bill.amount),
@@ -314,6 +317,11 @@ def _bill(terms: Terms, held: Held, use: _Use) -> _Bill:
                 card=charge.card,
                 flags=tuple(f"unpriced_{name}" for name in charge.unpriced),
             )
+
+
+def _tier_flag(finish: Finish, bill: _Bill) -> tuple[str, ...]:
+    """Return the flag of a bill at base rates for a tier that costs otherwise: cards know no tiers of service yet."""
+    return () if bill.card is None or finish.tier_served in STANDARD_TIERS else ("tier_at_base_rate",)
 
 
 def _counted(use: _Use, sure: Certainty) -> _Bill:
