@@ -409,7 +409,7 @@ def _from_checkpoint(paths: Paths, page: str, data: bytes) -> Standing | None:
         whole = msgspec.json.decode(read_private(paths.checkpoint)[0], type=_Kept)
         kept = msgspec.json.decode(whole.checkpoint, type=Checkpoint)
         fold = folds.decode(kept.fold)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     if hashlib.sha256(whole.checkpoint).hexdigest() != whole.digest:
         return None
@@ -488,7 +488,7 @@ def _cut_page(path: Path, size: int) -> None:
 def _opened(first: bytes, where: str) -> Opened:
     try:
         return msgspec.json.decode(first, type=Opened)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LedgerDamaged(f"{where}: a page begins with an `opened` entry ({error})") from error
 
 

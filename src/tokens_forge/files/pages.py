@@ -46,8 +46,11 @@ def decode_line(raw: bytes) -> Line:
 
     Raises msgspec.DecodeError (ValidationError included) for bytes that are no such line.
     """
-    place = _PLACE(raw)
-    return Line(seq=place.seq, ts=place.ts, entry=_ENTRY(raw))
+    try:
+        place = _PLACE(raw)
+        return Line(seq=place.seq, ts=place.ts, entry=_ENTRY(raw))
+    except UnicodeDecodeError as error:  # msgspec lets it through as it is
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def line_chain(raw: bytes) -> str:
