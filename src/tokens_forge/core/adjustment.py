@@ -6,7 +6,7 @@ use it alike. It decides nothing about calls.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, assert_never
 
 from tokens_forge.core.book import BalanceState, unit_conflict
 from tokens_forge.core.config import Config, did_you_mean
@@ -133,3 +133,5 @@ def _reason(order: Order, state: BalanceState) -> AdjustedReason:
             return order.reason
         case "set":
             return "unexplained" if state.posted or state.refs else "opening"
+        case _:
+            assert_never(order.kind)

@@ -6,6 +6,7 @@ book never reads a config; only `available` does, because an allowance is what t
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import assert_never
 
 import msgspec
 
@@ -136,6 +137,8 @@ def available(balance: config.Balance, state: BalanceState, at: str) -> Decimal 
             return subtract(state.posted, state.held)
         case "pool":
             return subtract(min(left(balance, state, at).values()), state.held)
+        case _:
+            assert_never(balance.kind)
 
 
 def left(balance: config.Balance, state: BalanceState, at: str) -> Mapping[str, Decimal]:
@@ -175,6 +178,8 @@ def remaining(balance: config.Balance, state: BalanceState, at: str, *, charge: 
         case "pool":
             rests = left(balance, state, at).items()
             return min(subtract(rest, charge) if _open(state, name, at) else rest for name, rest in rests)
+        case _:
+            assert_never(balance.kind)
 
 
 def _used(state: BalanceState, name: str, at: str) -> Decimal:

@@ -5,6 +5,7 @@ after an attempt ended; the time comes from the entry's stamp.
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import msgspec
 
@@ -66,6 +67,8 @@ class Target:
                 return self.upstream
             case "balance":
                 return self.balance
+            case _:
+                assert_never(scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import assert_never
 
 from tokens_forge.core import config
 from tokens_forge.core.book import BalanceState, remaining, unit_of, windows_at
@@ -115,6 +116,8 @@ def hold_for(terms: Terms, routed: Routed, candidate: str, state: BalanceState, 
                 return None
             basis = HoldBasis(kind="bound", input=tokens_in, output=tokens_out, card=card_name(candidate, card))
             return Hold(amount=charge.amount, unit=balance.unit, basis=basis)
+        case _:
+            assert_never(balance.kind)
 
 
 def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and the balance at that moment
@@ -317,6 +320,8 @@ def _bill(terms: Terms, held: Held, use: _Use) -> _Bill:
                 card=charge.card,
                 flags=tuple(f"unpriced_{name}" for name in charge.unpriced),
             )
+        case _:
+            assert_never(use.balance.kind)
 
 
 def _tier_flag(finish: Finish, bill: _Bill) -> tuple[str, ...]:
