@@ -9,7 +9,7 @@ from decimal import Decimal
 import hypothesis.strategies as st
 from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, config, finished, listed
 from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from tokens_forge.core import fold
 from tokens_forge.core.book import available
@@ -22,6 +22,7 @@ ORDERS = st.permutations([RELAY, OFFICIAL, PLAN, LOCAL])
 BOUNDARIES = st.sampled_from(["none", "balance", "class", "any"])
 WORDS = st.sampled_from(sorted(TABLE))
 COUNTS = st.integers(0, 3000)
+BALANCES = config().balance
 AMOUNTS = st.decimals("0.000001", "0.3", places=6)
 
 
@@ -34,28 +35,24 @@ class Books(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.bench = Bench()
-        self.granted = 0
 
-    @rule(target=undecided, cached=st.booleans(), estimate=COUNTS, bound=st.integers(1, 3000), known=st.booleans())
-    def routes(self, *, cached: bool, estimate: int, bound: int, known: bool) -> str:
-        """A call is accepted."""
-        key = "k" if cached else "other"
+    @rule(target=undecided, narrow=st.booleans(), estimate=COUNTS, bound=st.integers(1, 3000), known=st.booleans())
+    def routes(self, *, narrow: bool, estimate: int, bound: int, known: bool) -> str:
+        """Accept a call."""
+        key = "k" if narrow else "other"
         model = "smart" if known else "nothing"
         return self.bench.route(model, key=key, input_estimate=estimate, output_bound=bound)
 
     @rule(target=under_way, call=consumes(undecided), jitter_ms=st.integers(0, 250))
-    def decides(self, call: str, jitter_ms: int) -> Held | None:
-        """The next step of a call: an attempt, never held beyond what is there, or its refusal."""
-        book = self.bench.fold.book
-        before = {
-            name: available(it, book.state(name, it.unit or "free"), self.bench.at) for name, it in self._balances()
-        }
+    def decides(self, call: str, jitter_ms: int) -> "Held | MultipleResults[Held]":
+        """Take a call's next step: an attempt, never held beyond what is there, or its refusal."""
+        book, at = self.bench.fold.book, self.bench.at
+        before = {name: available(it, book.state(name, it.unit or "free"), at) for name, it in BALANCES.items()}
         entry = self.bench.step(call, jitter_ms=jitter_ms)
         if not isinstance(entry, Held):
-            return None
+            return multiple()
         may_hold = before[entry.balance]
         assert may_hold is None or Decimal(entry.hold) <= may_hold, "no hold beyond what is available"
-        self.granted += 1
         return entry
 
     @rule(
@@ -66,39 +63,36 @@ class Books(RuleBasedStateMachine):
         tokens=st.tuples(COUNTS, COUNTS, COUNTS),
         said=st.booleans(),
     )
-    def ends(self, *, held: Held | None, word: str, wait_s: str, tokens: tuple[int, int, int], said: bool) -> str:
-        """An attempt ends in one of the ways of the failure table; the call is closed, or to be decided again."""
-        if held is None:
-            return self.routes(cached=True, estimate=1, bound=1, known=True)
+    def ends(
+        self, *, held: Held, word: str, wait_s: str, tokens: tuple[int, int, int], said: bool
+    ) -> "str | MultipleResults[str]":
+        """End an attempt in one of the ways of the failure table; its call is closed, or to be decided again."""
         fresh, cached, output = tokens
         usage = {"input": fresh, "cache_read": cached, "output": output} if said else None
         entry = self.bench.end(held, finished(word, wait_s=wait_s, usage=usage))
-        assert (
-            isinstance(entry, Voided)
-            or Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0))
-            or not entry.lines
-        )
-        return held.id if not entry.final else self.routes(cached=False, estimate=2, bound=2, known=True)
+        if isinstance(entry, Settled) and entry.lines:
+            assert Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0))
+        return multiple() if entry.final else held.id
 
     @rule(wallet=AMOUNTS, credit=AMOUNTS)
     def tops_up(self, wallet: Decimal, credit: Decimal) -> None:
-        """Money comes."""
+        """Top both wallets up."""
         self.bench.topup(wallet=f"{wallet} CNY", credit=f"{credit} USD")
 
     @rule(name=st.sampled_from(["wallet CNY", "credit USD"]), amount=AMOUNTS)
     def is_set(self, name: str, amount: Decimal) -> None:
-        """A provider's page says another figure."""
+        """Enter another figure of a provider's page."""
         balance, unit = name.split()
         assert self.bench.order(balance, "set", f"{amount} {unit}") == ""
 
     @rule(seconds=st.sampled_from([0, 1, 11, 301, 3601, 18_001, 604_801]))
     def time_passes(self, seconds: int) -> None:
-        """Cooldowns end, windows close."""
+        """Let cooldowns end and windows close."""
         self.bench.later(seconds=seconds)
 
     @rule(order=ORDERS, boundary=BOUNDARIES, zero=st.booleans(), few=st.booleans())
     def is_configured(self, *, order: list[str], boundary: str, zero: bool, few: bool) -> None:
-        """The user edits the config; open calls keep the terms they began with."""
+        """Edit the config; open calls keep the terms they began with."""
         key = {"k": Key(classes=("ordinary", "local"))} if few else {}
         settle = Settle(unpriced="zero" if zero else "refuse")
         self.bench.configure(agreed(listed(*order, fallback=boundary, key=key, settle=settle)))
@@ -136,9 +130,6 @@ class Books(RuleBasedStateMachine):
         routed = [it.id for it in bench.entries if isinstance(it, Routed)]
         assert len(closed) == len(set(closed)), "a call is closed once"
         assert set(routed) - set(closed) == set(bench.fold.calls), "what is not closed is open"
-
-    def _balances(self):  # noqa: ANN202 - name and balance
-        return config().balance.items()
 
 
 Books.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
