@@ -171,6 +171,19 @@ def test_configs_and_cards_are_kept_before_they_are_named(tmp_path: Path) -> Non
     assert ("c_2", "p_1") == (opened.config, opened.cards)
 
 
+def test_what_cannot_be_kept_is_not_named(tmp_path: Path) -> None:
+    """A ledger that names a config which is not there could not be replayed: it waits for the disk instead."""
+    paths = folders(tmp_path)
+    with open_ledger(paths, NOON) as ledger:
+        paths.cards.write_bytes(b"")
+        with pytest.raises(LedgerStuck, match=r"what the ledger would name can't be kept: .*this folder can't be made"):
+            ledger.configure(Stored("c_1", b"{}"), Stored("p_1", b"{}"), (), at("12:00:00"))
+        assert (0, "") == (ledger.seq, ledger.fold.config)
+        paths.cards.unlink()
+        ledger.configure(Stored("c_1", b"{}"), Stored("p_1", b"{}"), (), at("12:00:00"))
+    assert Configured(config="c_1", cards="p_1") == lines_of(paths)[-1].entry
+
+
 def test_an_amount_in_another_unit_leaves_nothing_behind(tmp_path: Path) -> None:
     """CASES 46: a balance keeps its first unit. What is refused is neither in the fold, nor in the ledger."""
     paths = folders(tmp_path)

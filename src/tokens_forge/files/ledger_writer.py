@@ -217,12 +217,18 @@ class Ledger:
         self._checkpointed = self._written
 
     def configure(self, config: Stored, cards: Stored, changes: tuple[str, ...], ts: str) -> None:
-        """Put a config and rate cards in force: keep both as files first, then append what changed, if anything."""
-        for folder, stored in ((self._paths.configs, config), (self._paths.cards, cards)):
-            path = folder / f"{stored.digest}.json"
-            if not path.exists():
-                private_folder(folder)
-                write_private(path, stored.data)
+        """Put a config and rate cards in force: keep both as files first, then append what changed, if anything.
+
+        Raises LedgerStuck when they can't be kept; nothing is appended then.
+        """
+        try:
+            for folder, stored in ((self._paths.configs, config), (self._paths.cards, cards)):
+                path = folder / f"{stored.digest}.json"
+                if not path.exists():
+                    private_folder(folder)
+                    write_private(path, stored.data)
+        except ForgeError as error:
+            raise LedgerStuck(f"what the ledger would name can't be kept: {error}") from error
         if (self.fold.config, self.fold.cards) != (config.digest, cards.digest):
             self.append(Configured(config=config.digest, cards=cards.digest, changes=changes), ts)
 

@@ -89,6 +89,8 @@ class Control:
             return _json(200, {"changes": self._proxy.in_force.reload(books, books.moment())})
         except ConfigError as error:
             return _json(409, {"error": str(error)})
+        except LedgerStuck as stuck:
+            return _json(507, {"error": str(stuck)})
 
 
 def _json(status: int, record: object) -> web.Response:

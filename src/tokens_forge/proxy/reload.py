@@ -3,7 +3,8 @@
 A change is kept on disk and in the ledger before any call meets it. No call is decided here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -11,7 +12,7 @@ from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - on
 
 from tokens_forge.core.book import unit_conflict
 from tokens_forge.core.config import Config
-from tokens_forge.core.errors import ConfigError, Problem
+from tokens_forge.core.errors import ConfigError, LedgerStuck, Problem
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import match
 from tokens_forge.core.settlement import Terms
@@ -72,15 +73,15 @@ class InForce:
     def reload(self, books: Books, at: str) -> tuple[str, ...]:
         """Read the config again and put it in force at `at`; return what changed.
 
-        Raises ConfigError, and then nothing has changed.
+        Raises ConfigError and LedgerStuck, and then nothing has changed.
         """
         before, loaded = self.terms.config, self._load()
         self._check_units(loaded.terms.config, books)
-        self._loaded = loaded
-        self._unpriced.clear()
-        said = changes(before, self.terms.config)
-        self.begin(books, at)
-        return said
+        with self._or_as_before():
+            self._loaded = loaded
+            self._unpriced.clear()
+            self.begin(books, at)
+        return changes(before, loaded.terms.config)
 
     async def follow(self, books: Books, say: Callable[[str], None]) -> None:
         """Reload whenever the config file changes, until cancelled; `say` gets what changed or why nothing did.
@@ -95,14 +96,30 @@ class InForce:
                 said = self.reload(books, books.moment())
             except ConfigError as error:
                 say(f"the config in force stays, for the file has errors:\n{error}")
+            except LedgerStuck as stuck:
+                say(f"the config in force stays: {stuck}")
             else:
                 for change in said or ("read again, nothing changed",):
                     say(f"config: {change}")
 
     def price(self, candidates: Iterable[str], books: Books, at: str) -> None:
-        """Look up the rate cards of candidates that were not met before, and put them in force at `at`."""
-        if new := self._look_up(candidates):
-            self._record(books, at, tuple(f"rate cards: + {name}" for name in new))
+        """Look up the rate cards of candidates that were not met before, and put them in force at `at`.
+
+        Raises LedgerStuck when they can't be kept; no call may then be priced by them.
+        """
+        with self._or_as_before():
+            if new := self._look_up(candidates):
+                self._record(books, at, tuple(f"rate cards: + {name}" for name in new))
+
+    @contextmanager
+    def _or_as_before(self) -> Generator[None]:
+        """Leave in force what the ledger names when the change within can't be recorded."""
+        before = self._loaded
+        try:
+            yield
+        except LedgerStuck:
+            self._loaded = before
+            raise
 
     def _check_units(self, config: Config, books: Books) -> None:
         found = {name: unit_conflict(name, balance, books.fold.book) for name, balance in config.balance.items()}

@@ -20,7 +20,7 @@ import msgspec
 from aiohttp import web
 from uuid_utils import uuid7
 
-from tokens_forge.core.errors import ForgeError, RequestError
+from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
 from tokens_forge.core.routing import models
 from tokens_forge.core.visible import visible
 from tokens_forge.files.keys_file import Keys
@@ -127,6 +127,8 @@ class _Server:
             await self._dispatch(request, client)
         except RequestError as error:
             reply.error(client, error.status, error.code, error.message, {})
+        except LedgerStuck:
+            reply.ledger_stuck(client)
         except ForgeError as error:
             # A damaged keys.toml, say: nobody gets in until it is mended, and the user reads why.
             reply.error(client, 500, "unusable", str(error), {})
