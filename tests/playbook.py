@@ -13,6 +13,7 @@ from typing import Any, assert_never, cast
 
 import httpx
 import msgspec
+from disks import Disk
 from openai import AsyncOpenAI
 from upstreams import Upstream, until
 
@@ -112,6 +113,8 @@ class Setup:
     config: str = _CONFIG
     """Another config, with the same blanks."""
     fund: Mapping[str, str] = field(default_factory=lambda: dict(FUNDS))
+    disk: Disk | None = None
+    """The ledger's disk, instead of the real one."""
 
     def toml(self, relay_url: str, official_url: str) -> str:
         """Return the config for upstreams at these addresses."""
@@ -277,7 +280,8 @@ async def playing(folder: Path, setup: Setup | None = None) -> AsyncGenerator[Pl
     clock = Clock()
     async with Upstream() as relay, Upstream() as official, httpx.AsyncClient(trust_env=False, timeout=20) as http:
         paths.config.write_text(setup.toml(relay.url, official.url), encoding="utf-8")
-        async with running(paths, SECRETS, port=0, system=System(clock=clock)) as proxy:
+        system = setup.disk.system(clock) if setup.disk else System(clock=clock)
+        async with running(paths, SECRETS, port=0, system=system) as proxy:
             play = Playbook(paths=paths, running=proxy, relay=relay, official=official, http=http, clock=clock)
             play.issue("aider")
             for balance, amount in setup.fund.items():
