@@ -1,0 +1,151 @@
+"""Who may call, and what is turned away before it is a call: counted nowhere, and no line in the ledger."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from playbook import Playbook, Setup, playing
+from upstreams import until
+
+from tokens_forge.core.errors import ForgeError, LedgerLocked
+from tokens_forge.files.keys_file import changing, revoke
+from tokens_forge.files.paths import Paths
+from tokens_forge.proxy.server import running
+
+CHAT = "/v1/chat/completions"
+
+
+async def turned_away(play: Playbook, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    """Send a request that is no call, and return its status and code; the ledger must not have grown."""
+    before = play.running.proxy.books.ledger.seq
+    reply = await play.send(method, path, body, headers=headers)
+    assert before == play.running.proxy.books.ledger.seq
+    assert "false" == reply.headers["x-should-retry"]
+    return reply.error
+
+
+GOOD = b'{"model":"smart","messages":[{"role":"user","content":"Hello"}]}'
+
+
+async def test_what_is_turned_away(tmp_path: Path) -> None:
+    """DESIGN 2, 8: 400, 401, 403, 404, 405, 413, 415 and 501 are no calls."""
+    cases: list[tuple[str, str, bytes, dict[str, str], tuple[int, str]]] = [
+        ("POST", CHAT, GOOD, {"authorization": "Bearer sk-tf-wrong"}, (401, "invalid_api_key")),
+        ("POST", CHAT, GOOD, {"authorization": ""}, (401, "invalid_api_key")),
+        ("POST", CHAT, GOOD, {"authorization": "Basic eDp5"}, (401, "invalid_api_key")),
+        ("POST", CHAT, GOOD, {"host": "evil.example"}, (403, "wrong_host")),
+        ("POST", CHAT, GOOD, {"origin": "https://evil.example"}, (403, "foreign_origin")),
+        ("POST", CHAT, GOOD, {"origin": "null"}, (403, "foreign_origin")),
+        ("GET", CHAT, b"", {}, (405, "wrong_method")),
+        ("POST", "/v1/models", b"{}", {}, (405, "wrong_method")),
+        ("GET", "/v1/nothing", b"", {}, (404, "not_found")),
+        ("POST", "/v1/responses", GOOD, {}, (501, "not_metered")),
+        ("POST", "/v1/embeddings", GOOD, {}, (501, "not_metered")),
+        ("POST", CHAT, GOOD, {"content-type": "text/plain"}, (415, "wrong_content_type")),
+        ("POST", CHAT, b"{", {}, (400, "invalid_json")),
+        ("POST", CHAT, b"[]", {}, (400, "invalid_request")),
+        ("POST", CHAT, b'{"messages":[]}', {}, (400, "invalid_request")),
+        ("POST", CHAT, GOOD, {"x-tf-route": "relay"}, (400, "unknown_header")),
+        ("POST", CHAT, GOOD, {"x-tf-task": "a b"}, (400, "bad_task")),
+        ("POST", CHAT, b" " * (1024 * 1024 + 1), {}, (413, "too_large")),
+    ]
+    async with playing(tmp_path, Setup(more="[server]\nmax_body_mb = 1")) as play:
+        actual = [await turned_away(play, method, path, body, headers) for method, path, body, headers, _ in cases]
+        assert [expected for *_, expected in cases] == actual
+        assert 200 == (await play.ask(headers={"origin": play.url})).status
+
+
+async def test_a_body_without_a_length_is_bounded(tmp_path: Path) -> None:
+    """A chunked body is counted as it comes."""
+
+    async def body():  # noqa: ANN202 - a generator of bytes
+        for _ in range(20):
+            yield b" " * 65_536
+
+    async with playing(tmp_path, Setup(more="[server]\nmax_body_mb = 1")) as play:
+        head = {"authorization": f"Bearer {play.tokens['aider']}", "content-type": "application/json"}
+        got = await play.http.post(play.url + CHAT, content=body(), headers=head)
+        assert 413 == got.status_code
+
+
+async def test_keys_come_and_go_while_it_runs(tmp_path: Path) -> None:
+    """A new key works at once; a revoked one ends within the second."""
+    async with playing(tmp_path) as play:
+        play.issue("night")
+        assert 200 == (await play.ask(key="night")).status
+        with changing(play.paths.keys) as keys:
+            keys.ring = revoke(keys.ring, "night", now=play.clock())
+        keep = play.running.proxy.watch
+        ends = keep.time() + 1.1
+        await until(lambda: keep.time() >= ends)
+        assert (401, "invalid_api_key") == (await play.ask(key="night")).error
+
+
+async def test_what_a_key_may_see(tmp_path: Path) -> None:
+    """`GET /v1/models` lists what the key may ask for; `/tf/state` shows a key itself alone."""
+    async with playing(tmp_path, Setup(more='[key.night]\nclasses = ["direct"]\n[key.none]\nclasses = []')) as play:
+        play.issue("night")
+        play.issue("none")
+        for key, names in (("aider", {"smart", "gpt-5", "gpt-5-mini"}), ("none", set[str]())):
+            listed = (await play.send("GET", "/v1/models", key=key)).json["data"]
+            assert names == {model["id"] for model in listed}
+        state = (await play.send("GET", "/tf/state", key="night")).json
+        assert ("night", ["direct"], 0) == (state["key"], state["classes"], state["open_calls"])
+        assert "wallet" not in str(state)
+
+
+async def test_health_needs_no_key(tmp_path: Path) -> None:
+    """It says nothing but whether calls are served."""
+    async with playing(tmp_path) as play, httpx.AsyncClient(trust_env=False) as anybody:
+        got = await anybody.get(f"{play.url}/health")
+        assert (200, {"status": "ok"}) == (got.status_code, got.json())
+
+
+async def test_a_task_is_recorded(tmp_path: Path) -> None:
+    """`x-tf-task` books the call under a task, in every entry that names the key."""
+    async with playing(tmp_path) as play:
+        await play.ask(headers={"x-tf-task": "research-42", "user-agent": "agent\t1"})
+        closing = play.closing()
+        assert ("research-42", "aider") == (getattr(closing, "task", ""), getattr(closing, "key", ""))
+
+
+async def test_one_writer_a_ledger(tmp_path: Path) -> None:
+    """A second proxy on the same ledger is told which process has it."""
+    async with playing(tmp_path) as play:
+        with pytest.raises(LedgerLocked, match=r"process \d+ writes this ledger"):
+            async with running(play.paths, {}, port=0):
+                pass
+
+
+def elsewhere(play: Playbook, folder: Path) -> Paths:
+    """Return the files of another proxy with the same config."""
+    return Paths(config=play.paths.config, data=folder / "other", cache=folder / "other" / "cache")
+
+
+async def test_a_port_in_use(tmp_path: Path) -> None:
+    """The error names the port, and the ledger is free again."""
+    async with playing(tmp_path) as play:
+        port = int(play.url.rpartition(":")[2])
+        for _ in range(2):
+            with pytest.raises(ForgeError, match=f"port {port} of 127.0.0.1 is in use"):
+                async with running(elsewhere(play, tmp_path), {}, port=port):
+                    pass
+
+
+async def test_beyond_loopback_only_with_keys(tmp_path: Path) -> None:
+    """DESIGN 8: a host that others can reach is refused until a key exists."""
+    async with playing(tmp_path) as play:
+        with pytest.raises(ForgeError, match="issue a key first"):
+            async with running(elsewhere(play, tmp_path), {}, host="0.0.0.0", port=0):
+                pass
+
+
+async def test_a_damaged_key_file_lets_nobody_in(tmp_path: Path) -> None:
+    """And says why, until it is mended."""
+    async with playing(tmp_path) as play:
+        good = play.paths.keys.read_bytes()
+        play.paths.keys.write_bytes(b"not toml [")
+        reply = await play.send("GET", "/v1/models", headers={"authorization": "Bearer sk-tf-unknown"})
+        assert (500, "unusable") == reply.error
+        play.paths.keys.write_bytes(good)
+        assert 200 == (await play.ask()).status
