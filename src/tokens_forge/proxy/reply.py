@@ -115,7 +115,7 @@ def error(client: Downstream, status: int, code: str, message: str, head: Mappin
 def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) -> str:
     """Return the message of a refusal, naming each candidate and what stood against it."""
     routed = call.routed
-    passed = "; ".join(f"{over.candidate}: {reason_text(over)}" for over in refuse.passed_over)
+    passed = "; ".join(f"{over.candidate} by {over.balance}: {reason_text(over)}" for over in refuse.passed_over)
     match refuse.reason:
         case "unknown_model":
             near = did_you_mean(routed.model_asked, models(config, routed.key))
