@@ -18,6 +18,8 @@ from openai import AsyncOpenAI
 from upstreams import Upstream, until
 
 from tokens_forge.core.adjustment import Order
+from tokens_forge.core.book import available
+from tokens_forge.core.config import Config
 from tokens_forge.core.entries import (
     Adjusted,
     AnyEntry,
@@ -35,6 +37,9 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment
+from tokens_forge.core.prices import Cards
+from tokens_forge.core.replay import NO_DECISION, replay
+from tokens_forge.core.settlement import Terms
 from tokens_forge.files.keys_file import changing, new, new_token
 from tokens_forge.files.ledger_reader import read_lines, verify
 from tokens_forge.files.ledger_writer import System, stand
@@ -133,10 +138,16 @@ class Clock:
     """The time of the ledger's entries: the real one, moved on by hand."""
 
     ahead: timedelta = timedelta()
+    stopped: datetime | None = None
+    """The moment at which it stands, before what it is ahead."""
 
     def __call__(self) -> datetime:
         """Return the moment it is."""
-        return datetime.now(UTC) + self.ahead
+        return (self.stopped or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """Let it stand, for a test that reads whole seconds of it."""
+        self.stopped = datetime.now(UTC)
 
     def on(self, **by: float) -> None:
         """Move it on, by what `timedelta` takes."""
@@ -341,13 +352,43 @@ def _audit(play: Playbook) -> None:
     assert {} == play.fold.calls, "no call stays open"
     assert {} == {name: state.holds for name, state in play.fold.book.balances.items() if state.holds or state.held}
     assert verify(play.paths.ledger).seq == play.running.proxy.books.ledger.seq
-    entries = [line.entry for line in read_lines(play.paths.ledger)]
+    lines = list(read_lines(play.paths.ledger))
+    _audit_decisions(play.paths, lines)
+    entries = [line.entry for line in lines]
     routed = sorted(entry.id for entry in entries if isinstance(entry, Routed))
     assert routed == sorted(_closed(entries)), "every routed has exactly one closing entry"
     held = sum(isinstance(entry, Held) for entry in entries)
     not_sent = sum(isinstance(entry, Voided) and entry.outcome == "not_sent" for entry in entries)
     assert held - not_sent == len(play.relay.got) + len(play.official.got), "CASES 24: the wire's count is the ledger's"
     _audit_secrets(play)
+
+
+def _audit_decisions(paths: Paths, lines: list[Line]) -> None:
+    """Hold the decisions to themselves, made again, and every hold to what its balance had (CASES 29, 30)."""
+    again = replay(lines, lambda config, cards: kept_terms(paths, config, cards))
+    decisions = sum(
+        isinstance(line.entry, Routed | Held)
+        or (isinstance(line.entry, Refused) and line.entry.reason not in NO_DECISION)
+        for line in lines
+    )
+    assert (decisions, (), ()) == (again.agreed, again.disagreements, again.unknown), "every decision agrees"
+    fold, terms = Fold(), dict[str, Terms | None]()
+    for line in lines:
+        fold.apply(line)
+        if isinstance(line.entry, Routed):
+            terms[line.entry.id] = kept_terms(paths, fold.config, fold.cards)
+        if isinstance(line.entry, Held) and (by := terms[line.entry.id]) is not None:
+            state = fold.book.balances[line.entry.balance]
+            left = available(by.config.balance[line.entry.balance], state, line.ts)
+            assert left is None or left >= 0, f"line {line.seq} holds more than there was"
+
+
+def kept_terms(paths: Paths, config: str, cards: str) -> Terms | None:
+    """Return the terms that are kept in the data folder under their digests."""
+    return Terms(
+        config=msgspec.json.decode((paths.configs / f"{config}.json").read_bytes(), type=Config),
+        cards=msgspec.json.decode((paths.cards / f"{cards}.json").read_bytes(), type=Cards),
+    )
 
 
 def _closed(entries: list[AnyEntry]) -> Iterator[str]:
