@@ -18,10 +18,11 @@ class Ran:
     err: str
 
 
-def tf(folder: Path, *arguments: str) -> Ran:
-    """Run `tf` on the config and data in `folder`, with no terminal."""
+def tf(folder: Path, *arguments: str, config: bool = True) -> Ran:
+    """Run `tf` on the config (unless it is not to be given) and the data in `folder`, with no terminal."""
     out, err = io.StringIO(), io.StringIO()
-    whole = ["tf", "--config", str(folder / "config.toml"), "--data-dir", str(folder / "data"), *arguments]
+    given = ["--config", str(folder / "config.toml")] if config else []
+    whole = ["tf", *given, "--data-dir", str(folder / "data"), *arguments]
     before, sys.argv = sys.argv, whole
     code = 0
     try:
