@@ -220,7 +220,9 @@ async def test_a_key_that_may_use_no_route(tmp_path: Path) -> None:
     async with playing(tmp_path, Setup(more='[key.aider]\nclasses = ["local"]')) as play:
         reply = await play.ask()
         assert (403, "not_allowed") == reply.error
-        assert reply.message.startswith("Key `aider` may use none of the routes for `smart`. relay/relay-gpt-5 by wallet: its ")
+        assert reply.message.startswith(
+            "Key `aider` may use none of the routes for `smart`. relay/relay-gpt-5 by wallet: its "
+        )
         assert [
             ROUTED,
             "refused not_allowed past relay/relay-gpt-5 not_allowed, official/gpt-5 not_allowed; final 403",
