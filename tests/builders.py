@@ -221,7 +221,8 @@ class Bench:
     def end(self, held: Held, ended: str | Finish = "") -> Settled | Voided:
         """End an attempt now, by a word of the failure table or what is known, with what cools or recovers by it."""
         call = self.open(held.id)
-        known = dataclasses.replace(finished(ended) if isinstance(ended, str) else ended, started=self.at)
+        began = next(line.ts for line in reversed(self.lines) if line.entry == held)
+        known = dataclasses.replace(finished(ended) if isinstance(ended, str) else ended, started=began)
         if known.row.ends == "settled":
             state = self.fold.book.state(held.balance, held.unit)
             entry: Settled | Voided = settle(self.of_call[held.id], call, held, known, state, self.at)

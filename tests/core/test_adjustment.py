@@ -64,6 +64,16 @@ def test_a_topup_ends_being_empty() -> None:
     assert [Recovered(scope="balance", name="wallet", by="topup")] == made.recoveries()
 
 
+@pytest.mark.parametrize(("figure", "recovers"), [("6 CNY", True), ("5 CNY", False), ("4 CNY", False)])
+def test_a_figure_that_shows_more_money_ends_being_empty_too(figure: str, recovers: bool) -> None:
+    """CASES 54, 57: what the dashboard shows may be a top-up that was not entered; the same or less is none."""
+    made = Bench(terms=agreed(listed(RELAY)))
+    made.topup(wallet="5 CNY")
+    made.call("insufficient_quota")
+    assert "" == made.order("wallet", "set", figure)
+    assert recovers == bool(made.recoveries())
+
+
 @pytest.mark.parametrize(
     ("balance", "kind", "amount", "more", "why"),
     [

@@ -245,6 +245,10 @@ class TestPool:
         assert isinstance(settled, Settled)
         assert ("3", "3") == (settled.balance_before, settled.balance_after)
         assert {"first-use/5h": Decimal(3), "first-use/7d": Decimal(4)} == plan_left(bench)
+        windows = bench.fold.book.state("plan", "requests").windows
+        assert {"first-use/5h": Decimal(0), "first-use/7d": Decimal(1)} == {
+            name: window.used for name, window in windows.items()
+        }
 
     def test_a_voided_hold_leaves_its_window_open(self) -> None:
         """The provider saw a first use, or may have; nothing is used of it."""

@@ -12,10 +12,11 @@ from hypothesis import settings
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from tokens_forge.core import fold
-from tokens_forge.core.book import available
+from tokens_forge.core.book import available, remaining
 from tokens_forge.core.config import Key, Settle
 from tokens_forge.core.entries import Adjusted, Held, Refused, Routed, Settled, Voided
 from tokens_forge.core.fallback import TABLE
+from tokens_forge.core.money import text
 from tokens_forge.core.replay import replay
 
 ORDERS = st.permutations([RELAY, OFFICIAL, PLAN, LOCAL])
@@ -70,8 +71,8 @@ class Books(RuleBasedStateMachine):
         fresh, cached, output = tokens
         usage = {"input": fresh, "cache_read": cached, "output": output} if said else None
         entry = self.bench.end(held, finished(word, wait_s=wait_s, usage=usage))
-        if isinstance(entry, Settled) and entry.lines:
-            assert Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0))
+        if isinstance(entry, Settled):
+            self._is_true(entry)
         return multiple() if entry.final else held.id
 
     @rule(wallet=AMOUNTS, credit=AMOUNTS)
@@ -96,6 +97,19 @@ class Books(RuleBasedStateMachine):
         key = {"k": Key(classes=("ordinary", "local"))} if few else {}
         settle = Settle(unpriced="zero" if zero else "refuse")
         self.bench.configure(agreed(listed(*order, fallback=boundary, key=key, settle=settle)))
+
+    @rule()
+    def is_read_back(self) -> None:
+        """Go on from the fold's own bytes, as a start does."""
+        self.bench.fold = fold.decode(self.bench.fold.encode())
+
+    def _is_true(self, entry: Settled) -> None:
+        """CASES 5: lines sum to the charge; the balance after it is what the books then show."""
+        if entry.lines:
+            assert Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0))
+        state = self.bench.fold.book.state(entry.balance, entry.unit)
+        after = remaining(BALANCES[entry.balance], state, self.bench.at)
+        assert ("" if after is None else text(after)) == entry.balance_after
 
     @invariant()
     def holds_and_charges_are_what_is_enforced(self) -> None:

@@ -17,7 +17,7 @@ from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
-from tokens_forge.proxy.upstream import Answer, Client, Endpoint, Failed, Sent, drain
+from tokens_forge.proxy.upstream import ERROR_BODY_AT_MOST, Answer, Client, Endpoint, Failed, Sent, drain
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
 from tokens_forge.wire.reply_headers import limits, retry_after_s
@@ -179,7 +179,7 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     body = await answer.body()
     reply = openai_chat.read_reply(body)
     if reply is None:
-        return taking.ended("bad_reply")
+        return taking.ended(_unreadable(taking.order, answer.status, body), body=body)
     # Read on for the usage of a client that has left (`disconnect = "drain"`).
     return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
 
@@ -188,34 +188,48 @@ def _refusal(order: Order, status: int, body: bytes) -> str:
     """Return the word for a reply that is no success; the config's own table goes first."""
     if status in _REDIRECTS:
         return "redirect"
-    names = openai_chat.error_names(body)
-    for known in order.errors:
-        if known.status in (0, status) and (not known.code or known.code in names):
-            return "insufficient_quota"
+    if _means_empty(order, status, body):
+        return "insufficient_quota"
     if order.stream and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
         return "stream_options"
     return openai_chat.upstream_error(status, body)
+
+
+def _means_empty(order: Order, status: int, body: bytes) -> bool:
+    """Say whether the config's table of the upstream's errors knows this one as a balance without money."""
+    names = openai_chat.error_names(body)
+    return any(known.status in (0, status) and (not known.code or known.code in names) for known in order.errors)
+
+
+def _unreadable(order: Order, status: int, body: bytes) -> str:
+    """Return the word for a success that holds no answer: the error in it, where it names one (CASES 54)."""
+    return _refusal(order, status, body) if openai_chat.error_names(body) else "bad_reply"
 
 
 async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
     """Pass a stream on, metering it, until its end or a failure."""
     meter = taking.meter = openai_chat.StreamMeter(include_usage=taking.order.include_usage)
     splitter = Splitter(EVENT_AT_MOST)
+    head = b""  # What came before the first data event: a relay's error may be plain JSON.
     some = b" "
     try:
         while some:
             some = await answer.some()
+            if not taking.downstream.begun and len(head) < ERROR_BODY_AT_MOST:
+                head += some
             # At its end, a last event without its blank line still counts.
             passed = _pass(meter, splitter.feed(some) if some else splitter.close(), begun=taking.downstream.begun)
             if passed.begins or taking.downstream.begun:
                 await _send(taking, wait, passed.out)
                 wait.allow(idle_s, "idle_timeout")
             if passed.end is not None:
-                return taking.ended(passed.end, body=passed.last)
+                known = not taking.downstream.begun and _means_empty(taking.order, answer.status, passed.last)
+                return taking.ended("insufficient_quota" if known else passed.end, body=passed.last)
     except UpstreamFault:
         return taking.ended("bad_reply")
     if not meter.complete:
-        return taking.ended("reset" if taking.downstream.begun else "bad_reply")
+        begun = taking.downstream.begun
+        return taking.ended("reset" if begun else _unreadable(taking.order, answer.status, head))
     return taking.ended("")
 
 
