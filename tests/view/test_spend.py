@@ -74,3 +74,15 @@ def test_what_two_levels_of_certainty_make_of_a_row(tmp_path: Path) -> None:
 
     assert "computed" in " ".join(picture(tmp_path, "key"))
     assert all(len(line) <= 80 for line in picture(tmp_path, "key", "model", "task", "day"))
+
+
+def test_bars_go_before_a_name_is_broken(tmp_path: Path) -> None:
+    """Where the screen is too narrow for both, names and figures stay whole; where it is not, the bars are back."""
+    ledger = Ledger(tmp_path)
+    paid_relay(ledger, "10:00:00", key="nightly-refactoring", saving="0.00078309")
+    narrow = picture(tmp_path, "balance", "key")
+    answer = spend(tmp_path, NOVEMBER, by=("balance", "key"), timezone="UTC", zone=ZoneInfo("UTC"))
+    wide = printed(spend_view(answer, ZoneInfo("UTC")), width=120)
+    assert ["nightly-refactoring" in line for line in narrow if "rmb-wallet" in line] == [True]
+    assert ("share" in " ".join(narrow), "█" in " ".join(narrow)) == (False, False)
+    assert "██████████" in " ".join(wide)

@@ -28,14 +28,14 @@ _PIPED = (120, 24)
 """Columns and lines of what is no terminal."""
 
 _SET_UP = """\
-Four upstreams that follow a script run on this machine, and a proxy before them.
-Nothing leaves the machine, nothing costs money, and nothing of yours is touched.
+Four scripted upstreams run on this machine, and a proxy in front of them.
+Nothing leaves it, nothing costs money, and nothing of yours is touched.
 
   route     class         serves                            paid by
-  official  direct        gpt-5, gpt-5-mini at list price   openai-credit   5 USD
-  relay     ordinary      gpt-5 at 40 %, 7 CNY for a USD    rmb-wallet     20 CNY
+  official  direct        gpt-5, gpt-5-mini at list price   openai-credit  5 USD
+  relay     ordinary      gpt-5 at 40 %, 7 CNY for a USD    rmb-wallet    20 CNY
   plan      subscription  glm-4.6, 3 requests in 2 minutes  coding-plan
-  home      local         llama3.2                          own-machine      free
+  home      local         llama3.2                          own-machine     free
 """
 
 _COLUMNS = (7, 10, 8, 13, 14)
@@ -46,7 +46,7 @@ _CAUSES = {"rate_limited": "{} said 429", "cooling": "{} is cooling", "pool_used
 
 _JQ = 'select(.type == "settled") | "\\(.key) \\(.balance) \\(.charge) \\(.unit)"'
 
-_REFUSED = {"insufficient_balance": "nothing can pay", "model_not_found": "no such model"}
+_REFUSED = {"insufficient_balance": "can't be paid", "model_not_found": "no such model"}
 
 
 def demo(ctx: typer.Context) -> None:
@@ -77,10 +77,9 @@ def is_demo(ctx: typer.Context) -> bool:
 
 def program(ctx: typer.Context) -> str:
     """Return how `tf` was called, as it can be typed again: not everybody has it on their PATH."""
-    called = Path(sys.argv[0])
-    found = shutil.which("tf")
-    elsewhere = called.name == "tf" and called.exists() and not (found and called.samefile(found))
-    name = sys.argv[0] if elsewhere else "tf"
+    called, found = Path(sys.argv[0]), shutil.which("tf")
+    on_path = found is not None and called.exists() and called.samefile(found)
+    name = sys.argv[0] if called.name == "tf" and called.exists() and not on_path else "tf"
     data_dir = _globals(ctx).get("data_dir")
     return shlex.join([name, *(["--data-dir", str(data_dir)] if data_dir else [])])
 
@@ -209,11 +208,11 @@ def _answers(paths: Paths, tf: str, fell_back: str) -> None:
     from tokens_forge.view.story import story_view
 
     period, name, zone = chosen(paths, Asked(today=True), "")
-    _title(f"{tf} --demo spend --by balance,key --today")
+    _title(f"$ {tf} --demo spend --by balance,key --today")
     show(spend_view(spend.spend(paths.ledger, period, by=("balance", "key"), timezone=name, zone=zone), zone))
-    _title(f"{tf} --demo explain {fell_back}")
+    _title(f"$ {tf} --demo explain {fell_back}")
     show(story_view(tell(find(paths.ledger, fell_back))))
-    _title(f"{tf} --demo balance")
+    _title(f"$ {tf} --demo balance")
     at = stamp(datetime.now(UTC))
     show(balances_view(balances(load(paths.config), stand(paths).fold.book, at)))
     _title("Go on from here")

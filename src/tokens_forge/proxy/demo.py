@@ -8,10 +8,12 @@ what the demo made there is ever removed. No call is decided here.
 import asyncio
 import shutil
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
@@ -127,7 +129,7 @@ CALLS = (
     DemoCall(key="nightly", model="llama3.2", says=("Is this English?",)),
     DemoCall(key="nightly", model="llama3.2", says=("Translate the comments.",), stream=True),
     # Refused: a name that nobody serves, and a model that may not go where money is.
-    DemoCall(key="aider", model="gpt-5-minni", says=("Hello?",)),
+    DemoCall(key="aider", model="gpt5-mini", says=("Hello?",)),
     DemoCall(key="nightly", model="thrifty", says=("Tidy up.",), task="refactor-42"),
 )
 """What happens in the demo, in order."""
@@ -142,7 +144,7 @@ class Script:
     reasoning: int = 0
     """Tokens that its models think for, at most."""
     caches: bool = False
-    """Whether a conversation's earlier turns are read from its cache."""
+    """Whether what a request has in common with an earlier one is read from a cache."""
     limits_every: int = 0
     """The number of requests of which each last one is refused with 429; 0 refuses none."""
 
@@ -163,6 +165,9 @@ LIMITED_S = 20
 _CACHE_AT_LEAST = 1024
 _CACHE_STEP = 128
 """A prompt cache begins at so many tokens and counts in such steps (OpenAI's guide "Prompt caching", read 2026-11)."""
+
+_REMEMBERED = 64
+"""Requests whose prompts an upstream's cache holds."""
 
 _BYTES_A_TOKEN = 4
 
@@ -222,6 +227,7 @@ class _Scripted:
         self._name = name
         self._script = script
         self._requests = 0
+        self._remembered: deque[_Asked] = deque(maxlen=_REMEMBERED)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request as an OpenAI-compatible server does."""
@@ -239,10 +245,25 @@ class _Scripted:
             return _refusal(
                 429, "rate_limit_exceeded", f"too many requests, wait {LIMITED_S} s", {"retry-after": str(LIMITED_S)}
             )
-        reply = _Reply(upstream=self._name, script=self._script, asked=asked, number=self._requests)
+        cached = self._cached(asked) if self._script.caches else 0
+        reply = _Reply(
+            upstream=self._name, script=self._script, asked=asked, number=self._requests, cached_tokens=cached
+        )
+        self._remembered.append(asked)
         if asked.stream:
             return await reply.stream(request)
         return web.Response(body=msgspec.json.encode(reply.whole()), headers=reply.headers)
+
+    def _cached(self, asked: _Asked) -> int:
+        """Return the tokens that the model has from the longest common beginning with an earlier request."""
+        known = (_common(asked, earlier) for earlier in self._remembered if earlier.model == asked.model)
+        tokens = max(known, default=0)
+        return tokens // _CACHE_STEP * _CACHE_STEP if tokens >= _CACHE_AT_LEAST else 0
+
+
+def _common(asked: _Asked, earlier: _Asked) -> int:
+    both = zip(asked.messages, earlier.messages, strict=False)
+    return sum(new.tokens for new, _old in takewhile(lambda pair: pair[0].content == pair[1].content, both))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +274,7 @@ class _Reply:
     script: Script
     asked: _Asked
     number: int
+    cached_tokens: int
 
     @property
     def text(self) -> str:
@@ -304,18 +326,14 @@ class _Reply:
         }
 
     def _usage(self) -> dict[str, object]:
-        messages = self.asked.messages
-        # The last two messages are new in this turn; what is before them was sent in the turn before.
-        before = sum(message.tokens for message in messages[:-2])
-        cached = before // _CACHE_STEP * _CACHE_STEP if self.script.caches and before >= _CACHE_AT_LEAST else 0
-        prompt = sum(message.tokens for message in messages)
+        prompt = sum(message.tokens for message in self.asked.messages)
         reasoning = self.script.reasoning * (1 + self.number % 3) // 3
         completion = len(self.text) // _BYTES_A_TOKEN + reasoning
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": prompt + completion,
-            "prompt_tokens_details": {"cached_tokens": cached},
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
             "completion_tokens_details": {"reasoning_tokens": reasoning},
         }
 

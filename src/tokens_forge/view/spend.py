@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,9 +18,11 @@ from tokens_forge.core.visible import visible
 from tokens_forge.reports.spend import PARTS, Spend, SpendRow, SpendTotal
 from tokens_forge.view.figures import NONE, amount, bar, count, shown
 
-_BAR = 10
-_ROOMY = 2
-"""With more dimensions than these, the bars are half as long, to fit in 80 columns."""
+_BARS = (10, 5, 0)
+"""Lengths of the longest bar: the first that leaves every name and figure whole is taken."""
+
+_ENDLESS = 10_000
+"""Columns on which every table has room."""
 
 
 def spend_view(answer: Spend, zone: tzinfo) -> RenderableType:
@@ -42,31 +45,10 @@ def _title(answer: Spend, zone: tzinfo) -> Text:
 
 def _unit(answer: Spend, found: SpendTotal) -> Iterator[RenderableType]:
     """Yield the rows of one unit, their total, and what is missing from it."""
-    rows = [row for row in answer.rows if row.unit == found.unit]
-    # Rows of what was given back show no share: a bar has no length below nothing.
-    whole = total(tuple(row.charge for row in rows if row.charge > 0))
-    table = _table(answer, found)
-    for row in rows:
-        table.add_row(
-            *(shown(row.dimensions[name] or NONE) for name in answer.by),
-            *_figures(row, found),
-            bar(row.charge, whole, _BAR if len(answer.by) <= _ROOMY else _BAR // 2),
-            *_listed(row, found),
-            _certainty(row),
-        )
-    certainty = _certainty(found)
-    table.add_row(
-        *("total" if n == 0 else "" for n in range(len(answer.by))),
-        *_figures(found, found),
-        "",
-        *_listed(found, found),
-        certainty if len(found.certainty) == 1 else "",
-        style="bold",
-    )
     yield Text()
-    yield table
+    yield _Fitting(tuple(_table(answer, found, longest) for longest in _BARS))
     if len(found.certainty) > 1:
-        yield Text.assemble((f"{visible(found.unit)}: ", "dim"), certainty)
+        yield Text.assemble((f"{visible(found.unit)}: ", "dim"), _certainty(found))
     if found.unpriced_calls:
         calls = _calls(found.unpriced_calls)
         yield shown(f"{calls} in {found.unit} without a known price: what they cost is not in the total", "bold yellow")
@@ -74,7 +56,46 @@ def _unit(answer: Spend, found: SpendTotal) -> Iterator[RenderableType]:
         yield shown(f"{_calls(found.unlisted_calls)} without a list price: not in list price and saving", "dim")
 
 
-def _table(answer: Spend, found: SpendTotal) -> Table:
+class _Fitting:
+    """The first of some tables that has room on the screen as it is, else the last."""
+
+    def __init__(self, tables: tuple[Table, ...]) -> None:
+        self._tables = tables
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in self._tables:
+            if Measurement.get(console, options.update_width(_ENDLESS), table).maximum <= options.max_width:
+                yield table
+                return
+        yield self._tables[-1]
+
+
+def _table(answer: Spend, found: SpendTotal, longest: int) -> Table:
+    """Return the table of one unit, with bars of at most `longest` cells; without any for 0."""
+    rows = [row for row in answer.rows if row.unit == found.unit]
+    # Rows of what was given back show no share: a bar has no length below nothing.
+    whole = total(tuple(row.charge for row in rows if row.charge > 0))
+    table = _columns(answer, found, longest)
+    for row in rows:
+        table.add_row(
+            *(shown(row.dimensions[name] or NONE) for name in answer.by),
+            *_figures(row, found),
+            *((bar(row.charge, whole, longest),) if longest else ()),
+            *_listed(row, found),
+            _certainty(row),
+        )
+    table.add_row(
+        *("total" if n == 0 else "" for n in range(len(answer.by))),
+        *_figures(found, found),
+        *(("",) if longest else ()),
+        *_listed(found, found),
+        _certainty(found) if len(found.certainty) == 1 else "",
+        style="bold",
+    )
+    return table
+
+
+def _columns(answer: Spend, found: SpendTotal, longest: int) -> Table:
     """Return the empty table of one unit. The unit stands in the header, a list price's too where all are in one."""
     listed = f" {visible(found.list_unit)}" if found.list_unit else ""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -82,7 +103,8 @@ def _table(answer: Spend, found: SpendTotal) -> Table:
         table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in PARTS, min_width=6)
     table.add_column("calls", justify="right", no_wrap=True)
     table.add_column("charge" if found.unit == FREE_UNIT else visible(found.unit), justify="right", no_wrap=True)
-    table.add_column("share", width=_BAR if len(answer.by) <= _ROOMY else _BAR // 2)
+    if longest:
+        table.add_column("share", width=longest)
     table.add_column(f"list{listed}", justify="right", no_wrap=True)
     table.add_column(f"saving{listed}", justify="right", no_wrap=True)
     table.add_column("certainty", overflow="fold", min_width=len("estimated"))
