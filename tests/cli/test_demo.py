@@ -131,7 +131,7 @@ def test_serving_the_demo(tmp_path: Path, arguments: tuple[str, ...]) -> None:
         assert process.stderr is not None
         try:
             said = ""
-            while "in another terminal" not in said:
+            while "--demo monitor" not in said:
                 said += (line := process.stderr.readline())
                 assert line, said
             url, token = re.findall(r"curl -si (\S+)|Bearer (\S+)'", said)

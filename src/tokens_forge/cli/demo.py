@@ -57,7 +57,6 @@ def demo(ctx: typer.Context) -> None:
     import asyncio
 
     paths = demo_paths(ctx)
-    say(_SET_UP)
     fell_back = asyncio.run(_traffic(paths))
     _answers(paths, program(ctx), fell_back)
 
@@ -119,6 +118,7 @@ async def _traffic(paths: Paths) -> str:
         running(paths, os.environ, port=0) as proxy,
         httpx.AsyncClient(base_url=proxy.url, trust_env=False, timeout=30) as client,
     ):
+        say(_SET_UP)
         say(f"{len(CALLS)} calls to {proxy.url}/v1, as they happen:\n")
         _row(("key", "model", "route", "balance", "charge"), ("what happened",), "dim")
         for call in CALLS:

@@ -40,7 +40,7 @@ async def _serve_demo(paths: Paths, host: str, port: int | None, tf: str) -> Non
             port,
             greet=lambda url: hint(
                 f"Try it, as the key {KEYS[0]}:\n\n{try_it(url, tokens[KEYS[0]])}\n\n"
-                f"Then, in another terminal: {tf} --demo explain last, {tf} --demo monitor"
+                f"Then, in another terminal:\n\n  {tf} --demo explain last\n  {tf} --demo monitor\n"
             ),
         )
 
