@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -105,6 +106,29 @@ def test_only_the_demos_folder_is_written(home: Path) -> None:
     """Nothing appears beside it, neither in the data folder nor at home."""
     assert ["demo"] == [path.name for path in (home / "d").iterdir()]
     assert ["d", "out"] == sorted(path.name for path in home.iterdir())
+
+
+def test_its_figures_are_the_ledgers(home: Path, out: str) -> None:
+    """The charges printed with the calls sum to what `tf --demo spend` says, unit by unit."""
+    spent = run(home, "--demo", "spend", "--today", "--json", TF_DATA_DIR=str(home / "d"))
+    expected = {row["unit"]: Decimal(row["charge"]) for row in json.loads(spent.stdout)["totals"]}
+    told = {unit: Decimal(0) for unit in expected}
+    calls = out.partition("what happened\n")[2].partition("\n\n")[0]
+    for figure, unit in re.findall(r"  ([0-9.]+) (USD|CNY|requests)  ", calls):
+        told[unit] += Decimal(figure)
+    assert expected == told
+
+
+def test_the_users_files_stay_as_they_are(tmp_path: Path) -> None:
+    """What lies beside the demo's folder is not opened for writing, whatever is in it."""
+    page = tmp_path / "ledger" / "2026-11-24.jsonl"
+    page.parent.mkdir()
+    page.write_text("the user's\n", encoding="utf-8")
+    (tmp_path / "config.toml").write_text("not = [even valid\n", encoding="utf-8")
+    assert 0 == run(tmp_path, "--data-dir", str(tmp_path), "demo").returncode
+    assert "the user's\n" == page.read_text(encoding="utf-8")
+    assert "not = [even valid\n" == (tmp_path / "config.toml").read_text(encoding="utf-8")
+    assert ["config.toml", "demo", "ledger"] == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_without_a_data_folder_it_has_its_own(tmp_path: Path) -> None:
