@@ -176,6 +176,14 @@ class TestAttempts:
         held = made.held(call)
         assert ("fallback", OFFICIAL, [(RELAY, "failed_in_call")]) == (held.role, taken(held), over(held))
 
+    def test_a_later_retry_brings_no_failed_candidate_back(self) -> None:
+        """CASES 26: what failed for good stays so when another candidate's failure may be tried again."""
+        made = bench(listed(RELAY, OFFICIAL))
+        call = made.route()
+        for error in ("model_not_found", "server_error", "server_error"):
+            made.attempt(call, error)
+        assert [(OFFICIAL, "attempts_used"), (RELAY, "failed_in_call")] == over(made.refused(call))
+
     def test_an_empty_balance_is_not_asked_through_another_route(self) -> None:
         """CASES 54: never to the same balance."""
         route = {**config().route, "relay2": config().route["relay"]}
