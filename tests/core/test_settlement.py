@@ -228,8 +228,9 @@ class TestPools:
         )
 
     def test_a_window_that_ended_meanwhile_is_not_charged(self) -> None:
-        """An amount belongs to the moment of its settlement."""
+        """An amount belongs to the moment of its settlement, and so do the figures before and after it."""
         made = Bench(terms=agreed(listed(PLAN)))
+        made.call()
         held = made.held(made.route())
         made.later(hours=5)
         entry = made.end(held)
