@@ -421,6 +421,7 @@ async def test_a_request_that_is_wrong(tmp_path: Path, status: int) -> None:
             "x-tf-route": "relay",
             "x-tf-balance": "wallet",
             "x-tf-attempts": "1",
+            "x-should-retry": "false",
         } == reply.said("content-type", "x-tf-route", "x-tf-balance", "x-tf-attempts", "x-tf-charge", "x-should-retry")
         assert [
             ROUTED,
