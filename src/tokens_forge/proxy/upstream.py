@@ -116,16 +116,17 @@ class Answer:
             return
         task = asyncio.get_running_loop().create_task(self._finish())
         self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+        task.add_done_callback(self._finished)
 
     async def _finish(self) -> None:
-        try:
+        with suppress(TimeoutError, aiohttp.ClientError, OSError):
             async with asyncio.timeout(FINISH_S):
                 await self._response.content.readany()
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            self._response.close()
-        else:
-            self._response.release()  # a connection that is not at its end is dropped by this
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        # A callback, as a task that is cancelled before it began runs no line of its own.
+        self._finishing.discard(task)
+        self._response.release()  # a connection that is not at its end is dropped by this
 
 
 class Client:
@@ -149,8 +150,10 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in tuple(self._finishing):
+        finishing = tuple(self._finishing)
+        for task in finishing:
             task.cancel()
+        await asyncio.gather(*finishing, return_exceptions=True)
         await self._session.close()
 
     async def send(self, to: Endpoint, path: str, body: bytes, sent: Sent) -> Answer:
