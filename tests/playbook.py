@@ -282,6 +282,13 @@ class Playbook:
         found = [line.entry for line in read_lines(self.paths.ledger)]
         return next(entry for entry in reversed(found) if _closes(entry))  # pyright: ignore[reportReturnType] - `_closes` says so
 
+    async def settled(self) -> Settled:
+        """Return how the last call was settled, once it is and no call is open."""
+        await self.idle()
+        entry = self.closing()
+        assert isinstance(entry, Settled)
+        return entry
+
 
 @asynccontextmanager
 async def playing(folder: Path, setup: Setup | None = None) -> AsyncGenerator[Playbook]:

@@ -65,6 +65,8 @@ class Upstream:
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the other side left in the middle of an answer."""
     url: str = ""
+    connections: int = 0
+    """How many were made to it."""
     _script: deque[Answer] = field(default_factory=deque[Answer])
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -102,6 +104,7 @@ class Upstream:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None, "a handler runs in a task"
+        self.connections += 1
         self._tasks.add(task)
         try:
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, cards, config, listed, upstream
+from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, cards, config, finished, listed, upstream
 from msgspec.structs import replace
 
 from tokens_forge.core.config import Balance, Config, Key, Model, Policy, Route, Settle, Window
@@ -207,9 +207,18 @@ class TestAttempts:
         made = bench(listed(RELAY, OFFICIAL, policy=Policy(attempts_per_candidate=9, attempts=9)))
         call = made.route()
         for _ in range(4):
-            made.attempt(call, "stream_options")  # a failure that is retried and cools nothing
+            made.attempt(call, finished("rate_limited", wait_s="1"))  # it is retried and cools nothing
         held = made.held(call)
         assert [(RELAY, "retry_budget")] == over(held)[:1]
+
+    def test_a_mended_request_is_no_retry_of_a_failure(self) -> None:
+        """A stream sent again without the option that its upstream refused takes nothing from the budget."""
+        made = bench(listed(RELAY, OFFICIAL))
+        for _ in range(5):
+            call = made.route()
+            made.attempt(call, "stream_options")
+            assert RELAY == taken(made.attempt(call))
+        assert {0} == {second.retries for second in made.fold.health.seconds.values()}
 
 
 class TestMoney:

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from playbook import Playbook, playing
-from upstreams import completion, plain
+from upstreams import completion, plain, refusal
 
 from tokens_forge.core.adjustment import Order
 
@@ -69,6 +69,19 @@ async def test_a_reload_changes_what_comes_next(tmp_path: Path) -> None:
         go.set()
         assert "0.048 CNY" == (await call).headers["x-tf-charge"]
         assert "0.096 CNY" == (await play.ask()).headers["x-tf-charge"]
+
+
+async def test_a_call_in_flight_keeps_its_upstreams(tmp_path: Path) -> None:
+    """What it falls back to is where it was when the call began."""
+    go = asyncio.Event()
+    async with playing(tmp_path) as play:
+        play.relay.answers((go, *refusal(404)))
+        call = asyncio.create_task(play.ask())
+        await play.relay.reached(1)
+        edit(play, play.official.url, "http://127.0.0.1:1/v1")
+        assert 200 == (await play.control("POST", "/reload")).status
+        go.set()
+        assert "official" == (await call).headers["x-tf-route"]
 
 
 async def test_a_config_with_errors_changes_nothing(tmp_path: Path) -> None:

@@ -101,6 +101,10 @@ TABLE: dict[str, Row] = {
 }
 """Every word for an attempt's result, the empty one for a complete reply."""
 
+MENDED = "stream_options"
+"""The word after which the request itself is mended: sending it again is no retry of a failure, so it waits for nothing
+and no budget of retries counts it."""
+
 
 def classify(error: str, *, wait_s: Decimal | None = None) -> Row:
     """Return the row for a result's word, with the seconds that the upstream asked to wait.

@@ -21,7 +21,7 @@ from tokens_forge.core.entries import (
     attempt_name,
     candidate_name,
 )
-from tokens_forge.core.fallback import asked_wait_s, cooling_ms, row_of
+from tokens_forge.core.fallback import MENDED, asked_wait_s, cooling_ms, row_of
 from tokens_forge.core.moments import later
 
 RETRIES_AT_LEAST = 3
@@ -137,7 +137,8 @@ class Health(msgspec.Struct, kw_only=True):
             self.seconds = {stamp: second for stamp, second in self.seconds.items() if stamp > from_second}
         second = self.seconds.setdefault(now, Second())
         second.calls += entry.n == 1
-        second.retries += entry.role == "retry"
+        mended = entry.cause is not None and entry.cause.error == MENDED
+        second.retries += entry.role == "retry" and not mended
         for key in _keys(entry):
             cooldown = self.cooldowns.get(key)
             if cooldown is not None and cooldown.until <= ts:

@@ -23,6 +23,7 @@ from tokens_forge.core.entries import (
     Routed,
     candidate_name,
 )
+from tokens_forge.core.fallback import MENDED
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.health import Target
 from tokens_forge.core.money import text
@@ -276,7 +277,7 @@ def _done_in_call(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at
         return _passed(terms, found.name, "failed_in_call", error=last.error)
     if len(attempts) >= terms.config.policy.attempts_per_candidate:
         return _passed(terms, found.name, "attempts_used", error=last.error)
-    if not fold.health.may_retry(at):
+    if last.error != MENDED and not fold.health.may_retry(at):
         return _passed(terms, found.name, "retry_budget", error=last.error)
     return None
 

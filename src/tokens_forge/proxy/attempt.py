@@ -51,6 +51,8 @@ class Order:
     stream: bool
     include_usage: bool
     """Whether the client asked for the usage chunk of a stream."""
+    injected: bool
+    """Whether it is asked for without the client's word."""
     errors: tuple[UpstreamError, ...]
     """The config's table of the upstream's own errors."""
     head: Mapping[str, str]
@@ -95,7 +97,7 @@ async def attempt(order: Order, client: Client, watch: Watch, downstream: Downst
         return taking.ended("credential")
     sent = Sent()
     try:
-        async with Wait(watch, downstream.transport, deadline=order.deadline, drain_s=order.drain_s) as wait:
+        async with Wait(watch, downstream, deadline=order.deadline, drain_s=order.drain_s) as wait:
             wait.allow(order.endpoint.first_byte_s if order.stream else order.endpoint.whole_s, "first_byte_timeout")
             answer = await client.send(order.endpoint, order.path, order.body, sent)
             taking.answered(answer)
@@ -162,6 +164,11 @@ class _Taking:
             upstream_request_id=self.upstream_request_id,
         )
 
+    def refused(self, error: str, body: bytes) -> Attempted:
+        """Return a stream as it ended before its beginning, by an error in JSON."""
+        self.content_type = "application/json"
+        return self.ended(error, body=body)
+
     def ms(self) -> float:
         """Return the ms since the attempt began."""
         return round((monotonic() - self.clock_s) * 1000, 1)
@@ -190,7 +197,7 @@ def _refusal(order: Order, status: int, body: bytes) -> str:
         return "redirect"
     if _means_empty(order, status, body):
         return "insufficient_quota"
-    if order.stream and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
+    if order.stream and order.injected and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
         return "stream_options"
     return openai_chat.upstream_error(status, body)
 
@@ -222,14 +229,16 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
             if passed.begins or taking.downstream.begun:
                 await _send(taking, wait, passed.out)
                 wait.allow(idle_s, "idle_timeout")
+            if passed.refused:
+                return taking.refused(_refusal(taking.order, answer.status, passed.last), passed.last)
             if passed.end is not None:
-                known = not taking.downstream.begun and _means_empty(taking.order, answer.status, passed.last)
-                return taking.ended("insufficient_quota" if known else passed.end, body=passed.last)
+                return taking.ended(passed.end, body=passed.last)
     except UpstreamFault:
         return taking.ended("bad_reply")
     if not meter.complete:
-        begun = taking.downstream.begun
-        return taking.ended("reset" if begun else _unreadable(taking.order, answer.status, head))
+        if taking.downstream.begun:
+            return taking.ended("reset")
+        return taking.refused(_unreadable(taking.order, answer.status, head), head)
     return taking.ended("")
 
 
@@ -263,6 +272,8 @@ class _Pass:
     """The word with which the stream ends here, if it does; empty for its proper end."""
     last: bytes = b""
     """The `[DONE]` event, or the data of an error."""
+    refused: bool = False
+    """An error before the first data event: `last` says which."""
 
 
 def _pass(meter: openai_chat.StreamMeter, events: Sequence[Event], *, begun: bool) -> _Pass:
@@ -280,8 +291,8 @@ def _pass(meter: openai_chat.StreamMeter, events: Sequence[Event], *, begun: boo
             case "done":
                 return _Pass(b"".join(out), begins, "", event.raw)
             case "error":
-                word = "stream_error" if begun or begins else (passed.error or "server_error")
-                return _Pass(b"".join(out), begins, word, event.data or b"")
+                begun = begun or begins
+                return _Pass(b"".join(out), begins, "stream_error", event.data or b"", refused=not begun)
             case "malformed":
                 return _Pass(b"".join(out), begins, "stream_malformed" if begun or begins else "bad_reply")
             case _:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
-from tokens_forge.core.fallback import classify
+from tokens_forge.core.fallback import MENDED, classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.health import cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
@@ -30,7 +30,7 @@ from tokens_forge.proxy.attempt import Attempted, Order, attempt
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.reload import InForce
-from tokens_forge.proxy.upstream import Client
+from tokens_forge.proxy.upstream import Client, Endpoint
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
 
@@ -79,6 +79,8 @@ class Call:
     """What the fold knows of it, until it is closed."""
     terms: Terms
     """The config and cards that it began with; a reload does not reach it."""
+    endpoints: Mapping[str, Endpoint]
+    """The upstreams as they were then."""
     deadline: float
     """By the loop's clock."""
     inject_usage: bool = True
@@ -111,7 +113,7 @@ async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
             await _written(proxy.books, seq)
             await reply.answer(client, closing, attempted, head, receipt=asked.wants_receipt)
             return
-        call.inject_usage = call.inject_usage and attempted.error != "stream_options"
+        call.inject_usage = call.inject_usage and attempted.error != MENDED
 
 
 def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
@@ -145,7 +147,15 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     deadline_s = read_duration_ms(terms.config.policy.deadline) / 1000
     opened = books.fold.calls[asked.id]
     deadline = proxy.watch.time() + deadline_s
-    return Call(proxy=proxy, asked=asked, client=client, open=opened, terms=terms, deadline=deadline)
+    return Call(
+        proxy=proxy,
+        asked=asked,
+        client=client,
+        open=opened,
+        terms=terms,
+        endpoints=proxy.in_force.endpoints,
+        deadline=deadline,
+    )
 
 
 async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
@@ -154,7 +164,7 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
     try:
         if (wait_s := _retry_wait_s(call)) is not None:
             jitter_ms = secrets.randbelow(JITTER_MS + 1)
-            async with Wait(call.proxy.watch, call.client.transport, deadline=call.deadline):
+            async with Wait(call.proxy.watch, call.client, deadline=call.deadline):
                 await asyncio.sleep(wait_s + jitter_ms / 1000)
     except Interrupted as end:
         return _append_refusal(call, reply.ended(end.why), call.proxy.books.moment())
@@ -178,8 +188,8 @@ def _append_refusal(call: Call, refuse: Refuse, at: str) -> tuple[Refuse, int]:
 
 
 def _retry_wait_s(call: Call) -> float | None:
-    """Return how long to wait before a retry that would be decided now; None when none would be."""
-    if call.last is None:
+    """Return how long to wait before a retry that would be decided now; None when there is nothing to wait for."""
+    if call.last is None or call.last.error == MENDED:
         return None
     decision = decide(call.terms, call.proxy.books.fold, call.open, call.proxy.books.moment())
     if not isinstance(decision, Take) or decision.role != "retry":
@@ -193,11 +203,12 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     upstream = config.upstream[held.upstream]
     inject_usage = call.inject_usage and upstream.stream_usage == "inject"
     order = Order(
-        endpoint=call.proxy.in_force.endpoints.get(held.upstream),
+        endpoint=call.endpoints.get(held.upstream),
         path=UPSTREAM_PATH,
         body=openai_chat.upstream_body(request, model=held.upstream_model, inject_usage=inject_usage),
         stream=request.stream,
         include_usage=request.include_usage,
+        injected=inject_usage and not request.include_usage,
         errors=upstream.errors,
         head=head,
         deadline=call.deadline,

@@ -3,7 +3,6 @@
 The one narrow seam to the HTTP server: nothing else of a call knows aiohttp's server. It decides no status and no text.
 """
 
-import asyncio
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -23,11 +22,6 @@ class Downstream:
         self._stream: web.StreamResponse | None = None
         self.response: web.StreamResponse = web.Response(status=500)
         """What the server's handler returns in the end."""
-
-    @property
-    def transport(self) -> asyncio.BaseTransport | None:
-        """The client's connection; it is closing once the client has left."""
-        return self._request.transport
 
     @property
     def left(self) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 SWEEP_S = 0.25
 
@@ -21,16 +21,24 @@ class Interrupted(Exception):  # noqa: N818 - no error: the end of a wait
         super().__init__(why)
 
 
+class Leaving(Protocol):
+    """A client, who may leave."""
+
+    @property
+    def left(self) -> bool:
+        """Whether it has gone."""
+        ...
+
+
 class Wait:
     """One attempt's wait, as an async context: inside, an interruption ends it by raising Interrupted at its end."""
 
-    def __init__(
-        self, watch: "Watch", client: asyncio.BaseTransport | None, *, deadline: float, drain_s: float = 0.0
-    ) -> None:
+    def __init__(self, watch: "Watch", client: Leaving, *, deadline: float, drain_s: float = 0.0) -> None:
         """`deadline` is of the loop's clock; `drain_s` is how long to go on once the client has left."""
+        self.client: Leaving | None = client
+        """None once it was seen to have left."""
         self._watch = watch
         self._drain_s = drain_s
-        self._client = client
         self._deadline = deadline
         self._until = deadline
         self._over = self._late = "deadline"
@@ -44,7 +52,7 @@ class Wait:
 
     def client_left(self) -> None:
         """End the wait because the client left, at once or after the time to drain."""
-        self._client = None
+        self.client = None
         if self._drain_s:
             self._deadline = min(self._deadline, self._watch.time() + self._drain_s)
             self._over = "client_left"
@@ -59,7 +67,7 @@ class Wait:
 
     def look(self, now: float) -> None:
         """End the wait if something asks for it."""
-        if self._client is not None and self._client.is_closing():
+        if self.client is not None and self.client.left:
             self.client_left()
         elif now >= self._until:
             self.interrupt(self._late)
