@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from uuid_utils import uuid7
 
 from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
@@ -203,12 +204,14 @@ class _Server:
                 f"`{visible(host)}` is no Host of this proxy: add it to `[server] hosts` if it should be",
             )
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() not in self.hosts:
+        if origin is not None and _netloc(origin) not in self.hosts:
             raise RequestError(403, "foreign_origin", "requests from web pages of another origin are refused")
 
     def _key(self, request: web.BaseRequest) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        name = self._keys.name_of(token.strip(), monotonic_s=monotonic()) if scheme.lower() == "bearer" else None
+        # Bytes that are no text come as lone surrogates, which nothing encodes; our tokens are ASCII.
+        known = scheme.lower() == "bearer" and token.isascii()
+        name = self._keys.name_of(token.strip(), monotonic_s=monotonic()) if known else None
         if name is None:
             what = "is not known or was revoked" if token else "is missing: send `Authorization: Bearer TOKEN`"
             raise RequestError(401, "invalid_api_key", f"The key {what}. `tf keys new NAME` issues one.")
@@ -284,11 +287,14 @@ async def _body(request: web.BaseRequest, at_most: int) -> bytes:
         raise too_large
     parts: list[bytes] = []
     size = 0
-    while part := await request.content.readany():
-        size += len(part)
-        if size > at_most:
-            raise too_large
-        parts.append(part)
+    try:
+        while part := await request.content.readany():
+            size += len(part)
+            if size > at_most:
+                raise too_large
+            parts.append(part)
+    except (web.RequestPayloadError, HttpProcessingError, OSError) as error:
+        raise RequestError(400, "bad_body", "the body did not come whole, or not as its headers say") from error
     return b"".join(parts)
 
 
@@ -324,6 +330,14 @@ def _hosts(host: str, port: int, further: tuple[str, ...]) -> frozenset[str]:
     names = {*_LOOPBACK, host}
     own = {f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names}
     return frozenset({*own, *(name.lower() for name in further)})
+
+
+def _netloc(origin: str) -> str:
+    """Return the host and port of an `Origin`; empty for ``null`` and for what is no URL."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _host(request: web.BaseRequest) -> str:
