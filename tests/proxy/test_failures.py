@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playbook import SHORT, Playbook, Reply, Setup, playing
-from upstreams import Answer, End, completion, plain, refusal
+from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, stream
 
 from tokens_forge.core.entries import Settled
 from tokens_forge.proxy import call as call_file
@@ -118,6 +118,40 @@ async def test_another_candidate_answers_at_once(tmp_path: Path, name: str) -> N
         assert [ROUTED, HELD, *lines, f"{FELL_BACK} {cause}", ANSWERED] == play.transcript()
         answered_by_official(reply, 2, cause)
         assert 1 == len(play.relay.got)
+
+
+EMPTIED = ("voided 1 rejected insufficient_quota 200 zero", EMPTY)
+
+REFUSED_STREAMS: dict[str, tuple[Answer, tuple[str, ...]]] = {
+    "refused": (refusal(401), ("voided 1 rejected unauthorized 401 zero", LOCKED_OUT)),
+    "errors: code, as an event": (stream(event({"error": {"code": "no_money_here"}})), EMPTIED),
+    "errors: code, as an object": (refusal(200, "no_money_here"), EMPTIED),
+    "error as an object": (refusal(200, "model_not_found"), ("voided 1 rejected model_not_found 200 zero",)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_STREAMS)
+async def test_another_candidate_streams_instead(tmp_path: Path, name: str) -> None:
+    """The same for a stream, whether the upstream says no by status, by event or by a JSON object (CASES 54)."""
+    answer, lines = REFUSED_STREAMS[name]
+    async with playing(tmp_path, Setup(relay=ERRORS)) as play:
+        play.relay.answers(answer)
+        reply = await play.ask(stream=True)
+        cause = lines[0].split()[3]
+        assert [ROUTED, HELD, *lines, f"{FELL_BACK} {cause}", ANSWERED] == play.transcript()
+        assert (200, b"".join((*HELLO, DONE))) == (reply.status, reply.body)
+        assert f"relay/relay-gpt-5>official/gpt-5; {cause}" == reply.headers["x-tf-fell-back"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_refusal_inside_a_success(tmp_path: Path, *, streamed: bool) -> None:
+    """A 200 whose error is the client's to mend is returned as one: 400, in JSON, the upstream's own words."""
+    error = b'{"error":{"message":"not this","code":"content_filter"}}'
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(b"data: %s\n\n" % error) if streamed else plain(error))
+        reply = await play.ask(stream=streamed)
+        assert (400, error, "application/json") == (reply.status, reply.body, reply.headers["content-type"])
+        assert [ROUTED, HELD, "voided 1 rejected bad_request 200 zero; final 400"] == play.transcript()
 
 
 async def test_a_date_to_wait_for(tmp_path: Path) -> None:
