@@ -178,7 +178,7 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     """Take in a reply from its head on. Raises Failed and Interrupted."""
     if answer.status not in _OK:
         wait.allow(idle_s, "reset")
-        body = await drain(answer)
+        body = _without_secret(taking.order, await drain(answer))
         return taking.ended(_refusal(taking.order, answer.status, body), body=body)
     if taking.order.stream:
         return await _stream(taking, answer, wait, idle_s)
@@ -189,6 +189,13 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
         return taking.ended(_unreadable(taking.order, answer.status, body), body=body)
     # Read on for the usage of a client that has left (`disconnect = "drain"`).
     return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
+
+
+def _without_secret(order: Order, body: bytes) -> bytes:
+    """Return an error's body without our credential: some upstreams repeat what they did not like."""
+    authorization = order.endpoint.authorization if order.endpoint else None
+    secret = (authorization or "").partition(" ")[2].encode()
+    return body.replace(secret, b"[credential]") if secret else body
 
 
 def _refusal(order: Order, status: int, body: bytes) -> str:

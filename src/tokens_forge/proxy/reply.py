@@ -5,6 +5,7 @@ takes. Errors that `tf` itself decides carry `x-should-retry: false` (CASES 38, 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import assert_never
 
 import msgspec
@@ -17,7 +18,7 @@ from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.routing import Refuse, models
 from tokens_forge.core.story import reason_text
 from tokens_forge.proxy.attempt import Attempted, named
-from tokens_forge.proxy.downstream import Downstream
+from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.wire import openai_chat
 from tokens_forge.wire.sse import comment
 
@@ -69,9 +70,10 @@ async def answer(
     if attempted.error == "" and not stream:
         client.reply(_OK, {**head, **_costs(closing)}, attempted.body, attempted.content_type)
     elif attempted.error == "":
-        if not client.begun:
-            await client.begin(head)
-        await client.end((comment(f"tf {_receipt(closing)}") if receipt else b"") + attempted.body)
+        with suppress(ClientLeft):
+            if not client.begun:  # a stream of nothing but its `[DONE]`
+                await client.begin(head)
+            await client.end((comment(f"tf {_receipt(closing)}") if receipt else b"") + attempted.body)
     elif client.begun:
         await client.end(_broken(closing))
     elif classify(attempted.error).next == "return":
