@@ -24,6 +24,9 @@ from tokens_forge.files.price_catalog import MOST_REMEMBERED, Catalog
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.upstream import Endpoint, endpoint
 
+_AT_START = ("server.host:", "server.port:", "ledger.sync:")
+"""What only a start puts in force."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
@@ -71,7 +74,7 @@ class InForce:
         self._record(books, at, said)
 
     def reload(self, books: Books, at: str) -> tuple[str, ...]:
-        """Read the config again and put it in force at `at`; return what changed.
+        """Read the config again and put it in force at `at`; return what changed, and what of it waits for a start.
 
         Raises ConfigError and LedgerStuck, and then nothing has changed.
         """
@@ -81,7 +84,8 @@ class InForce:
             self._loaded = loaded
             self._unpriced.clear()
             self.begin(books, at)
-        return changes(before, loaded.terms.config)
+        said = changes(before, loaded.terms.config)
+        return tuple(f"{change}, from the next start on" if change.startswith(_AT_START) else change for change in said)
 
     async def follow(self, books: Books, say: Callable[[str], None]) -> None:
         """Reload whenever the config file changes, until cancelled; `say` gets what changed or why nothing did.

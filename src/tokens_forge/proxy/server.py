@@ -76,7 +76,7 @@ async def running(
             server = _Server(proxy, Keys(paths.keys))
             where = host or config.host
             bound = await _listen(stack, server, where, config.port if port is None else port)
-            server.hosts = _hosts(where, bound, config.hosts)
+            server.own_hosts = _own_hosts(where, bound)
             url = f"http://{f'[{where}]' if ':' in where else where}:{bound}"
             await _listen_on_socket(stack, Control(proxy, url=url, config=str(paths.config)), paths)
             try:
@@ -113,8 +113,8 @@ class _Server:
         self._keys = keys
         self._calls: set[asyncio.Task[object]] = set()
         self._stopping = False
-        self.hosts: frozenset[str] = frozenset()
-        """Values of `Host` that are ours."""
+        self.own_hosts: frozenset[str] = frozenset()
+        """Values of `Host` by which we listen; `[server] hosts` adds others."""
 
     @property
     def has_keys(self) -> bool:
@@ -197,15 +197,19 @@ class _Server:
     def _check_origin(self, request: web.BaseRequest) -> None:
         """Refuse what a web page of somebody else could send here (DNS rebinding, cross-origin posts)."""
         host = request.headers.get("host", "").lower()
-        if host not in self.hosts:
+        if not self._is_ours(host):
             raise RequestError(
                 403,
                 "wrong_host",
                 f"`{visible(host)}` is no Host of this proxy: add it to `[server] hosts` if it should be",
             )
         origin = request.headers.get("origin")
-        if origin is not None and _netloc(origin) not in self.hosts:
+        if origin is not None and not self._is_ours(_netloc(origin)):
             raise RequestError(403, "foreign_origin", "requests from web pages of another origin are refused")
+
+    def _is_ours(self, host: str) -> bool:
+        further = self._proxy.in_force.terms.config.server.hosts
+        return host in self.own_hosts or any(host == name.lower() for name in further)
 
     def _key(self, request: web.BaseRequest) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -326,10 +330,8 @@ def _check_method(request: web.BaseRequest, method: str) -> None:
         raise RequestError(405, "wrong_method", f"{request.path} takes {method}")
 
 
-def _hosts(host: str, port: int, further: tuple[str, ...]) -> frozenset[str]:
-    names = {*_LOOPBACK, host}
-    own = {f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in names}
-    return frozenset({*own, *(name.lower() for name in further)})
+def _own_hosts(host: str, port: int) -> frozenset[str]:
+    return frozenset(f"[{name}]:{port}" if ":" in name else f"{name}:{port}" for name in {*_LOOPBACK, host})
 
 
 def _netloc(origin: str) -> str:
