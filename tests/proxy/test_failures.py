@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from playbook import SHORT, Playbook, Reply, Setup, playing
-from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, stream
+from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, stream, until
 
 from tokens_forge.core.entries import Settled
 from tokens_forge.proxy import call as call_file
+from tokens_forge.proxy import server as server_file
 from tokens_forge.proxy import watch as watch_file
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
@@ -280,6 +281,11 @@ def accepting_nobody() -> Generator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
 
 
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="a full queue of connections is Linux's way to make one wait"
+)
+
+
 async def not_sent(play: Playbook, word: str) -> None:
     """Ask, and hold the ledger to two attempts on the relay of which no byte was sent, and the fallback."""
     answered_by_official(await play.ask(), 3, word)
@@ -313,12 +319,42 @@ async def test_no_tls(tmp_path: Path) -> None:
         await not_sent(play, "tls")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a full queue of connections is Linux's way to make one wait")
+@linux
 async def test_connect_timeout(tmp_path: Path) -> None:
     """A connection that is not accepted in time."""
     with accepting_nobody() as url:
         async with playing(tmp_path, Setup(relay=SHORT, relay_url=url)) as play:
             await not_sent(play, "connect_timeout")
+
+
+@linux
+async def test_a_client_that_leaves_before_anything_was_sent(tmp_path: Path) -> None:
+    """Nothing was sent, so nothing was billed; it is not the upstream's fault, and nobody else is asked."""
+    with accepting_nobody() as url:
+        async with playing(tmp_path, Setup(relay_url=url)) as play:
+            asking = asyncio.create_task(play.ask())
+            await until(lambda: any(wait.client for wait in play.running.proxy.watch.waits))
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await play.idle()
+            assert [ROUTED, HELD, "voided 1 not_sent left_before_contact zero; final 0"] == play.transcript()
+            assert ({}, {}) == (play.fold.health.cooldowns, play.fold.health.failures)
+
+
+@linux
+async def test_a_stop_before_anything_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a proxy that stops; the client is told."""
+    monkeypatch.setattr(server_file, "STOP_S", 0.05)
+    with accepting_nobody() as url:
+        async with playing(tmp_path, Setup(relay_url=url)) as play:
+            asking = asyncio.create_task(play.ask())
+            await until(lambda: any(wait.client for wait in play.running.proxy.watch.waits))
+        assert (503, "stopping") == (await asking).error
+        assert [
+            ROUTED,
+            HELD,
+            "voided 1 not_sent stopped_before_contact zero; final 503",
+        ] == play.transcript()
 
 
 async def test_an_upstream_that_is_away_cools(tmp_path: Path) -> None:
