@@ -4,12 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from playbook import Playbook, Setup, playing
-from upstreams import DONE, End, chunk, stream
+from playbook import SECRETS, Playbook, Reply, Setup, playing
+from upstreams import DONE, PATIENCE_S, End, chunk, refusal, stream, until
 
 from tokens_forge.core.entries import Settled
 from tokens_forge.files.ledger_reader import read_lines
 from tokens_forge.proxy import server
+from tokens_forge.proxy.server import running
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +35,25 @@ def settled(play: Playbook) -> Settled:
 
 
 async def test_a_stream_in_flight_ends(tmp_path: Path) -> None:
-    """The proxy waits for it; its reply is whole."""
+    """The proxy waits for it and takes no other call meanwhile; its reply is whole."""
     go = asyncio.Event()
+
+    async def late(play: Playbook) -> Reply:
+        """Ask once the proxy is stopping, and then let the older call end."""
+        reply = await play.send("GET", "/health")
+        async with asyncio.timeout(PATIENCE_S):
+            while reply.status != 503:
+                reply = await play.send("POST", "/v1/chat/completions", b"{}")  # 400 as long as it is not stopping
+        go.set()
+        return reply
+
     async with playing(tmp_path) as play:
         play.relay.answers(stream(chunk("Hi "), go, chunk("there", finish="stop"), DONE))
         call = asyncio.create_task(asks(play))
         await play.relay.reached(1)
-        asyncio.get_running_loop().call_later(0.1, go.set)
+        other = asyncio.create_task(late(play))
     # Leaving the context stops the proxy.
+    assert (503, "stopping") == (await other).error
     assert (await call).endswith(DONE)
     assert ("ok", 200) == ((entry := settled(play)).outcome, entry.client_status)
 
@@ -68,3 +80,26 @@ async def test_a_call_without_a_reply_yet_is_settled(tmp_path: Path) -> None:
         await play.relay.reached(1)
     assert (503, "stopping") == (await call).error
     assert ("broken", "stopped", "estimated") == ((entry := settled(play)).outcome, entry.error, entry.certainty)
+
+
+async def test_a_call_that_waits_for_a_retry_is_refused(tmp_path: Path) -> None:
+    """A wait between attempts is no attempt: nothing is charged, and the client reads why."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(429, headers={"retry-after": "2"}))
+        call = asyncio.create_task(play.ask())
+        await until(lambda: any("voided" in line for line in play.transcript()))
+    assert (503, "stopping") == (await call).error
+    assert ["refused stopping; final 503"] == play.transcript()
+
+
+async def test_what_a_stop_settled_is_there_at_the_next_start(tmp_path: Path) -> None:
+    """CASES 42: nothing is lost at a stop, and the next start finds nothing to mend."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(chunk("Hi "), End.NEVER))
+        call = asyncio.create_task(asks(play))
+        await play.relay.reached(1)
+    await call
+    before = play.fold.encode()
+    async with running(play.paths, SECRETS, port=0) as again:
+        assert () == again.notes
+        assert before == again.proxy.books.fold.encode()
