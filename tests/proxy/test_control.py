@@ -4,7 +4,9 @@ import asyncio
 import stat
 from pathlib import Path
 
-from playbook import Playbook, playing
+import pytest
+from disks import Disk
+from playbook import Playbook, Setup, playing
 from upstreams import completion, plain, refusal
 
 from tokens_forge.core.adjustment import Order
@@ -18,10 +20,18 @@ def edit(play: Playbook, before: str, after: str) -> None:
 
 
 async def test_the_socket_is_the_users_alone(tmp_path: Path) -> None:
-    """DESIGN 4: 0600, and nothing but what it offers."""
+    """DESIGN 4: 0600, and nothing but what it offers; over TCP there is none of it."""
     async with playing(tmp_path) as play:
         assert 0o600 == stat.S_IMODE(play.paths.socket.stat().st_mode)
-        assert 404 == (await play.control("POST", "/state")).status
+        for method, path in (
+            ("POST", "/state"),
+            ("GET", "/adjust"),
+            ("GET", "/reload"),
+            ("POST", "/v1/chat/completions"),
+        ):
+            assert 404 == (await play.control(method, path)).status
+        for path in ("/state", "/adjust", "/reload"):
+            assert 404 == (await play.send("POST", path, b"{}")).status
     assert not play.paths.socket.exists()
 
 
@@ -45,14 +55,95 @@ async def test_the_state_is_what_is_enforced(tmp_path: Path) -> None:
         assert 200 == (await call).status
 
 
-async def test_what_can_not_be_adjusted(tmp_path: Path) -> None:
+async def test_a_cooldown_is_shown(tmp_path: Path) -> None:
+    """What is passed over, and until when, is what the next decision reads (CASES 37)."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(402))
+        await play.ask()
+        cooldown = play.fold.health.cooldowns["balance wallet"]
+        assert {"balance wallet": cooldown.until} == (await play.control("GET", "/state")).json["cooldowns"]
+
+
+REFUSED = {
+    "an unknown balance": (
+        Order(balance="walet", kind="topup", amount="1 CNY"),
+        "no balance named `walet`. Did you mean `wallet`?",
+    ),
+    "another unit (CASES 46)": (
+        Order(balance="wallet", kind="topup", amount="1 USD"),
+        "`wallet` is in CNY and never takes an amount in USD: write `1 CNY` if that is what moved; ",
+    ),
+    "no amount": (Order(balance="wallet", kind="set", amount="much"), "`much`"),
+    "nothing added": (
+        Order(balance="wallet", kind="topup", amount="0 CNY"),
+        "a top-up of 0 CNY adds nothing: use `tf balance adjust` to take away",
+    ),
+    "less than nothing added": (Order(balance="wallet", kind="topup", amount="-5 CNY"), "a top-up of -5 CNY"),
+    "finer than the ledger": (
+        Order(balance="wallet", kind="adjust", amount="0.0000000000001 CNY"),
+        "`0.0000000000001 CNY` has more than 12 decimal places",
+    ),
+    "a free balance": (
+        Order(balance="own", kind="topup", amount="1 CNY"),
+        "`own` is a free balance: only a prepaid one holds money to move",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_what_can_not_be_adjusted(tmp_path: Path, case: str) -> None:
     """A refusal says what to do instead, and enters nothing."""
+    order, why = REFUSED[case]
+    async with playing(tmp_path, Setup(more='[balance.own]\nkind = "free"')) as play:
+        before = play.running.proxy.books.ledger.seq
+        wrong = await play.control("POST", "/adjust", order)
+        assert (409, True) == (wrong.status, why in wrong.json["error"]), wrong.json
+        assert before == play.running.proxy.books.ledger.seq
+
+
+@pytest.mark.parametrize(
+    "body", [{"balance": "wallet"}, {"balance": "wallet", "kind": "gift", "amount": "1 CNY"}, [], 1]
+)
+async def test_what_is_no_order(tmp_path: Path, body: object) -> None:
+    """400 says what is missing or wrong, and nothing is entered."""
     async with playing(tmp_path) as play:
         before = play.running.proxy.books.ledger.seq
-        wrong = await play.control("POST", "/adjust", Order(balance="walet", kind="topup", amount="1 CNY"))
-        assert (409, "no balance named `walet`. Did you mean `wallet`?") == (wrong.status, wrong.json["error"])
-        assert 400 == (await play.control("POST", "/adjust", {"balance": "wallet"})).status
+        assert 400 == (await play.control("POST", "/adjust", body)).status
         assert before == play.running.proxy.books.ledger.seq
+
+
+async def test_a_reference_counts_once(tmp_path: Path) -> None:
+    """DESIGN 6: a repeated `--ref` is refused, so that an order sent twice adds its money once."""
+    order = Order(balance="wallet", kind="topup", amount="50 CNY", ref="INV-7", paid="7.10 USD")
+    async with playing(tmp_path) as play:
+        assert 200 == (await play.control("POST", "/adjust", order)).status
+        again = await play.control("POST", "/adjust", order)
+        assert 409 == again.status
+        assert "a reference counts once, so nothing was added again" in again.json["error"]
+        assert ["adjusted wallet 50 CNY topup"] == play.transcript()
+
+
+async def test_a_figure_of_the_provider_is_set(tmp_path: Path) -> None:
+    """CASES 57: the difference is entered and named; the same figure again enters nothing."""
+    order = Order(balance="wallet", kind="set", amount="98.5 CNY")
+    async with playing(tmp_path) as play:
+        done = (await play.control("POST", "/adjust", order)).json["entries"]
+        assert [("100", "98.5")] == [(entry["balance_before"], entry["balance_after"]) for entry in done]
+        assert (200, []) == ((same := await play.control("POST", "/adjust", order)).status, same.json["entries"])
+        assert ["adjusted wallet -1.5 CNY unexplained"] == play.transcript()
+
+
+async def test_an_adjustment_on_a_full_disk(tmp_path: Path) -> None:
+    """CASES 42: it counts at once and is written later; the command is told so, and does not enter it again."""
+    disk = Disk()
+    async with playing(tmp_path, Setup(disk=disk)) as play:
+        disk.full = True
+        queued = await play.control("POST", "/adjust", Order(balance="wallet", kind="topup", amount="5 CNY"))
+        assert 507 == queued.status
+        assert queued.json["error"].endswith("; it is queued, and is written once the disk takes it")
+        disk.full = False
+        await play.idle()
+        assert ["adjusted wallet 5 CNY topup"] == play.transcript()
 
 
 async def test_a_reload_changes_what_comes_next(tmp_path: Path) -> None:
