@@ -185,7 +185,7 @@ def _word(error: Exception) -> str:
     match error:
         case aiohttp.ClientSSLError():
             return "tls"
-        case aiohttp.ClientConnectorDNSError() | aiohttp.InvalidURL() | socket.gaierror():
+        case aiohttp.ClientConnectorDNSError() | aiohttp.InvalidURL() | socket.gaierror() | UnicodeError():
             return "dns"
         case aiohttp.ConnectionTimeoutError():
             return "connect_timeout"
