@@ -22,7 +22,7 @@ from tokens_forge.core.moments import later, stamp
 from tokens_forge.files import ledger_writer
 from tokens_forge.files.ledger_reader import find, verify
 from tokens_forge.files.ledger_writer import Stored, open_ledger, stand
-from tokens_forge.files.pages import encode_line, page_path, pages
+from tokens_forge.files.pages import encode_line, page_of, page_path, pages
 from tokens_forge.files.paths import Paths
 
 NEXT = "2026-11-25"
@@ -398,6 +398,20 @@ def test_a_checkpoint_is_used(tmp_path: Path) -> None:
     paths.checkpoint.write_text(f'{{"digest":"{digest}","checkpoint":{marked}}}')
 
     assert ("p_marked", 21) == ((fold := stand(paths).fold).cards, fold.book.balances["wallet"].posted)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_damage_before_the_checkpoint_stops_the_start(tmp_path: Path, number: int) -> None:
+    """Having a checkpoint or not changes nothing, also for a page that was edited: the line is named."""
+    paths = with_checkpoint(tmp_path)
+    page = page_path(paths.ledger, page_of(stamp(NOON)))
+    lines = page.read_bytes().split(b"\n")
+    lines[number - 1] = lines[number - 1].replace(b'"ts"', b'"tS"')
+    page.write_bytes(b"\n".join(lines))
+    for _ in range(2):
+        with pytest.raises(LedgerDamaged, match=f"{page.name}:{number}: "):
+            stand(paths)
+        paths.checkpoint.unlink(missing_ok=True)
 
 
 def test_a_changed_byte_in_a_checkpoint_is_not_believed(tmp_path: Path) -> None:

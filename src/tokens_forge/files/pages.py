@@ -65,8 +65,7 @@ def check_line(raw: bytes, *, seq: int, chain: str, where: str) -> Line:
 
     Raises LedgerDamaged naming `where` and what is wrong: bytes that are no line, a gap, an edit or a reordering.
     """
-    if line_chain(raw) != _chain(chain, raw[:-_TAIL]):
-        raise LedgerDamaged(f"{where}: its chain does not follow from the line before: it was edited, moved or cut")
+    check_chain(raw, chain, where)
     try:
         line = decode_line(raw)
     except msgspec.DecodeError as error:
@@ -74,6 +73,17 @@ def check_line(raw: bytes, *, seq: int, chain: str, where: str) -> Line:
     if line.seq != seq:
         raise LedgerDamaged(f"{where}: it is number {line.seq} where number {seq} belongs")
     return line
+
+
+def check_chain(raw: bytes, chain: str, where: str) -> str:
+    """Return the chain of the line in `raw` if it follows from `chain`; the entry itself is not looked at.
+
+    Raises LedgerDamaged naming `where`.
+    """
+    own = _chain(chain, raw[:-_TAIL])
+    if line_chain(raw) != own:
+        raise LedgerDamaged(f"{where}: its chain does not follow from the line before: it was edited, moved or cut")
+    return own
 
 
 def page_path(folder: Path, page: str) -> Path:
