@@ -112,6 +112,15 @@ async def test_ctrl_c_lets_a_stream_end(tmp_path: Path) -> None:
         assert not paths.socket.exists()
 
 
+async def test_a_stop_during_the_start_is_orderly(tmp_path: Path) -> None:
+    """From its first word on, and before it, a process that is stopped ends in order."""
+    async with serving(tmp_path) as (process, _url, _upstream):
+        process.send_signal(signal.SIGTERM)
+        code, _out, err = await ended(process)
+        assert 0 == code, err
+        assert verify(paths_in(tmp_path).ledger).seq > 0
+
+
 async def test_a_second_one_names_the_first(tmp_path: Path) -> None:
     """Exit 1, naming the process that has the ledger and the ways out; the first serves on."""
     async with serving(tmp_path) as (process, url, _), httpx.AsyncClient(trust_env=False) as http:

@@ -52,8 +52,9 @@ async def _serve(
     import gc
     import os
 
-    from tokens_forge.proxy.server import running, until_stopped
+    from tokens_forge.proxy.server import running, stop_asked
 
+    stop = stop_asked()
     async with running(paths, os.environ, host=host, port=port) as proxy:
         for note in proxy.notes:
             hint(f"note: {note}")
@@ -62,6 +63,6 @@ async def _serve(
         following = asyncio.create_task(proxy.proxy.in_force.follow(proxy.proxy.books, hint))
         # What was loaded stays: the collector need not look at it again for every thousandth object of a call.
         gc.freeze()
-        await until_stopped()
+        await stop.wait()
         following.cancel()
         hint("stopping: calls in flight end or are settled")
