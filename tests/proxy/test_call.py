@@ -18,7 +18,10 @@ PAID = "settled 1 ok 0.048 CNY computed; final 200"
 LISTED = Setup(relay='provider = "openai"', official='provider = "openai"')
 """Both upstreams have the list prices of OpenAI."""
 
-OURS = ("x-tf-route", "x-tf-class", "x-tf-balance", "x-tf-attempts", "x-tf-fell-back", "x-tf-charge", "x-tf-saving")
+OURS = (
+    *("x-tf-route", "x-tf-class", "x-tf-balance", "x-tf-attempts", "x-tf-fell-back"),
+    *("x-tf-charge", "x-tf-certainty", "x-tf-saving"),
+)
 
 
 def settled(play: Playbook) -> Settled:
@@ -98,6 +101,7 @@ async def test_headers(tmp_path: Path) -> None:
             "x-tf-balance": "wallet",
             "x-tf-attempts": "1",
             "x-tf-charge": "0.048 CNY",
+            "x-tf-certainty": "computed",
             "x-tf-upstream-request-id": "req_of_relay",
         } == reply.said("x-request-id", *OURS, "x-tf-upstream-request-id", "set-cookie", "x-should-retry")
 
@@ -116,6 +120,7 @@ async def test_the_headers_of_a_fallback(tmp_path: Path) -> None:
             "x-tf-attempts": "2",
             "x-tf-fell-back": "relay/relay-gpt-5>official/gpt-5; insufficient_quota",
             "x-tf-charge": "0.096 USD",
+            "x-tf-certainty": "computed",
             "x-tf-saving": f"{entry.saving} USD",
         } == reply.said(*OURS)
 

@@ -4,6 +4,7 @@ import asyncio
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 from disks import Disk
 from playbook import Playbook, Setup, playing
@@ -200,3 +201,13 @@ async def test_an_edited_file_is_noticed(tmp_path: Path) -> None:
                 await asyncio.sleep(0.2)
         following.cancel()
         assert "none" == play.running.proxy.in_force.terms.config.model["smart"].fallback
+
+
+async def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    """A request that is no UTF-8 is refused like any other that is no order."""
+    transport = httpx.AsyncHTTPTransport
+    async with playing(tmp_path) as play:
+        over = transport(uds=str(play.paths.socket))
+        async with httpx.AsyncClient(transport=over, base_url="http://tf") as client:
+            got = await client.post("/adjust", content=b'{"balance":"\xff","kind":"topup","amount":"1 CNY"}')
+        assert 400 == got.status_code

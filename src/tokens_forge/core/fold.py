@@ -84,7 +84,10 @@ class Fold(msgspec.Struct, kw_only=True):
 
 def decode(data: bytes | msgspec.Raw) -> Fold:
     """Return the fold that `Fold.encode` wrote. Raises msgspec.DecodeError for anything else."""
-    return msgspec.json.decode(data, type=Fold)
+    try:
+        return msgspec.json.decode(data, type=Fold)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def trail_of(entry: Settled | Voided) -> Trail:

@@ -33,13 +33,11 @@ from tokens_forge.proxy.reload import InForce
 from tokens_forge.proxy.upstream import Client, Endpoint
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
+from tokens_forge.wire.dialects import BY_UPSTREAM, Dialect
 
 RETRY_AFTER_S = 0.2
 JITTER_MS = 250
 """A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
-
-UPSTREAM_PATH = "/chat/completions"
-DIALECT = "openai_chat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +62,8 @@ class Asked:
     agent: str
     client_retry: int
     wants_receipt: bool
+    dialect: Dialect
+    """What the client speaks."""
     body: bytes
     request: openai_chat.ChatRequest
 
@@ -85,6 +85,8 @@ class Call:
     """By the loop's clock."""
     inject_usage: bool = True
     """Whether a stream is asked for its usage; a 400 that names it turns that off for the rest of the call."""
+    contacted: bool = False
+    """Whether the request of the hold under way may have gone out."""
     last: Attempted | None = None
 
 
@@ -94,6 +96,16 @@ async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
     The reply is set or sent on `client`. Exactly one closing entry follows the `routed`, whatever happens.
     """
     call = _route(proxy, asked, client)
+    try:
+        await _until_closed(call)
+    except BaseException:
+        _abandon(call)
+        raise
+
+
+async def _until_closed(call: Call) -> None:
+    """Attempt after attempt, until the call is closed and its client answered."""
+    proxy, asked, client = call.proxy, call.asked, call.client
     while True:
         held, seq = await _decide_and_hold(call)
         if isinstance(held, Refuse):
@@ -109,11 +121,26 @@ async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
         final = row.next in ("done", "return")
         status = reply.status_of(attempted, client) if final else 0
         closing, seq = _close(call, held, attempted, client_status=status)
+        call.contacted = False
         if final:
             await _written(proxy.books, seq)
             await reply.answer(client, closing, attempted, head, receipt=asked.wants_receipt)
             return
         call.inject_usage = call.inject_usage and attempted.error != MENDED
+
+
+def _abandon(call: Call) -> None:
+    """Close what a bug of ours, or a process that is stopped hard, leaves open.
+
+    A hold whose request went out and that could not be settled stays for the next start, which charges it as lost.
+    """
+    books = call.proxy.books
+    if call.contacted or call.asked.id not in books.fold.calls:
+        return
+    for held in tuple(call.open.holds.values()):
+        _close(call, held, _ended("stopped_before_contact"), client_status=0)
+    if call.asked.id in books.fold.calls:
+        _append_refusal(call, reply.ended("stopped"), books.moment())
 
 
 def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
@@ -133,7 +160,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         thread=_digest(proxy.digest_key, request.opening),
         turn=request.turn,
         digest=_digest(proxy.digest_key, asked.body),
-        dialect_in=DIALECT,
+        dialect_in=asked.dialect.name,
         model_asked=visible(request.model)[:200],
         stream=request.stream,
         tier_asked=visible(request.tier_asked)[:40],
@@ -201,11 +228,12 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     """Make the attempt; whatever ends it, its hold ends too."""
     config, request = call.terms.config, call.asked.request
     upstream = config.upstream[held.upstream]
+    dialect = BY_UPSTREAM[upstream.dialect]
     inject_usage = call.inject_usage and upstream.stream_usage == "inject"
     order = Order(
         endpoint=call.endpoints.get(held.upstream),
-        path=UPSTREAM_PATH,
-        body=openai_chat.upstream_body(request, model=held.upstream_model, inject_usage=inject_usage),
+        path=dialect.path,
+        body=dialect.upstream_body(request, model=held.upstream_model, inject_usage=inject_usage),
         stream=request.stream,
         include_usage=request.include_usage,
         injected=inject_usage and not request.include_usage,
@@ -214,6 +242,7 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         deadline=call.deadline,
         drain_s=read_duration_ms(config.settle.drain_limit) / 1000 if config.settle.disconnect == "drain" else 0.0,
     )
+    call.contacted = True
     try:
         return await attempt(order, call.proxy.client, call.proxy.watch, call.client)
     except BaseException:

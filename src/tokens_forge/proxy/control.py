@@ -70,7 +70,7 @@ class Control:
         books = self._proxy.books
         try:
             order = msgspec.json.decode(body, type=Order)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _json(400, {"error": str(error)})
         entries = adjusted(order, self._proxy.in_force.terms.config, books.fold)
         if isinstance(entries, Unadjusted):

@@ -179,7 +179,7 @@ class InForce:
         """Return the config that the ledger names, if its file is still there and of this version."""
         try:
             return msgspec.json.decode((self._paths.configs / f"{digest}.json").read_bytes(), type=Config)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def _record(self, books: Books, at: str, said: tuple[str, ...]) -> None:

@@ -167,7 +167,11 @@ def _costs(closing: Settled | Voided) -> Mapping[str, str]:
     if not isinstance(closing, Settled):
         return {}
     saving = {"x-tf-saving": f"{closing.saving} {closing.list_unit}"} if closing.saving else {}
-    return {"x-tf-charge": f"{closing.charge} {closing.unit}", **saving}
+    return {
+        "x-tf-charge": f"{closing.charge} {closing.unit}",
+        "x-tf-certainty": closing.certainty,
+        **saving,
+    }
 
 
 def _receipt(closing: Settled | Voided) -> str:

@@ -6,6 +6,7 @@ body's kind and size. An accepted call gets its id here and goes to `proxy/call.
 
 import asyncio
 import errno
+import logging
 import os
 import re
 import secrets
@@ -43,6 +44,8 @@ STOP_S = 8.0
 
 SETTLE_S = 2.0
 """How long that settling may take."""
+
+_LOG = logging.getLogger(__name__)
 
 _TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REQUEST_HEADERS = frozenset({"x-tf-task", "x-tf-receipt"})
@@ -96,13 +99,16 @@ class Running:
     """What the start mended or missed, for the user."""
 
 
-async def until_stopped() -> None:
-    """Return when the process is asked to stop (SIGINT, SIGTERM)."""
+def stop_asked() -> asyncio.Event:
+    """Return what is set when the process is asked to stop (SIGINT, SIGTERM), from now on.
+
+    Taken before a start: a process that is stopped while it starts ends in order too.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for asked in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(asked, stop.set)
-    await stop.wait()
+    return stop
 
 
 class _Server:
@@ -133,6 +139,12 @@ class _Server:
         except ForgeError as error:
             # A damaged keys.toml, say: nobody gets in until it is mended, and the user reads why.
             reply.error(client, 500, "unusable", str(error), {})
+        except Exception:
+            # A bug of ours. The user finds its traceback on stderr; an SDK must not send the call again for it.
+            _LOG.exception("a request ended in a bug")
+            if client.begun:
+                raise
+            reply.error(client, 500, "bug", "tf failed; its terminal shows the traceback.", {})
         return client.response
 
     async def finish(self) -> None:
@@ -184,6 +196,7 @@ class _Server:
                 agent=visible(request.headers.get("user-agent", ""))[:120],
                 client_retry=_client_retry(request),
                 wants_receipt=request.headers.get("x-tf-receipt") == "stream",
+                dialect=dialect,
                 body=body,
                 request=dialect.read_request(body, output_bound=config.settle.output_bound),
             )

@@ -251,7 +251,7 @@ class Monitor(App[None]):
         digest = self._feed.fold.config
         if digest != self._config_digest and self._configs is not None:
             self._config_digest, self._config = digest, None
-            with suppress(OSError, msgspec.DecodeError):
+            with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
                 data = (self._configs / f"{digest}.json").read_bytes()
                 self._config = msgspec.json.decode(data, type=Config)
         return self._config
