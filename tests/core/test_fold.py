@@ -194,3 +194,9 @@ def test_the_kinds_of_ends_are_settled_and_voided() -> None:
 
     assert isinstance(bench.end(bench.held(bench.route())), Settled)
     assert isinstance(bench.end(bench.held(bench.route()), "connect"), Voided)
+
+
+def test_bytes_that_are_no_text_are_no_fold() -> None:
+    """A flipped bit can make a name no UTF-8: that is the same error as for other bytes that are no fold."""
+    with pytest.raises(msgspec.DecodeError):
+        decode(b'{"config":"\xff"}')
