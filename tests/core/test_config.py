@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tokens_forge.core.config import Balance, Config, Finding, Sheet, Window, check, did_you_mean, fx_at, is_name
+from tokens_forge.core.config import Balance, Config, Finding, Sheet, Window, did_you_mean, fx_at, is_name
+from tokens_forge.core.config_check import check
 
 GOOD: dict[str, Any] = {
     "balance": {

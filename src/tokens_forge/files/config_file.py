@@ -35,10 +35,10 @@ from tokens_forge.core.config import (
     Route,
     Table,
     Upstream,
-    check,
     did_you_mean,
     is_name,
 )
+from tokens_forge.core.config_check import check
 from tokens_forge.core.errors import ConfigError, Problem
 from tokens_forge.core.plain import encode
 from tokens_forge.core.visible import visible

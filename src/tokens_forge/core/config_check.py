@@ -1,0 +1,206 @@
+"""What is wrong between and within the tables of a config.
+
+`check` finds what no single table shows (a route without its balance, a price that can't be known); each finding says
+what to write instead. The records are `core/config.py`'s; the file's lines are named by `files/config_file.py`.
+"""
+
+from collections.abc import Iterator
+
+from tokens_forge.core.config import (
+    CATALOGUE_UNIT,
+    CREDENTIAL_FORMS,
+    Balance,
+    Config,
+    Finding,
+    ListShare,
+    Route,
+    Sheet,
+    did_you_mean,
+    is_served,
+)
+from tokens_forge.core.errors import MoneyError
+from tokens_forge.core.moments import read_duration_ms
+from tokens_forge.core.money import is_unit, read_amount
+
+
+def check(config: Config) -> tuple[Finding, ...]:
+    """Return what is wrong between and within the tables, errors and warnings, in the file's order of tables."""
+    return tuple(
+        finding for part in (_server, _balances, _upstreams, _routes, _models, _settings) for finding in part(config)
+    )
+
+
+def _server(config: Config) -> Iterator[Finding]:
+    if not 0 <= config.server.port <= 65535:  # noqa: PLR2004 - the range of TCP ports
+        yield Finding(path=("server", "port"), what=f"{config.server.port} is no port: write 1 to 65535")
+    if config.server.max_body_mb < 1:
+        yield Finding(path=("server", "max_body_mb"), what="write at least 1")
+
+
+def _balances(config: Config) -> Iterator[Finding]:
+    for name, balance in config.balance.items():
+        path = ("balance", name)
+        if balance.kind != "free" and not is_unit(balance.unit):
+            yield Finding(
+                path=(*path, "unit"),
+                what=f"`{balance.unit}` is no unit: write a currency such as `USD`, "
+                "or for a pool `requests` or `tokens`",
+            )
+        if balance.kind == "free" and balance.unit:
+            yield Finding(path=(*path, "unit"), what="a free balance counts nothing: leave `unit` out")
+        if balance.kind == "pool":
+            yield from _pool(path, balance)
+        elif balance.windows:
+            yield Finding(path=(*path, "windows"), what='only a pool has windows: write `kind = "pool"`')
+        if balance.warn_below:
+            yield from _warning(path, balance)
+
+
+def _pool(path: tuple[str, ...], balance: Balance) -> Iterator[Finding]:
+    if balance.unit not in ("requests", "tokens"):
+        yield Finding(
+            path=(*path, "unit"), what=f"a pool is counted in `requests` or `tokens`, not in `{balance.unit}`"
+        )
+    if not balance.windows:
+        yield Finding(
+            path=(*path, "windows"),
+            what='a pool needs its windows: write `windows = [{ allow = 900, per = "5h" }]`',
+        )
+    for window in balance.windows:
+        yield from _duration((*path, "windows"), window.per)
+        if window.allow < 0:
+            yield Finding(path=(*path, "windows"), what=f"an allowance of {window.allow} is less than nothing")
+
+
+def _warning(path: tuple[str, ...], balance: Balance) -> Iterator[Finding]:
+    try:
+        amount = read_amount(balance.warn_below)
+    except MoneyError as error:
+        yield Finding(path=(*path, "warn_below"), what=str(error))
+    else:
+        if amount.unit != balance.unit:
+            yield Finding(
+                path=(*path, "warn_below"),
+                what=f"`{balance.warn_below}` is in {amount.unit} and the balance in {balance.unit}: write it in "
+                f"{balance.unit}",
+            )
+
+
+def _duration(path: tuple[str, ...], written: str) -> Iterator[Finding]:
+    try:
+        read_duration_ms(written)
+    except ValueError as error:
+        yield Finding(path=path, what=str(error))
+
+
+def _upstreams(config: Config) -> Iterator[Finding]:
+    for name, upstream in config.upstream.items():
+        path = ("upstream", name)
+        if not upstream.base_url.startswith(("https://", "http://")):
+            yield Finding(
+                path=(*path, "base_url"),
+                what=f"`{upstream.base_url}` is no base URL: write `https://HOST/v1` (what stands before "
+                "`/chat/completions`)",
+            )
+        if upstream.credential != "none" and not upstream.credential.startswith(("env:", "file:")):
+            # The value is not repeated: it may be the secret itself.
+            yield Finding(
+                path=(*path, "credential"),
+                what=f"write where the credential is, not the credential: {CREDENTIAL_FORMS}",
+            )
+        for field in ("connect", "first_byte", "whole", "idle"):
+            yield from _duration((*path, "timeouts", field), getattr(upstream.timeouts, field))
+        for error in upstream.errors:
+            if not error.status and not error.code:
+                yield Finding(path=(*path, "errors"), what="an error needs a `status` or a `code` to be known by")
+
+
+def _routes(config: Config) -> Iterator[Finding]:
+    for name, route in config.route.items():
+        path = ("route", name)
+        if "/" in name:
+            yield Finding(path=path, what="a route's name has no `/`: it parts route and model in `ROUTE/MODEL`")
+        if route.upstream not in config.upstream:
+            yield Finding(
+                path=(*path, "upstream"),
+                what=f"no upstream named `{route.upstream}`.{did_you_mean(route.upstream, config.upstream)}",
+            )
+        if not route.serves:
+            yield Finding(path=(*path, "serves"), what='it serves no model: write `serves = ["MODEL"]`')
+        if (balance := config.balance.get(route.balance)) is None:
+            yield Finding(
+                path=(*path, "balance"),
+                what=f"no balance named `{route.balance}`.{did_you_mean(route.balance, config.balance)}",
+            )
+        else:
+            yield from _price(path, route, balance)
+
+
+def _price(path: tuple[str, ...], route: Route, balance: Balance) -> Iterator[Finding]:
+    for model, sheets in route.prices.items():
+        for sheet in sheets:
+            yield from _sheet((*path, "prices", model), sheet, route, balance)
+    if balance.kind == "prepaid":
+        if route.price is None and not route.prices:
+            yield Finding(
+                path=path,
+                what='it has no price: write `price = "list"`, `price = { list = "0.35", fx = "7.10" }` or a sheet '
+                f"in `[route.{path[-1]}.prices]`",
+            )
+        if route.price is not None and balance.unit != CATALOGUE_UNIT:
+            yield from _conversion(path, route, balance.unit)
+    if isinstance(route.price, ListShare) and (
+        route.price.list < 0 or (route.price.fx is not None and route.price.fx <= 0)
+    ):
+        yield Finding(path=(*path, "price"), what="a share is 0 or more and an exchange rate more than 0")
+
+
+def _sheet(path: tuple[str, ...], sheet: Sheet, route: Route, balance: Balance) -> Iterator[Finding]:
+    if balance.kind == "prepaid" and sheet.unit != balance.unit:
+        yield Finding(
+            path=path,
+            what=f"the sheet is in {sheet.unit} and `{route.balance}` in {balance.unit}: write it in {balance.unit}",
+        )
+    rates = tuple(sheet.rates())
+    if not rates:
+        yield Finding(path=path, what="the sheet has no rate: write `input` and `output`")
+    for usage_class, rate in rates:
+        if rate < 0:
+            yield Finding(path=path, what=f"a rate of {rate} for {usage_class} is less than nothing")
+
+
+def _conversion(path: tuple[str, ...], route: Route, unit: str) -> Iterator[Finding]:
+    """Find a list price that would be taken for the balance's unit as if one were the other."""
+    if not isinstance(route.price, ListShare) or route.price.fx is None:
+        yield Finding(
+            path=(*path, "price"),
+            what=f"list prices are in {CATALOGUE_UNIT} and `{route.balance}` is in {unit}: write "
+            f'`price = {{ list = "1", fx = "7.10" }}` with the {unit} for one {CATALOGUE_UNIT}, or a sheet',
+        )
+
+
+def _models(config: Config) -> Iterator[Finding]:
+    for name, model in config.model.items():
+        path = ("model", name, "routes")
+        if not model.routes:
+            yield Finding(path=path, what='it has no candidate: write `routes = ["ROUTE/MODEL"]`')
+        for candidate in model.routes:
+            route, _, served = candidate.partition("/")
+            if route not in config.route:
+                yield Finding(path=path, what=f"no route named `{route}`.{did_you_mean(route, config.route)}")
+            elif not is_served(config.route[route], served or name):
+                near = did_you_mean(served or name, config.route[route].serves)
+                yield Finding(path=path, what=f"route `{route}` does not serve `{served or name}`.{near}")
+
+
+def _settings(config: Config) -> Iterator[Finding]:
+    if config.settle.output_bound < 1:
+        yield Finding(path=("settle", "output_bound"), what="write at least 1 token")
+    yield from _duration(("settle", "drain_limit"), config.settle.drain_limit)
+    yield from _duration(("policy", "deadline"), config.policy.deadline)
+    for field in ("attempts", "attempts_per_candidate"):
+        if getattr(config.policy, field) < 1:
+            yield Finding(path=("policy", field), what="write at least 1")
+    for unit, rates in config.report.fx.items():
+        if any(rate.rate <= 0 for rate in rates):
+            yield Finding(path=("report", "fx", unit), what="an exchange rate is more than 0")
