@@ -1,14 +1,59 @@
 """What reply headers say of waiting and of limits."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tokens_forge.core.entries import Limit
-from tokens_forge.wire.reply_headers import limits, retry_after_s
+from tokens_forge.core.moments import moment
+from tokens_forge.core.visible import visible
+from tokens_forge.wire.reply_headers import MOST_LIMITS, limits, retry_after_s
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SOON, LATER = "2026-11-24T15:00:00.000000Z", "2026-11-28T00:00:00.000000Z"
+SOON_S, LATER_S = "1795532400", "1795824000"
+
+SUBSCRIPTION = {
+    "anthropic-ratelimit-unified-status": "allowed",
+    "anthropic-ratelimit-unified-5h-status": "allowed",
+    "anthropic-ratelimit-unified-5h-reset": SOON_S,
+    "anthropic-ratelimit-unified-5h-utilization": "0.07",
+    "anthropic-ratelimit-unified-7d-status": "allowed",
+    "anthropic-ratelimit-unified-7d-reset": LATER_S,
+    "anthropic-ratelimit-unified-7d-utilization": "0.042598363636363636",
+    "anthropic-ratelimit-unified-7d_sonnet-status": "allowed",
+    "anthropic-ratelimit-unified-7d_sonnet-reset": LATER_S,
+    "anthropic-ratelimit-unified-7d_sonnet-utilization": "0.0",
+    "anthropic-ratelimit-unified-representative-claim": "five_hour",
+    "anthropic-ratelimit-unified-reset": SOON_S,
+    "anthropic-ratelimit-unified-fallback-percentage": "0.5",
+    "anthropic-ratelimit-unified-overage-disabled-reason": "org_level_disabled",
+    "anthropic-ratelimit-unified-overage-status": "rejected",
+}
+"""What a Max subscription answers (captured 2026-02-19, the moments moved here; the long share is of 2025-12-18)."""
+
+
+def unified(**fields: str) -> dict[str, str]:
+    """Return `anthropic-ratelimit-unified-…` headers; ``five`` and ``seven`` stand for ``5h`` and ``7d``."""
+    words = {"five": "5h", "seven": "7d"}
+    return {
+        "anthropic-ratelimit-unified-" + "-".join(words.get(word, word) for word in name.split("_")): value
+        for name, value in fields.items()
+    }
+
+
+def codex(**fields: str) -> dict[str, str]:
+    """Return `x-codex-…` headers."""
+    return {f"x-codex-{name.replace('_', '-')}": value for name, value in fields.items()}
+
+
+def window(name: str, remaining: str = "", reset: str = "", status: str = "") -> Limit:
+    """Return what is said of a window that a provider counts."""
+    return Limit(window=name, limit="100" if remaining else "", remaining=remaining, reset=reset, status=status)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +68,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         ({"retry-after": "Tue, 24 Nov 2026 11:00:00 GMT"}, Decimal(0)),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "9" * 30}, None),
+        ({"retry-after": "Tue, 24 Nov 99999999999 12:01:30 GMT"}, None),
         ({"retry-after": ""}, None),
         ({}, None),
     ],
@@ -40,9 +86,251 @@ def test_limits_are_kept_as_given() -> None:
         "x-ratelimit-reset-requests": "1s",
         "x-ratelimit-remaining-tokens": "9" * 99,
         "x-ratelimit-reset-input-tokens": "1s",
+        "x-ratelimit-limit-images": "\x1b[2J",
     }
-    assert limits(headers) == (
+    assert (
         Limit(window="requests", limit="60", remaining="0", reset="1s"),
         Limit(window="tokens", remaining="9" * 64),
-    )
-    assert limits({}) == ()
+        Limit(window="images", limit="\\x1b[2J"),
+    ) == limits(headers, NOW)
+    assert () == limits({}, NOW)
+
+
+def test_every_way_to_name_a_count() -> None:
+    """OpenAI's names in any case; a period in the name; no name means requests; Anthropic's, the priority tier's."""
+    headers = {
+        "X-RateLimit-Limit": "50",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": "1795564800000",
+        "x-ratelimit-remaining-tokens-minute": "100",
+        "anthropic-ratelimit-input-tokens-limit": "80000",
+        "anthropic-ratelimit-input-tokens-remaining": "79000",
+        "anthropic-ratelimit-input-tokens-reset": "2026-11-24T12:00:30Z",
+        "anthropic-priority-output-tokens-remaining": "5000",
+        "anthropic-organization-id": "36562039",
+        "x-ratelimit-5h-utilization": "0.5",
+    }
+    assert (
+        Limit(window="requests", limit="50", remaining="0", reset="1795564800000"),
+        Limit(window="tokens-minute", remaining="100"),
+        Limit(window="input-tokens", limit="80000", remaining="79000", reset="2026-11-24T12:00:30Z"),
+        Limit(window="priority-output-tokens", remaining="5000"),
+    ) == limits(headers, NOW)
+
+
+def test_a_subscription_counts_its_own_windows() -> None:
+    """CASES 58: percent left, exactly; a window of some models alone is no window of the account."""
+    assert (
+        window("provider/5h", "93", SOON, "allowed"),
+        window("provider/7d", "95.7401636363636364", LATER, "allowed"),
+        window("model/7d_sonnet", "100", LATER, "allowed"),
+        window("provider/overage", status="rejected"),
+    ) == limits(SUBSCRIPTION, NOW)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param(
+            unified(five_utilization="1.08", five_status="rejected", five_reset=SOON_S),
+            (window("provider/5h", "-8", SOON, "rejected"),),
+            id="overdrawn",
+        ),
+        pytest.param(
+            unified(five_utilization="5e-05", five_reset="2026-11-24T15:00:00Z"),
+            (window("provider/5h", "99.995", SOON),),
+            id="a tiny share and a written moment",
+        ),
+        pytest.param(
+            {
+                **unified(status="rejected", representative_claim="seven_day_overage_included", reset=LATER_S),
+                **unified(five_status="allowed", seven_status="allowed"),
+            },
+            (
+                window("provider/5h", status="allowed"),
+                window("provider/7d", status="allowed"),
+                window("model/7d_oi", reset=LATER, status="rejected"),
+            ),
+            id="rejected for one model, not for the account",
+        ),
+        pytest.param(
+            unified(status="allowed_warning", representative_claim="seven_day", reset=LATER_S, seven_utilization="0.8"),
+            (window("provider/7d", "20", LATER, "allowed_warning"),),
+            id="the status of the reply is that of the window it names",
+        ),
+        pytest.param(
+            unified(status="rejected", representative_claim="seven_day_poet", reset=LATER_S),
+            (window("model/seven_day_poet", reset=LATER, status="rejected"),),
+            id="a claim that is not known says nothing of the account",
+        ),
+        pytest.param(
+            unified(status="rejected", reset=SOON_S, overage_status="rejected"),
+            (window("provider/overage", status="rejected"), window("provider/unified", reset=SOON, status="rejected")),
+            id="the account as a whole",
+        ),
+        pytest.param(
+            unified(status="rejected", five_status="allowed"),
+            (window("provider/5h", status="allowed"),),
+            id="no word which window rejects",
+        ),
+        pytest.param(
+            unified(overage_disabled_reason="out_of_credits"),
+            (window("provider/overage", status="rejected"),),
+            id="the reason alone",
+        ),
+        pytest.param(
+            unified(overage_status="allowed", overage_in_use="true", overage_utilization="0.31", overage_reset=LATER_S),
+            (window("provider/overage", "69", LATER, "in_use"),),
+            id="overage paid for this reply",
+        ),
+        pytest.param(
+            unified(overage_status="allowed", overage_in_use="false"),
+            (window("provider/overage", status="allowed"),),
+            id="overage stands by",
+        ),
+        pytest.param(
+            unified(five_utilization="87.5", seven_utilization="nan", five_reset=SOON_S, slow_status="active"),
+            (),
+            id="a percentage is no share, and a lane no window",
+        ),
+    ],
+)
+def test_what_a_subscription_may_say(headers: Mapping[str, str], expected: tuple[Limit, ...]) -> None:
+    """Each window with what was said of it, and nothing that was not."""
+    assert expected == limits(headers, NOW)
+
+
+@pytest.mark.parametrize(
+    ("reset", "expected"),
+    [
+        (SOON_S, SOON),
+        ("0", "1970-01-01T00:00:00.000000Z"),
+        ("2026-11-24T16:00:00+01:00", SOON),
+        ("2026-11-24T15:00:00", ""),
+        ("0001-01-01T00:00:00+05:00", ""),
+        ("9999999999", ""),
+        ("soon", ""),
+        ("", ""),
+    ],
+)
+def test_a_reset_is_a_moment(reset: str, expected: str) -> None:
+    """Unix seconds or RFC 3339 with its offset, at most a year away; a past one is a fact too."""
+    (limit,) = limits(unified(five_status="rejected", five_reset=reset), NOW)
+    assert expected == limit.reset
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param(
+            {
+                **codex(primary_used_percent="12.5", primary_window_minutes="300", primary_reset_at=SOON_S),
+                **codex(secondary_used_percent="40", secondary_window_minutes="10080"),
+                **codex(secondary_reset_after_seconds="302400"),
+                **codex(credits_has_credits="True", credits_unlimited="false", credits_balance="12.50"),
+                **codex(plan_type="plus", active_limit="premium"),
+            },
+            (
+                window("provider/5h", "87.5", SOON),
+                window("provider/7d", "60", LATER),
+                window("provider/overage", status="allowed"),
+                Limit(window="credits", remaining="12.5"),
+            ),
+            id="a plan",
+        ),
+        pytest.param(
+            codex(primary_used_percent="100", primary_window_minutes="10080", primary_reset_at=LATER_S),
+            (window("provider/7d", "0", LATER),),
+            id="the week in the first slot",
+        ),
+        pytest.param(
+            codex(primary_used_percent="1", primary_window_minutes="299", primary_reset_after_seconds="10800.5"),
+            (window("provider/299m", "99", SOON),),
+            id="an odd length",
+        ),
+        pytest.param(
+            {
+                **codex(primary_used_percent="10", primary_window_minutes="10080"),
+                **codex(secondary_used_percent="90", secondary_window_minutes="10080"),
+            },
+            (window("provider/7d", "10"),),
+            id="what leaves less of two with one name",
+        ),
+        pytest.param(
+            {
+                **codex(primary_used_percent="90", primary_window_minutes="10080"),
+                **codex(secondary_used_percent="10", secondary_window_minutes="10080"),
+            },
+            (window("provider/7d", "10"),),
+            id="likewise",
+        ),
+        pytest.param(
+            codex(bengalfox_primary_used_percent="100", bengalfox_primary_window_minutes="300"),
+            (window("model/bengalfox-5h", "0"),),
+            id="a limit of one model",
+        ),
+        pytest.param(codex(primary_used_percent="7"), (window("provider/primary", "93"),), id="no length"),
+        pytest.param(
+            codex(primary_used_percent="0", primary_reset_after_seconds="0"),
+            (window("provider/primary", "100", "2026-11-24T12:00:00.000000Z"),),
+            id="begun anew",
+        ),
+        pytest.param(codex(primary_used_percent="0", primary_window_minutes="0"), (), id="no window"),
+        pytest.param(codex(primary_window_minutes="300"), (), id="no use"),
+        pytest.param(codex(primary_used_percent="201", primary_window_minutes="300"), (), id="no percentage"),
+        pytest.param(
+            codex(primary_used_percent="1", primary_reset_after_seconds="999999999"),
+            (window("provider/primary", "99"),),
+            id="too far away",
+        ),
+        pytest.param(codex(credits_unlimited="1"), (window("provider/overage", status="allowed"),), id="without end"),
+        pytest.param(
+            codex(credits_has_credits="false", credits_unlimited="false", credits_balance=""),
+            (window("provider/overage", status="rejected"),),
+            id="no credits",
+        ),
+    ],
+)
+def test_what_codex_says(headers: Mapping[str, str], expected: tuple[Limit, ...]) -> None:
+    """Windows are named by their length, not by their slot; credits are what pays beyond them."""
+    assert expected == limits(headers, NOW)
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """However many limits a reply names, an entry holds sixteen, those that decide first."""
+    headers = {f"x-ratelimit-limit-{n}": "1" for n in range(100)} | SUBSCRIPTION
+    kept = limits(headers, NOW)
+    assert MOST_LIMITS == len(kept)
+    assert limits(SUBSCRIPTION, NOW) == kept[:4]
+
+
+NAMES = st.sampled_from(
+    [
+        *SUBSCRIPTION,
+        *codex(primary_used_percent="", primary_window_minutes="", primary_reset_at=""),
+        *codex(secondary_used_percent="", secondary_reset_after_seconds="", b_primary_used_percent=""),
+        *codex(credits_has_credits="", credits_unlimited="", credits_balance=""),
+        "anthropic-ratelimit-unified-overage-in-use",
+        "anthropic-ratelimit-unified-overage-utilization",
+        "anthropic-ratelimit-tokens-limit",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-limit",
+        "retry-after",
+        "retry-after-ms",
+    ]
+)
+NUMBERS = st.one_of(st.integers().map(str), st.decimals().map(str), st.floats().map(str))
+MOMENTS = st.one_of(st.datetimes(timezones=st.timezones()).map(str), st.datetimes().map(datetime.isoformat))
+VALUES = st.one_of(st.text(), NUMBERS, MOMENTS, st.sampled_from(["true", "rejected", "five_hour", "overage", "5h"]))
+
+
+@given(headers=st.dictionaries(st.one_of(NAMES, st.text()), VALUES))
+def test_no_header_breaks_a_call(headers: dict[str, str]) -> None:
+    """Garbage says nothing. What is said of a provider's windows can be reckoned with, and anything can be printed."""
+    retry_after_s(headers, NOW)
+    for limit in limits(headers, NOW):
+        said = (limit.window, limit.limit, limit.remaining, limit.reset, limit.status)
+        assert said == tuple(visible(text) for text in said)
+        if limit.window.startswith("provider/"):
+            assert limit.remaining == "" or -100 <= Decimal(limit.remaining) <= 100
+            assert limit.reset == "" or moment(limit.reset).tzinfo is not None

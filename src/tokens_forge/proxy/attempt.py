@@ -138,10 +138,11 @@ class _Taking:
         self.first_byte_ms = self.ms()
         self.status = answer.status
         self.content_type = answer.headers.get("content-type", "")
-        self.limits = limits(answer.headers)
+        now = datetime.now(UTC)
+        self.limits = limits(answer.headers, now)
         self.upstream_request_id = visible(answer.headers.get("x-request-id", ""))[:120]
         if answer.status not in _OK:
-            self.wait_s = retry_after_s(answer.headers, datetime.now(UTC))
+            self.wait_s = retry_after_s(answer.headers, now)
 
     def ended(self, error: str, *, body: bytes = b"", said: openai_chat.Reply | None = None) -> Attempted:
         """Return the attempt as it ended, by the word that fits how far it had come."""
