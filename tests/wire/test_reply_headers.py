@@ -87,6 +87,7 @@ def test_limits_are_kept_as_given() -> None:
         "x-ratelimit-remaining-tokens": "9" * 99,
         "x-ratelimit-reset-input-tokens": "1s",
         "x-ratelimit-limit-images": "\x1b[2J",
+        "x-request-id": "req_1",
     }
     assert (
         Limit(window="requests", limit="60", remaining="0", reset="1s"),
