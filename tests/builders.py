@@ -9,7 +9,8 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core import adjustment, fold
-from tokens_forge.core.config import Balance, Config, ListShare, Model, Route, Upstream, Window
+from tokens_forge.core.config import Balance, Config, Model, Price, Route, Upstream, Window
+from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import (
     AnyEntry,
     Configured,
@@ -76,9 +77,9 @@ def listed(*candidates: str, fallback: str = "any", **changes: object) -> Config
     return config(model={"smart": model}, **changes)
 
 
-def share() -> ListShare:
+def share() -> Price:
     """Return the relay's price: the list price at 10 CNY for a USD."""
-    return ListShare(list=Decimal(1), fx=Decimal(10))
+    return Price(list=Decimal(1), fx=Decimal(10))
 
 
 def card(candidate: str, rates: Mapping[str, str], **changes: object) -> RateCard:
@@ -161,7 +162,7 @@ class Bench:
     def order(self, balance: str, kind: str, amount: str, **more: str) -> str:
         """Carry an order out; return why not, empty when it was."""
         order = msgspec.convert({"balance": balance, "kind": kind, "amount": amount, **more}, adjustment.Order)
-        entries = adjustment.adjusted(order, self.terms.config, self.fold)
+        entries = adjustment.adjusted(order, self.terms, self.fold, self.at)
         if isinstance(entries, adjustment.Unadjusted):
             return entries.why
         for entry in entries:
@@ -224,11 +225,13 @@ class Bench:
         began = next(line.ts for line in reversed(self.lines) if line.entry == held)
         known = dataclasses.replace(finished(ended) if isinstance(ended, str) else ended, started=began)
         if known.row.ends == "settled":
-            state = self.fold.book.state(held.balance, held.unit)
-            entry: Settled | Voided = settle(self.of_call[held.id], call, held, known, state, self.at)
+            entry: Settled | Voided = settle(self.of_call[held.id], call, held, known, self.fold, self.at)
         else:
             entry = void(held, known)
         self.append(entry)
+        terms = self.of_call[held.id]
+        for elsewhere in used_elsewhere(terms.config, self.fold.book, entry, self.at, terms.calendar):
+            self.append(elsewhere)
         if (cooling := cooled(self.fold.health, entry, self.at)) is not None:
             self.append(cooling)
         if isinstance(entry, Settled):

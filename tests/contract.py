@@ -11,9 +11,45 @@ from tokens_forge.core import entries
 
 BEGIN, END = "<!-- ledger fields -->", "<!-- end of ledger fields -->"
 
-KINDS = ("Opened", "Configured", "Routed", "Held", "Settled", "Voided", "Refused", "Adjusted", "Cooled", "Recovered")
-WITHIN = ("PassedOver", "Cause", "HoldBasis", "WindowHeld", "CardUsed", "ChargeLine", "Trail", "Limit", "Previous")
-LISTS = ("Role", "RouteClass", "Outcome", "Certainty", "Reason", "RefusedReason", "AdjustedReason", "UsageSource")
+KINDS = (
+    "Opened",
+    "Configured",
+    "Routed",
+    "Held",
+    "Settled",
+    "Voided",
+    "Refused",
+    "Adjusted",
+    "Cooled",
+    "Recovered",
+    "Tasked",
+    "Renamed",
+)
+WITHIN = (
+    "PassedOver",
+    "Cause",
+    "HoldBasis",
+    "WindowHeld",
+    "Counted",
+    "CardUsed",
+    "ChargeLine",
+    "Trail",
+    "Limit",
+    "Previous",
+)
+LISTS = (
+    "Role",
+    "RouteClass",
+    "Outcome",
+    "Certainty",
+    "Reason",
+    "RefusedReason",
+    "AdjustedReason",
+    "UsageSource",
+    "HoldKind",
+    "TaskAction",
+    "NamedScope",
+)
 
 _JSON = {"str": "text", "int": "number", "float": "number", "bool": "true/false", "Raw": "object"}
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from tokens_forge.core.entries import Adjusted, Line
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment
@@ -77,7 +79,7 @@ def now(stamped: str) -> datetime:
 
 def topup(amount: str = "1", **more: str) -> Adjusted:
     """Return the smallest entry that moves something."""
-    return Adjusted(balance="wallet", amount=amount, unit="USD", reason="topup", **more)
+    return msgspec.structs.replace(Adjusted(balance="wallet", amount=amount, unit="USD", reason="topup"), **more)
 
 
 def lines_of(paths: Paths) -> list[Line]:

@@ -19,7 +19,6 @@ from upstreams import Upstream, until
 
 from tokens_forge.core.adjustment import Order
 from tokens_forge.core.book import available
-from tokens_forge.core.config import Config
 from tokens_forge.core.entries import (
     Adjusted,
     AnyEntry,
@@ -31,15 +30,17 @@ from tokens_forge.core.entries import (
     PassedOver,
     Recovered,
     Refused,
+    Renamed,
     Routed,
     Settled,
+    Tasked,
     Voided,
 )
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment
-from tokens_forge.core.prices import Cards
 from tokens_forge.core.replay import NO_DECISION, replay
 from tokens_forge.core.settlement import Terms
+from tokens_forge.files.kept_terms import kept_terms
 from tokens_forge.files.keys_file import changing, new, new_token
 from tokens_forge.files.ledger_reader import read_lines, verify
 from tokens_forge.files.ledger_writer import System, stand
@@ -338,7 +339,7 @@ def tell(line: Line) -> str:  # noqa: PLR0911 - one return a kind
             return f"recovered {entry.scope} {entry.name}"
         case Adjusted():
             return f"adjusted {entry.balance} {entry.amount} {entry.unit} {entry.reason}"
-        case Opened() | Configured():
+        case Opened() | Configured() | Tasked() | Renamed():
             return entry.__struct_config__.tag if isinstance(entry.__struct_config__.tag, str) else ""
         case _:
             assert_never(entry)
@@ -388,14 +389,6 @@ def _audit_decisions(paths: Paths, lines: list[Line]) -> None:
             state = fold.book.balances[line.entry.balance]
             left = available(by.config.balance[line.entry.balance], state, line.ts)
             assert left is None or left >= 0, f"line {line.seq} holds more than there was"
-
-
-def kept_terms(paths: Paths, config: str, cards: str) -> Terms | None:
-    """Return the terms that are kept in the data folder under their digests."""
-    return Terms(
-        config=msgspec.json.decode((paths.configs / f"{config}.json").read_bytes(), type=Config),
-        cards=msgspec.json.decode((paths.cards / f"{cards}.json").read_bytes(), type=Cards),
-    )
 
 
 def _closed(entries: list[AnyEntry]) -> Iterator[str]:

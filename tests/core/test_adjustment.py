@@ -78,7 +78,7 @@ def test_a_figure_that_shows_more_money_ends_being_empty_too(figure: str, recove
     ("balance", "kind", "amount", "more", "why"),
     [
         ("walet", "topup", "1 CNY", {}, "no balance named `walet`. Did you mean `wallet`?"),
-        ("plan", "topup", "1 requests", {}, "`plan` is a pool balance: only a prepaid one holds money to move"),
+        ("plan", "topup", "1 requests", {}, "`plan` is a pool balance: only a prepaid or postpaid one takes money in"),
         ("wallet", "topup", "1 USD", {}, "`wallet` is in CNY and never takes an amount in USD: write `1 CNY`"),
         ("wallet", "topup", "1", {}, "`1` is no amount: write a number and a unit, such as `5.00 USD`"),
         ("wallet", "topup", "1 CNY", {"paid": "much"}, "`much` is no amount"),

@@ -247,7 +247,7 @@ class TestPool:
         assert {"first-use/5h": Decimal(3), "first-use/7d": Decimal(4)} == plan_left(bench)
         windows = bench.fold.book.state("plan", "requests").windows
         assert {"first-use/5h": Decimal(0), "first-use/7d": Decimal(1)} == {
-            name: window.used for name, window in windows.items()
+            name: spans[-1].used for name, spans in windows.items()
         }
 
     def test_a_voided_hold_leaves_its_window_open(self) -> None:

@@ -96,20 +96,20 @@ def test_a_good_config_has_no_findings() -> None:
             "balance.extra",
             {"kind": "prepaid", "unit": "$"},
             "balance.extra.unit",
-            "`$` is no unit: write a currency such as `USD`, or for a pool `requests` or `tokens`",
+            "`$` is no unit: write a currency such as `USD`, or for a pool `requests`, `tokens` or `percent`",
         ),
         ("balance.own.unit", "USD", "balance.own.unit", "a free balance counts nothing: leave `unit` out"),
         (
             "balance.credit.windows",
             [{"allow": 1, "per": "5h"}],
             "balance.credit.windows",
-            'only a pool has windows: write `kind = "pool"`',
+            'only a pool balance has `windows`: write `kind = "pool"`',
         ),
         (
             "balance.plan.unit",
             "USD",
             "balance.plan.unit",
-            "a pool is counted in `requests` or `tokens`, not in `USD`",
+            "a pool is counted in `requests`, `tokens` or `percent`, not in `USD`",
         ),
         (
             "balance.plan.windows",

@@ -173,8 +173,7 @@ def test_a_start_closes_what_it_finds() -> None:
     call = bench.route()
     held = bench.held(call)
     found = decode(bench.fold.encode())
-    posted = found.book.state("wallet", "CNY").posted
-    entry = lost(found.calls[call], found.calls[call].holds[1], final=True, posted=posted)
+    entry = lost(found.calls[call], found.calls[call].holds[1], final=True, fold=found, terms=bench.terms, at=bench.at)
     found.apply(Line(seq=99, ts=bench.at, entry=entry))
 
     assert ("lost", held.hold, "estimated", "1", "0.938") == (

@@ -298,7 +298,7 @@ class TestLost:
         """Estimated, to be corrected by hand; the hold ends."""
         made = bench(OFFICIAL)
         held = made.held(made.route())
-        entry = lost(made.open(held.id), held, final=True, posted=Decimal(100))
+        entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=made.terms, at=made.at)
         assert ("lost", "estimated", "0.0062", "100", "99.9938", "none") == (
             entry.outcome,
             entry.certainty,
@@ -308,12 +308,21 @@ class TestLost:
             entry.usage_source,
         )
 
-    def test_of_a_pool_only_the_count_is_stated(self) -> None:
-        """What is left of it only its config says."""
+    def test_without_its_terms_only_the_charge_is_stated(self) -> None:
+        """What is left of a pool only its config says; the charge counts in the windows of its hold that are open."""
         made = Bench(terms=agreed(listed(PLAN)))
         held = made.held(made.route())
-        entry = lost(made.open(held.id), held, final=True, posted=Decimal(0))
+        made.later(hours=6)
+        entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=None, at=made.at)
         assert ("1", "", "") == (entry.charge, entry.balance_before, entry.balance_after)
+        assert ["first-use/7d"] == [window.window for window in entry.windows]
+
+    def test_with_its_terms_a_pool_states_what_is_left(self) -> None:
+        """By the config that was in force."""
+        made = Bench(terms=agreed(listed(PLAN)))
+        held = made.held(made.route())
+        entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=made.terms, at=made.at)
+        assert ("1", "3", "2") == (entry.charge, entry.balance_before, entry.balance_after)
 
 
 def test_the_trail_tells_what_came_before() -> None:

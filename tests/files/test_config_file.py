@@ -51,7 +51,7 @@ def config_of(folder: Path, text: str) -> Config:
 def test_numbers_keep_every_digit(tmp_path: Path) -> None:
     """A number may be bare or in quotes and is exactly what was written."""
     price = config_of(tmp_path, GOOD).route["fast"].price
-    assert "ListShare(list=Decimal('0.350'), fx=Decimal('7.10'))" in repr(price)
+    assert "Price(list=Decimal('0.350'), fx=Decimal('7.10'), " in repr(price)
 
 
 def test_a_wrong_name_is_told_with_line_table_value_and_next_step(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ kind = "pool"
 unit = "requests"
 windows = [
   { allow = 900, per = "5h" },
-  { alow = 900, per = "5h", kind = "calendar" },
+  { alow = 900, per = "5h", kind = "calender" },
 ]
 [upstream.openai]
 dialect = "openai"
@@ -113,21 +113,21 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path: Path) -> 
         "config.toml:1 port: this stands above all tables: it belongs in `[server]`",
         'config.toml:3 [server] port: `"8787"` is not a whole number without quotes',
         "config.toml:4 [server] hostt: no such setting here. Did you mean `host`?",
-        'config.toml:6 [balance.prepaid] kind: `"prepayd"` is not `"free"`, `"pool"` or `"prepaid"`.'
+        'config.toml:6 [balance.prepaid] kind: `"prepayd"` is not `"free"`, `"pool"`, `"postpaid"` or `"prepaid"`.'
         + MEANT.format("prepaid"),
         "config.toml:12 [balance.plan] windows.alow: no such setting here. Did you mean `allow`?",
-        'config.toml:12 [balance.plan] windows.kind: `"calendar"` is not `"first-use"`',
+        'config.toml:12 [balance.plan] windows.kind: `"calender"` is not `"calendar"`, `"first-use"` or `"rolling"`.'
+        + MEANT.format("calendar"),
         "config.toml:12 [balance.plan] windows: `allow` is missing: write a number such as `0.35`",
         "config.toml:17 [upstream.openai] credential: this is not a text in quotes",
         'config.toml:18 [upstream.openai] allow_http: `"yes"` is not `true` or `false`',
         'config.toml:20 [route.fast] class: `"dirct"` is not `"direct"`, `"local"`, `"ordinary"` or `"subscription"`.'
         + MEANT.format("direct"),
         'config.toml:23 [route.fast] serves: `"gpt-5"` is not a list in brackets: write it in brackets, `["gpt-5"]`',
-        'config.toml:24 [route.fast] price: `0.35` is not `"list"` or a table `{ list = … }`',
+        'config.toml:24 [route.fast] price: `0.35` is not `"free"`, `"list"` or `"reported"` or a table `{ list = … }`',
         "config.toml:29 [route.second] serves: `5` is not a list in brackets or a table `{ NAME = … }`",
         "config.toml:30 [route.second] price.lst: no such setting here. Did you mean `list`?",
         "config.toml:30 [route.second] price.fx: `NaN` is not a number such as `0.35`",
-        "config.toml:30 [route.second] price: `list` is missing: write a number such as `0.35`",
         "config.toml:32 [route.second] prices.gpt-5: `{ … }` is not a list in brackets",
         'config.toml:33 [route.second] prices."gpt-5.1".from: `"2026-13-01"` is not a day such as `2026-11-01`',
         'config.toml:33 [route.second] prices."gpt-5.1".per: `"mtoks"` is not `"ktok"`, `"mtok"` or `"token"`.'

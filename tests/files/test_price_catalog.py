@@ -11,7 +11,7 @@ from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 from genai_prices.types import ModelPrice
 
-from tokens_forge.core.config import Balance, Config, ListShare, Route, Sheet, Upstream
+from tokens_forge.core.config import Balance, Config, Price, Route, Sheet, Upstream
 from tokens_forge.core.money import rounded
 from tokens_forge.core.prices import Cards, RateCard, card_at, price
 from tokens_forge.core.usage import INPUT_CLASSES
@@ -211,12 +211,12 @@ def test_a_sheet_may_be_named_as_clients_ask() -> None:
 
 def test_a_share_of_the_list_price() -> None:
     """35 % of list at 7.10 CNY for a dollar; without an exchange rate one is one."""
-    shared = route(price=ListShare(list=Decimal("0.35"), fx=Decimal("7.10")))
+    shared = route(price=Price(list=Decimal("0.35"), fx=Decimal("7.10")))
     (charge,), (listed,) = route_cards(config(shared), "relay", "relay-gpt-5", CATALOG)
     assert (Decimal("0.35"), Decimal("7.10")) == (charge.list_share, charge.fx)
     assert (Decimal(1), Decimal(1)) == (listed.list_share, listed.fx)
     assert charge.rates == listed.rates
-    (plain,), _ = route_cards(config(route(price=ListShare(list=Decimal(2)))), "relay", "relay-gpt-5", CATALOG)
+    (plain,), _ = route_cards(config(route(price=Price(list=Decimal(2)))), "relay", "relay-gpt-5", CATALOG)
     assert (Decimal(2), Decimal(1)) == (plain.list_share, plain.fx)
 
 

@@ -86,7 +86,7 @@ REFUSED = {
     ),
     "a free balance": (
         Order(balance="own", kind="topup", amount="1 CNY"),
-        "`own` is a free balance: only a prepaid one holds money to move",
+        "`own` is a free balance: only a prepaid or postpaid one takes money in",
     ),
 }
 

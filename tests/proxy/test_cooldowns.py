@@ -302,7 +302,7 @@ async def test_a_pool_that_is_used_up_says_until_when(tmp_path: Path) -> None:
             await play.ask(model="kept")
         reply = await play.ask(model="kept")
         assert (402, "insufficient_balance") == reply.error
-        window = play.fold.book.balances["plan"].windows["first-use/5h"]
+        (window,) = play.fold.book.balances["plan"].windows["first-use/5h"]
         until = f"{window.end[:10]} {window.end[11:19]} UTC"
         assert f"plan/small by plan: used up until {until}: 0 requests left, 1 requests needed" in reply.message
 

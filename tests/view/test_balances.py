@@ -37,7 +37,7 @@ def book(folder: Path) -> Book:
         held_relay(first),
         routed(second),
         held_relay(second, **pool, windows=(window,)),
-        settled_relay(second, **pool, charge="1"),
+        settled_relay(second, **pool, charge="1", windows=(window,)),
     )
     return ledger.fold.book
 

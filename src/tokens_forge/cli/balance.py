@@ -196,15 +196,22 @@ def _moved_here(paths: Paths, order: "Order") -> "tuple[Adjusted | Recovered, ..
     from datetime import UTC, datetime
 
     from tokens_forge.core.adjustment import Unadjusted, adjusted
+    from tokens_forge.core.due import due
+    from tokens_forge.core.prices import Cards
+    from tokens_forge.core.settlement import Terms
     from tokens_forge.files.config_file import load
     from tokens_forge.files.ledger_writer import open_ledger
+    from tokens_forge.files.zones import calendar
 
     config = load(paths.config)
+    terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
     now = datetime.now(UTC)
     with open_ledger(paths, now) as ledger:
         for note in ledger.notes:
             hint(f"note: {note}")
-        entries = adjusted(order, config, ledger.fold)
+        for entry in due(config, ledger.fold.book, ledger.stamp(now)):
+            ledger.append(entry, ledger.stamp(now))
+        entries = adjusted(order, terms, ledger.fold, ledger.stamp(now))
         if isinstance(entries, Unadjusted):
             raise ForgeError(entries.why)
         for entry in entries:

@@ -1,38 +1,61 @@
-"""Balances moved by hand: a top-up, a provider's figure, a correction.
+"""Balances moved by hand: a top-up, a provider's figure, money paid back, a correction, an account that is closed.
 
 `adjusted` turns an order into the entries to append, or says why not; a running proxy and the command line without one
 use it alike. It decides nothing about calls.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Literal, assert_never
 
-from tokens_forge.core.book import BalanceState, unit_conflict
-from tokens_forge.core.config import Config, did_you_mean
-from tokens_forge.core.entries import Adjusted, AdjustedReason, Record, Recovered
+from msgspec.structs import replace
+
+from tokens_forge.core.book import (
+    COUNT_UNITS,
+    BalanceState,
+    is_money,
+    remaining,
+    unit_conflict,
+    unit_of,
+    windows_of_charge,
+)
+from tokens_forge.core.budgets import Payer, bindings, counted
+from tokens_forge.core.config import Balance, Config, did_you_mean
+from tokens_forge.core.entries import Adjusted, AdjustedReason, Counted, Record, Recovered
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import topped_up
-from tokens_forge.core.money import ZERO, add, read_amount, rounded, subtract, text
+from tokens_forge.core.money import ZERO, Amount, add, read_amount, rounded, subtract, text
+from tokens_forge.core.settlement import Terms
 
-AdjustReason = Literal["correction", "refund", "fee", "reconciled", "used_elsewhere", "unexplained"]
+AdjustReason = Literal["correction", "fee", "reconciled", "used_elsewhere", "unexplained"]
 """What `tf balance adjust` may give as its reason."""
+
+Kind = Literal["topup", "set", "refund", "adjust", "close"]
+"""``topup``: money came in; ``set``: what the provider shows; ``refund``: the provider paid money back, so it left the
+balance; ``adjust``: anything else, with its reason; ``close``: what is left goes to another balance, or is given up."""
 
 
 class Order(Record, frozen=True, kw_only=True):
     """What the user asks for, as it also goes over the control socket."""
 
     balance: str
-    kind: Literal["topup", "set", "adjust"]
-    amount: str
-    """``500 CNY``: added (`topup`, `adjust`; may be negative in the latter), or what the balance shall be (`set`)."""
+    kind: Kind
+    amount: str = ""
+    """``500 CNY``: added (`topup`, `adjust`; in the latter it may be negative), taken (`refund`), or what the balance
+    shall be (`set`). A `close` has none."""
     reason: AdjustedReason = "correction"
     """Of an `adjust`."""
+    to: str = ""
+    """Of a `close`: the balance that takes over what is left; empty gives it up."""
     paid: str = ""
     fee: str = ""
     ref: str = ""
     note: str = ""
+    expires: str = ""
+    """Of a `topup`: the last day on which it can be spent."""
+    batch: str = ""
     corrects: str = ""
     key: str = ""
     task: str = ""
@@ -47,21 +70,30 @@ class Unadjusted:
     why: str
 
 
-def adjusted(order: Order, config: Config, fold: Fold) -> tuple[Adjusted | Recovered, ...] | Unadjusted:
-    """Return what to append for `order`: the movement, and the recovery of a balance that a top-up ends being empty.
+def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted | Recovered, ...] | Unadjusted:
+    """Return what to append at `at` for `order`: the movement, and the recovery of a balance that was said to be empty.
 
-    An order that changes nothing (`set` to what is posted) gives no entry.
+    An order that changes nothing (`set` to what is there) gives no entry.
     """
-    against = _against(order, config, fold) or _against_amounts(order, config)
+    config = terms.config
+    against = _against(order, config, fold) or (
+        _against_close(order, config, fold) if order.kind == "close" else _against_amounts(order, config)
+    )
     if against:
         return Unadjusted(why=against)
-    unit = config.balance[order.balance].unit
+    if order.kind == "close":
+        return _closed(order, config, fold)
+    balance = config.balance[order.balance]
+    unit = unit_of(balance)
     state = fold.book.state(order.balance, unit)
-    amount = read_amount(order.amount).value
-    moved = subtract(amount, state.posted) if order.kind == "set" else amount
+    moved = _moved(order, balance, state, at)
     if moved == ZERO:
         return ()
-    entry = _entry(order, state, moved, unit)
+    entry = replace(
+        _entry(order, state, moved, unit),
+        windows=() if order.kind == "topup" else windows_of_charge(balance, state, at, terms.calendar),
+        counted=_counted(order, terms, fold, Amount(value=-moved, unit=unit), at),
+    )
     recovery = topped_up(fold.health, order.balance) if moved > ZERO else None
     return (entry,) if recovery is None else (entry, recovery)
 
@@ -71,20 +103,38 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
     balance = config.balance.get(order.balance)
     if balance is None:
         return f"no balance named `{order.balance}`.{did_you_mean(order.balance, config.balance)}"
-    if balance.kind != "prepaid":
-        return f"`{order.balance}` is a {balance.kind} balance: only a prepaid one holds money to move"
+    if not _may_move(order, balance):
+        return f"`{order.balance}` is {_kind(balance)}: {_IMMOVABLE[order.kind]}"
     if conflict := unit_conflict(order.balance, balance, fold.book):
         return conflict
-    refs = fold.book.state(order.balance, balance.unit).refs
+    refs = fold.book.state(order.balance, unit_of(balance)).refs
     if order.ref in refs:
         entered = f"`{order.ref}` was entered for `{order.balance}` at {refs[order.ref]}"
         return f"{entered}: a reference counts once, so nothing was added again"
     return ""
 
 
+_IMMOVABLE: dict[Kind, str] = {
+    "topup": "only a prepaid or postpaid one takes money in",
+    "set": "there is nothing of ours to set",
+    "refund": "only a prepaid or postpaid one holds money to pay back",
+    "adjust": "there is nothing of ours to move",
+    "close": "only one that holds or owes money is closed; take it out of the config",
+}
+
+
+def _may_move(order: Order, balance: Balance) -> bool:
+    counted_by_us = balance.kind == "pool" and balance.windows != "provider"
+    return is_money(balance) or (counted_by_us and order.kind in {"set", "adjust"})
+
+
+def _kind(balance: Balance) -> str:
+    return "counted by its provider" if balance.windows == "provider" else f"a {balance.kind} balance"
+
+
 def _against_amounts(order: Order, config: Config) -> str:
-    """Return what stands against an amount, empty for nothing."""
-    unit = config.balance[order.balance].unit
+    """Return what stands against an amount or a day, empty for nothing."""
+    balance = config.balance[order.balance]
     try:
         amount = read_amount(order.amount)
         for further in (order.paid, order.fee):
@@ -92,6 +142,14 @@ def _against_amounts(order: Order, config: Config) -> str:
                 read_amount(further)
     except MoneyError as error:
         return str(error)
+    if against := _against_amount(order, amount, unit_of(balance)):
+        return against
+    if order.expires and (order.kind != "topup" or balance.kind != "prepaid"):
+        return "only what is topped up on a prepaid balance expires"
+    return _against_day(order.expires)
+
+
+def _against_amount(order: Order, amount: Amount, unit: str) -> str:
     if amount.unit != unit:
         return (
             f"`{order.balance}` is in {unit} and never takes an amount in {amount.unit}: write "
@@ -101,7 +159,93 @@ def _against_amounts(order: Order, config: Config) -> str:
         return f"`{order.amount}` has more than 12 decimal places"
     if order.kind == "topup" and amount.value <= ZERO:
         return f"a top-up of {order.amount} adds nothing: use `tf balance adjust` to take away"
+    if order.kind == "refund" and amount.value <= ZERO:
+        return f"a refund of {order.amount} takes nothing: write how much was paid back to you"
     return ""
+
+
+def _against_day(written: str) -> str:
+    if not written:
+        return ""
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        day = None
+    return "" if day is not None and day.isoformat() == written else f"`{written}` is no day: write it as `2027-01-31`"
+
+
+def _against_close(order: Order, config: Config, fold: Fold) -> str:
+    """Return what stands against closing a balance, empty for nothing."""
+    unit = unit_of(config.balance[order.balance])
+    state = fold.book.state(order.balance, unit)
+    if state.holds:
+        return f"calls under way hold {text(state.held)} {unit} on `{order.balance}`: try again when they have ended"
+    if not order.to:
+        return ""
+    other = config.balance.get(order.to)
+    if other is None:
+        return f"no balance named `{order.to}`.{did_you_mean(order.to, config.balance)}"
+    if order.to == order.balance:
+        return "a balance is not closed into itself"
+    if not is_money(other) or unit_of(other) != unit:
+        return (
+            f"`{order.to}` is in {unit_of(other)} and `{order.balance}` in {unit}: amounts of different units never "
+            "add. Close it without --to, and top the other one up by what you were paid"
+        )
+    return unit_conflict(order.to, other, fold.book)
+
+
+def _closed(order: Order, config: Config, fold: Fold) -> tuple[Adjusted | Recovered, ...]:
+    unit = unit_of(config.balance[order.balance])
+    state = fold.book.state(order.balance, unit)
+    left = state.posted
+    if left == ZERO:
+        return ()
+    batch = order.batch or f"close {order.balance}"
+    note = order.note or (f"to {order.to}" if order.to else "given up")
+    out = replace(_entry(order, state, -left, unit), reason="closed", batch=batch, note=note)
+    if not order.to:
+        return (out,)
+    other = fold.book.state(order.to, unit)
+    into = Adjusted(
+        balance=order.to,
+        amount=text(left),
+        unit=unit,
+        reason="closed",
+        batch=batch,
+        note=order.note or f"from {order.balance}",
+        balance_before=text(other.posted),
+        balance_after=text(add(other.posted, left)),
+    )
+    recovery = topped_up(fold.health, order.to) if left > ZERO else None
+    return (out, into) if recovery is None else (out, into, recovery)
+
+
+def _moved(order: Order, balance: Balance, state: BalanceState, at: str) -> Decimal:
+    """Return what is added to the balance: of a `set`, the difference to what the provider shows.
+
+    That is the money of a prepaid balance, what is owed of a postpaid one in its period, what is left of a pool.
+    """
+    amount = read_amount(order.amount).value
+    if order.kind != "set":
+        return -amount if order.kind == "refund" else amount
+    if balance.kind == "prepaid":
+        return subtract(amount, state.posted)
+    rest = remaining(balance, state, at) or ZERO
+    shown = amount if balance.kind == "pool" else subtract(read_amount(balance.limit).value, amount)
+    return subtract(shown, rest)
+
+
+def _counted(order: Order, terms: Terms, fold: Fold, spent: Amount, at: str) -> tuple[Counted, ...]:
+    """Return what the correction of a call counts against the budgets that the call counted against."""
+    if not order.corrects or spent.unit in COUNT_UNITS:
+        return ()
+    payer = Payer(key=order.key, task=order.task, route=order.route, balance=order.balance)
+    found = (
+        counted(binding, spent, terms.config, budgets=fold.budgets, at=at, calendar=terms.calendar)
+        for binding in bindings(terms.config, fold.budgets, payer)
+    )
+    return tuple(one for one in found if one is not None)
 
 
 def _entry(order: Order, state: BalanceState, moved: Decimal, unit: str) -> Adjusted:
@@ -113,6 +257,8 @@ def _entry(order: Order, state: BalanceState, moved: Decimal, unit: str) -> Adju
         paid=order.paid,
         fee=order.fee,
         ref=order.ref,
+        expires=order.expires,
+        batch=order.batch,
         note=order.note,
         corrects=order.corrects,
         key=order.key,
@@ -129,9 +275,13 @@ def _reason(order: Order, state: BalanceState) -> AdjustedReason:
     match order.kind:
         case "topup":
             return "topup"
+        case "refund":
+            return "refund"
         case "adjust":
             return order.reason
         case "set":
-            return "unexplained" if state.posted or state.refs else "opening"
+            return "unexplained" if state.since else "opening"
+        case "close":
+            return "closed"
         case _:
             assert_never(order.kind)

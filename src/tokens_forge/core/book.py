@@ -1,35 +1,80 @@
-"""Balances, holds and pool windows: what money moved, what is reserved, what may still be held.
+"""Balances, lots, holds and windows: what money moved, what is reserved, what may still be held.
 
 `Book.apply` is the only thing that changes a balance, live and on replay alike. Entries carry all that it needs, so the
-book never reads a config; only `available` does, because an allowance is what the user wrote.
+book never reads a config; only `available` and its like do, because an allowance is what the user wrote.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import assert_never
 
 import msgspec
 
 from tokens_forge.core import config
-from tokens_forge.core.entries import Adjusted, AnyEntry, Held, Settled, Voided, WindowHeld, attempt_name
+from tokens_forge.core.entries import (
+    Adjusted,
+    AnyEntry,
+    Held,
+    Limit,
+    Renamed,
+    Settled,
+    Voided,
+    WindowHeld,
+    attempt_name,
+)
 from tokens_forge.core.errors import MoneyError
-from tokens_forge.core.moments import later, read_duration_ms
-from tokens_forge.core.money import ZERO, add, subtract
+from tokens_forge.core.moments import later, moment, read_duration_ms, stamp
+from tokens_forge.core.money import ZERO, add, divided, multiply, read_amount, subtract, total
+from tokens_forge.core.windows import Calendar, Span, count, current, frees, used, window_at
 
 FREE_UNIT = "free"
 """The unit of a balance that counts nothing, so that it is never added to money."""
 
+COUNT_UNITS = (FREE_UNIT, "requests", "tokens", "percent")
+"""Units that are no money."""
 
-class PoolWindow(msgspec.Struct, kw_only=True):
-    """A window of a pool that was opened; it keeps its start and end."""
+PROVIDER = "provider/"
+"""How the windows begin that a provider counts itself."""
 
-    start: str
-    end: str
-    used: Decimal = ZERO
+OVERAGE = f"{PROVIDER}overage"
+"""What a provider says of paying with money beyond a pool; no window."""
 
-    def current(self, at: str) -> bool:
-        """Say whether the moment `at` lies in it; its end does not."""
-        return self.start <= at < self.end
+FULL = Decimal(100)
+"""All of a window that is counted in percent."""
+
+_UNKNOWN_WINDOW_MS = 5 * 3_600_000
+"""How long a provider's window is taken to be when its name does not say."""
+
+BURN_DAYS = 7
+"""A balance's rate of burning is taken over so many days."""
+
+_NEVER = "9999-12-31"
+
+
+class Lot(msgspec.Struct, kw_only=True):
+    """Money that came in together and may end on a day."""
+
+    left: Decimal
+    expires: str = ""
+    """The last day (UTC) on which it can be spent; empty for no end."""
+    ref: str = ""
+
+    def ended(self, at: str) -> bool:
+        """Say whether it can't be spent any more at `at`."""
+        return self.expires != "" and at[:10] > self.expires
+
+
+class ProviderWindow(msgspec.Struct, kw_only=True):
+    """What a provider's headers last said of a window that it counts."""
+
+    used: Decimal
+    """Percent."""
+    reset: str
+    """The moment at which it begins anew; empty when not said."""
+    status: str
+    seen: str
+    """When it was said."""
 
 
 class BalanceState(msgspec.Struct, kw_only=True):
@@ -42,8 +87,18 @@ class BalanceState(msgspec.Struct, kw_only=True):
     """The sum of `holds`."""
     holds: dict[str, Decimal] = {}
     """Live holds by attempt (ID/N)."""
-    windows: dict[str, PoolWindow] = {}
-    """The latest window of each kind by KIND/PER."""
+    lots: list[Lot] = []
+    """What is left of the money that came in, earliest end first. What was spent beyond them is posted and no lot's."""
+    windows: dict[str, list[Span]] = {}
+    """The windows that are open, by KIND/PER; of a rolling one its steps."""
+    provider: dict[str, ProviderWindow] = {}
+    """What the provider's own headers last said, by window."""
+    burned: dict[str, Decimal] = {}
+    """Charges of the last days by UTC day."""
+    since: str = ""
+    """When its first entry was."""
+    paid_to: str = ""
+    """Of a pool: the last day of the last period whose fee was entered."""
     refs: dict[str, str] = {}
     """References of top-ups that were entered, with their moment."""
 
@@ -52,6 +107,8 @@ class Book(msgspec.Struct, kw_only=True):
     """All balances."""
 
     balances: dict[str, BalanceState] = {}
+    names: dict[str, str] = {}
+    """Earlier names of balances to their name now."""
 
     def apply(self, ts: str, entry: AnyEntry) -> None:
         """Move the balances as `entry`, appended at `ts`, says.
@@ -63,53 +120,143 @@ class Book(msgspec.Struct, kw_only=True):
             case Held():
                 self._hold(ts, entry)
             case Settled():
-                state = self._end_hold(entry)
-                state.posted = subtract(state.posted, charge := Decimal(entry.charge))
-                for window in state.windows.values():
-                    if window.current(ts):
-                        window.used = add(window.used, charge)
+                self._settle(ts, entry)
             case Voided():
-                self._end_hold(entry)
+                _said(self._end_hold(ts, entry), entry.limits, ts)
             case Adjusted():
-                state = self._state(entry.balance, entry.unit)
-                state.posted = add(state.posted, Decimal(entry.amount))
-                if entry.ref:
-                    state.refs[entry.ref] = ts
+                self._adjust(ts, entry)
+            case Renamed(scope="balance"):
+                self.names = follow_name(self.names, entry.was, entry.name)
+                if (state := self.balances.pop(entry.was, None)) is not None:
+                    self.balances[entry.name] = state
             case _:
                 pass
 
     def state(self, name: str, unit: str) -> BalanceState:
         """Return the state of a balance, an empty one when it has no entry yet. It must not be changed."""
-        return self.balances.get(name) or BalanceState(unit=unit)
+        return self.balances.get(self.name(name)) or BalanceState(unit=unit)
+
+    def name(self, name: str) -> str:
+        """Return what a balance is called now, by its name or an earlier one."""
+        return self.names.get(name, name)
 
     def _hold(self, ts: str, entry: Held) -> None:
-        state = self._state(entry.balance, entry.unit)
+        state = self._state(entry.balance, entry.unit, ts)
         name = attempt_name(entry.id, entry.n)
         assert name not in state.holds, f"{name} is held already"
         state.holds[name] = amount = Decimal(entry.hold)
         state.held = add(state.held, amount)
         for held in entry.windows:
-            window = state.windows.get(held.window)
-            if window is None or not window.current(ts):
-                state.windows[held.window] = PoolWindow(start=held.start, end=held.end)
+            if not held.window.startswith("rolling/"):  # a step in which nothing was used says nothing
+                count(state.windows.setdefault(held.window, []), held.start, held.end, ZERO, ts)
 
-    def _end_hold(self, entry: Settled | Voided) -> BalanceState:
-        state = self._state(entry.balance, entry.unit)
+    def _settle(self, ts: str, entry: Settled) -> None:
+        state = self._end_hold(ts, entry)
+        charge = Decimal(entry.charge)
+        state.posted = subtract(state.posted, charge)
+        _spend(state, charge, ts)
+        for window in entry.windows:
+            count(state.windows.setdefault(window.window, []), window.start, window.end, charge, ts)
+        _said(state, entry.limits, ts)
+        _burn(state, charge, ts)
+
+    def _adjust(self, ts: str, entry: Adjusted) -> None:
+        state = self._state(entry.balance, entry.unit, ts)
+        amount = Decimal(entry.amount)
+        before = state.posted
+        state.posted = add(before, amount)
+        if entry.reason == "fee" and not amount:
+            state.paid_to = max(state.paid_to, entry.expires)
+        elif entry.reason == "expiry":
+            _expire(state, entry)
+        elif amount < ZERO:
+            _spend(state, -amount, ts)
+        elif state.unit not in COUNT_UNITS:
+            _come_in(state, entry, amount, before)
+        for window in entry.windows:
+            count(state.windows.setdefault(window.window, []), window.start, window.end, -amount, ts)
+        if entry.ref:
+            state.refs[entry.ref] = ts
+
+    def _end_hold(self, ts: str, entry: Settled | Voided) -> BalanceState:
+        state = self._state(entry.balance, entry.unit, ts)
         name = attempt_name(entry.id, entry.n)
         assert name in state.holds, f"{name} has no hold to end"
         state.held = subtract(state.held, state.holds.pop(name))
         return state
 
-    def _state(self, name: str, unit: str) -> BalanceState:
-        state = self.balances.setdefault(name, BalanceState(unit=unit))
+    def _state(self, name: str, unit: str, ts: str) -> BalanceState:
+        state = self.balances.setdefault(self.name(name), BalanceState(unit=unit, since=ts))
         if state.unit != unit:
             raise MoneyError(f"balance `{name}` is in {state.unit} and never takes an amount in {unit}")
         return state
 
 
+def follow_name(names: dict[str, str], was: str, name: str) -> dict[str, str]:
+    """Return `names` (earlier to now) once `was` is called `name`: what led to `was` leads on."""
+    followed = {earlier: name if now == was else now for earlier, now in names.items() if earlier != name}
+    return {**followed, was: name}
+
+
+def _spend(state: BalanceState, amount: Decimal, ts: str) -> None:
+    """Take `amount` from the lots that can be spent at `ts`, earliest end first; what they have not stays a debt."""
+    for lot in state.lots:
+        if lot.ended(ts):
+            continue
+        taken = min(lot.left, amount)
+        lot.left = subtract(lot.left, taken)
+        amount = subtract(amount, taken)
+    state.lots[:] = [lot for lot in state.lots if lot.left]
+
+
+def _come_in(state: BalanceState, entry: Adjusted, amount: Decimal, before: Decimal) -> None:
+    """Make what came in a lot, once it has paid what was spent beyond the lots before."""
+    debt = subtract(total([lot.left for lot in state.lots]), before)
+    left = subtract(amount, min(debt, amount))
+    if not left:
+        return
+    whole = next((lot for lot in state.lots if lot.expires == entry.expires and not entry.expires), None)
+    if whole is not None:  # money without an end is one lot
+        whole.left = add(whole.left, left)
+        return
+    state.lots.append(Lot(left=left, expires=entry.expires, ref=entry.ref if entry.expires else ""))
+    state.lots.sort(key=lambda lot: lot.expires or _NEVER)
+
+
+def _expire(state: BalanceState, entry: Adjusted) -> None:
+    state.lots[:] = [lot for lot in state.lots if (lot.expires, lot.ref) != (entry.expires, entry.ref)]
+
+
+def _burn(state: BalanceState, charge: Decimal, ts: str) -> None:
+    day = ts[:10]
+    if day not in state.burned:
+        first = stamp(moment(ts) - timedelta(days=BURN_DAYS))[:10]
+        state.burned = {known: amount for known, amount in state.burned.items() if known >= first}
+    state.burned[day] = add(state.burned.get(day, ZERO), charge)
+
+
+def _said(state: BalanceState, limits: tuple[Limit, ...], ts: str) -> None:
+    """Take down what the provider's headers say of windows that it counts itself."""
+    if state.unit != "percent":
+        return
+    kept = {name: window for name, window in state.provider.items() if _believed_to(name, window) > ts}
+    state.provider = kept
+    for limit in limits:
+        if limit.window.startswith(PROVIDER) and limit.window != OVERAGE:
+            rest = Decimal(limit.remaining) if limit.remaining else FULL
+            state.provider[limit.window] = ProviderWindow(
+                used=subtract(FULL, rest), reset=limit.reset, status=limit.status, seen=ts
+            )
+
+
 def unit_of(balance: config.Balance) -> str:
     """Return the unit that a balance's entries are in."""
     return balance.unit or FREE_UNIT
+
+
+def is_money(balance: config.Balance) -> bool:
+    """Say whether a balance's charges are money, which a rate card prices."""
+    return balance.kind in {"prepaid", "postpaid"}
 
 
 def unit_conflict(name: str, balance: config.Balance, book: Book) -> str:
@@ -127,69 +274,118 @@ def unit_conflict(name: str, balance: config.Balance, book: Book) -> str:
 def available(balance: config.Balance, state: BalanceState, at: str) -> Decimal | None:
     """Return what may still be held on a balance at `at`, in its unit; None for a free one, which has no end.
 
-    Prepaid: posted less held. Pool: the smallest over its windows of allowance less used and held; a live hold counts
-    in every window. Never rounded; negative after overruns.
+    Prepaid: posted less held and less what has expired. Pool and postpaid: the smallest over its windows of allowance
+    less used and held; a live hold counts in every window. Never rounded; negative after overruns.
     """
     match balance.kind:
         case "free":
             return None
         case "prepaid":
-            return subtract(state.posted, state.held)
-        case "pool":
-            return subtract(min(left(balance, state, at).values()), state.held)
+            return subtract(subtract(state.posted, expired(state, at)), state.held)
+        case "pool" | "postpaid":
+            return subtract(min(left(balance, state, at).values(), default=FULL), state.held)
         case _:
             assert_never(balance.kind)
 
 
+def expired(state: BalanceState, at: str) -> Decimal:
+    """Return what is left of lots that have ended at `at` and whose `expiry` is not entered yet."""
+    return total([lot.left for lot in state.lots if lot.ended(at)])
+
+
+def allowances(balance: config.Balance) -> tuple[config.Window, ...]:
+    """Return the windows that we count: a pool's, or the one of a postpaid account's limit."""
+    if balance.kind == "postpaid":
+        limit = read_amount(balance.limit).value
+        return (config.Window(allow=limit, per=balance.per, kind="calendar", anchor=balance.anchor),)
+    return () if balance.windows == "provider" else balance.windows
+
+
 def left(balance: config.Balance, state: BalanceState, at: str) -> Mapping[str, Decimal]:
-    """Return for each window of a pool the allowance that is not used at `at`, live holds not taken off."""
-    return {window.name: subtract(window.allow, _used(state, window.name, at)) for window in balance.windows}
+    """Return for each window the allowance that is not used at `at`, live holds not taken off."""
+    if balance.windows == "provider":
+        return {name: _provider_left(name, window, at) for name, window in state.provider.items()}
+    return {
+        window.name: subtract(window.allow, used(state.windows.get(window.name, ()), at))
+        for window in allowances(balance)
+    }
 
 
 def resets(balance: config.Balance, state: BalanceState, at: str) -> str:
-    """Return when the window ends that leaves a pool the least; empty when none is open."""
+    """Return when the window that leaves the least gives some back; empty when nothing of it is used."""
     by_left = sorted(left(balance, state, at).items(), key=lambda item: item[1])
-    return next((window.end for name, _rest in by_left if (window := _open(state, name, at)) is not None), "")
+    for name, _rest in by_left:
+        if balance.windows == "provider":
+            end = _believed_to(name, state.provider[name])
+            if end > at:
+                return end
+        elif end := _window_end(state, name, at):
+            return end
+    return ""
 
 
-def windows_at(balance: config.Balance, state: BalanceState, at: str) -> tuple[WindowHeld, ...]:
+def windows_at(balance: config.Balance, state: BalanceState, at: str, calendar: Calendar) -> tuple[WindowHeld, ...]:
     """Return the windows in which a hold at `at` counts: those that are open, and those that it opens."""
-    held: list[WindowHeld] = []
-    for window in balance.windows:
-        known = _open(state, window.name, at)
-        if known is not None:
-            held.append(WindowHeld(window=window.name, start=known.start, end=known.end))
-        else:
-            end = later(at, read_duration_ms(window.per))
-            held.append(WindowHeld(window=window.name, start=at, end=end))
-    return tuple(held)
+    return tuple(window_at(window, state.windows.get(window.name, ()), at, calendar) for window in allowances(balance))
+
+
+def windows_of_charge(
+    balance: config.Balance, state: BalanceState, at: str, calendar: Calendar
+) -> tuple[WindowHeld, ...]:
+    """Return the windows in which a charge at `at` counts: a first-use window is opened by holds alone."""
+    return tuple(held for held in windows_at(balance, state, at, calendar) if _counts(state, held.window, at))
 
 
 def remaining(balance: config.Balance, state: BalanceState, at: str, *, charge: Decimal = ZERO) -> Decimal | None:
     """Return what a statement shows as the balance at `at` once `charge` is posted then; None for a free one.
 
-    That is posted money, or a pool's smallest rest over its windows. A charge counts in the windows that are open.
+    That is posted money, or the smallest rest over the windows. A charge counts in the windows that are open.
     """
     match balance.kind:
         case "free":
             return None
         case "prepaid":
             return subtract(state.posted, charge)
-        case "pool":
+        case "pool" | "postpaid":
             rests = left(balance, state, at).items()
-            return min(subtract(rest, charge) if _open(state, name, at) else rest for name, rest in rests)
+            return min(
+                (subtract(rest, charge) if _counts(state, name, at) else rest for name, rest in rests), default=FULL
+            )
         case _:
             assert_never(balance.kind)
 
 
-def _used(state: BalanceState, name: str, at: str) -> Decimal:
-    window = _open(state, name, at)
-    return window.used if window is not None else ZERO
+def _counts(state: BalanceState, window: str, at: str) -> bool:
+    """Say whether a charge at `at` counts in a window: one that opens at first use is opened by holds alone."""
+    return not window.startswith("first-use/") or current(state.windows.get(window, ()), at) is not None
 
 
-def _open(state: BalanceState, name: str, at: str) -> PoolWindow | None:
-    window = state.windows.get(name)
-    return window if window is not None and window.current(at) else None
+def _believed_to(name: str, window: ProviderWindow) -> str:
+    """Return until when the provider's last word on a window holds: its reset, else its length from then on.
+
+    A word without an end would close a pool for ever: no call could learn otherwise.
+    """
+    if window.reset:
+        return window.reset
+    try:
+        length_ms = read_duration_ms(name.removeprefix(PROVIDER))
+    except ValueError:
+        length_ms = _UNKNOWN_WINDOW_MS
+    return later(window.seen, length_ms)
+
+
+def _provider_left(name: str, window: ProviderWindow, at: str) -> Decimal:
+    """Return the percent that is left by the provider's last word; all of it once that is past."""
+    if _believed_to(name, window) <= at:
+        return FULL
+    return ZERO if window.status == "rejected" else subtract(FULL, window.used)
+
+
+def _window_end(state: BalanceState, name: str, at: str) -> str:
+    spans = state.windows.get(name, ())
+    if name.startswith("rolling/"):
+        return frees(spans, at)
+    return span.end if (span := current(spans, at)) else ""
 
 
 class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -203,11 +399,21 @@ class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     available: Decimal | None = None
     """Absent for a free balance, which has no end."""
     windows: dict[str, Decimal] = {}
-    """What is left of each window of a pool by KIND/PER, live holds not taken off."""
+    """What is left of each window by KIND/PER, live holds not taken off."""
     resets: str = ""
-    """When the window of a pool that leaves the least ends."""
+    """When the window that leaves the least gives some back."""
+    status: str = ""
+    """The provider's own word for a pool that it counts, where it is not ``allowed``."""
+    lots: tuple[Lot, ...] = ()
+    """What is left of money that came in, earliest end first; only where some has an end."""
+    burn: Decimal | None = None
+    """What was charged a day over the last seven days, in `unit`; absent when nothing was."""
+    empty: str = ""
+    """When nothing is available any more if it goes on so; absent when a window gives back before."""
     warn_below: str = ""
     """As configured."""
+    limit: str = ""
+    """Of a postpaid account, as configured."""
 
 
 def balances(conf: config.Config, book: Book, at: str) -> tuple[BalanceShown, ...]:
@@ -218,14 +424,54 @@ def balances(conf: config.Config, book: Book, at: str) -> tuple[BalanceShown, ..
 def _shown(name: str, balance: config.Balance, book: Book, at: str) -> BalanceShown:
     unit = unit_of(balance)
     state = book.state(name, unit)
+    may_hold = available(balance, state, at)
+    resets_at = resets(balance, state, at)
+    burn = burn_a_day(state, at)
+    empty = _empty_at(may_hold, burn, at)
     return BalanceShown(
         name=name,
         kind=balance.kind,
         unit=unit,
         posted=state.posted,
         held=state.held,
-        available=available(balance, state, at),
+        available=may_hold,
         windows=dict(left(balance, state, at)),
-        resets=resets(balance, state, at),
+        resets=resets_at,
+        status=_status(state),
+        lots=tuple(state.lots) if any(lot.expires for lot in state.lots) else (),
+        burn=burn,
+        empty="" if resets_at and resets_at <= empty else empty,
         warn_below=balance.warn_below,
+        limit=balance.limit,
     )
+
+
+def burn_a_day(state: BalanceState, at: str) -> Decimal | None:
+    """Return what was charged a day over the last seven days, or since the first entry where that is less.
+
+    Of the first day at least an hour is taken; None when nothing was charged. In the balance's unit, rounded once.
+    """
+    now = moment(at)
+    first = stamp(now - timedelta(days=BURN_DAYS - 1))[:10]
+    charged = total([amount for day, amount in state.burned.items() if day >= first])
+    if not charged:
+        return None
+    begun = max(moment(f"{first}T00:00:00.000000Z"), moment(state.since))
+    seconds = max(int((now - begun).total_seconds()), 3600)
+    return divided(multiply(charged, _DAY_S), Decimal(seconds))
+
+
+def _empty_at(may_hold: Decimal | None, burn: Decimal | None, at: str) -> str:
+    if may_hold is None or burn is None or may_hold <= ZERO or burn <= ZERO:
+        return ""
+    hours = int(multiply(divided(may_hold, burn), Decimal(24)))
+    return stamp(moment(at) + timedelta(hours=min(hours, _FAR_H)))
+
+
+_DAY_S = Decimal(86_400)
+_FAR_H = 24 * 365 * 10
+"""Beyond ten years nobody asks for the day."""
+
+
+def _status(state: BalanceState) -> str:
+    return next((window.status for window in state.provider.values() if window.status not in {"", "allowed"}), "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -19,6 +19,16 @@ from tokens_forge.core.entries import RouteClass
 
 Boundary = Literal["none", "balance", "class", "any"]
 """Where a fallback must stay: the intended candidate, its balance, its class, or anywhere that is listed."""
+
+Per = Literal["hour", "day", "week", "month"]
+"""A period of the calendar, in the report's timezone."""
+
+Counting = Literal["charge", "list"]
+"""What a budget counts: ``charge``, money as it is charged, so that pools and free calls count nothing; ``list``, every
+call at its provider's list price."""
+
+Holding = Literal["bound", "expected"]
+"""What a call reserves for its output: its maximum, or what such calls need nearly always."""
 
 CATALOGUE_UNIT = "USD"
 """What the price catalogue's list prices are in."""
@@ -50,25 +60,81 @@ class Window(Table, frozen=True, kw_only=True):
 
     allow: Decimal
     per: str
-    """A duration, such as ``5h`` or ``7d``."""
-    kind: Literal["first-use"] = "first-use"
-    """``first-use``: the window opens at the first hold and ends `per` later."""
+    """``hour``, ``day``, ``week`` or ``month`` of the calendar, or a duration, such as ``5h`` or ``7d``."""
+    kind: Literal["first-use", "calendar", "rolling"] | None = None
+    """``first-use``: it opens at the first hold and ends `per` later (the default of a duration). ``calendar``: from
+    one `anchor` to the next in the report's timezone (the default of a calendar's word). ``rolling``: the last `per`,
+    in 300 steps."""
+    anchor: str = ""
+    """Where a calendar window begins: ``MM`` of an hour (``:15``), ``09:00`` of a day, ``mon 09:00`` of a week, ``3``
+    or ``3 09:00`` of a month. By default its first moment, and the report's first day of the week."""
 
     @property
     def name(self) -> str:
         """KIND/PER, as the ledger names the window."""
-        return f"{self.kind}/{self.per}"
+        return f"{self.kind or default_kind(self.per)}/{self.per}"
+
+
+class Fee(Table, frozen=True, kw_only=True):
+    """What a pool costs, however much of it is used."""
+
+    amount: str
+    """``200.00 USD``."""
+    per: Literal["week", "month", "year"]
+    # `from` is the config's word and a keyword in Python.
+    valid_from: date = msgspec.field(name="from")
+    """The first day of the first period; the same day begins each further one."""
+    until: date | None = None
+    """The first day that is not paid for any more."""
+
+
+class Budget(Table, frozen=True, kw_only=True):
+    """So much spend in a calendar's period, over all balances."""
+
+    limit: str
+    """``5.00 USD``. Money in another unit counts through `[report] fx`."""
+    per: Per
+    count: Counting = "charge"
+    hold: Holding | None = None
+    """How much a call under way counts; `[settle] hold` where it is not given."""
+
+
+class Cap(Table, frozen=True, kw_only=True):
+    """So much spend in a task's lifetime."""
+
+    limit: str
+    soft: Decimal | None = None
+    """A share of the limit (0.8) from which on replies and `tf task` warn."""
+    at_cap: str = "refuse"
+    """``refuse``, or ``wait 10m``: a call waits so long for the cap to be raised."""
+    count: Counting = "charge"
 
 
 class Balance(Table, frozen=True, kw_only=True):
     """`[balance.NAME]`: what pays."""
 
-    kind: Literal["prepaid", "pool", "free"]
+    kind: Literal["prepaid", "postpaid", "pool", "free"]
     unit: str = ""
-    """A currency, a relay's own money, or for a pool ``requests`` or ``tokens``. A free balance has none."""
+    """A currency, a relay's own money; of a pool ``requests``, ``tokens`` or ``percent``. A free balance has none."""
+    was: tuple[str, ...] = ()
+    """Earlier names: their history is this balance's."""
     warn_below: str = ""
     """An amount; `tf balance` marks what is below it."""
-    windows: tuple[Window, ...] = ()
+    limit: str = ""
+    """Of a postpaid account: what may be owed in one period."""
+    per: Per = "month"
+    """Of a postpaid account: the period of its limit."""
+    anchor: str = ""
+    """Of a postpaid account: where its period begins, as a calendar window's."""
+    windows: tuple[Window, ...] | Literal["provider"] = ()
+    """Of a pool. ``provider``: its own headers say how much is used and when that resets."""
+    fee: Fee | None = None
+    """What a pool costs."""
+    overage: str = "none"
+    """Of a pool that its provider counts: the postpaid balance that pays beyond it; ``none`` refuses."""
+    hold: Holding | None = None
+    """How much a call reserves here; `[settle] hold` where it is not given."""
+    budget: Budget | tuple[Budget, ...] = ()
 
 
 class UpstreamError(Table, frozen=True, kw_only=True):
@@ -109,23 +175,22 @@ class Upstream(Table, frozen=True, kw_only=True):
     """Allow plain http with a credential beyond loopback."""
 
 
-class ListShare(Table, frozen=True, kw_only=True):
-    """A price as a share of the provider's list price, in the balance's unit."""
+class Price(Table, frozen=True, kw_only=True):
+    """A price for every model of a route: a share of the provider's list price, or so much a call or second."""
 
-    list: Decimal
+    list: Decimal | None = None
     """1 is the list price, 0.35 is 35 % of it."""
     fx: Decimal | None = None
     """Units of the balance for one USD of list price; left out where the balance is in USD."""
+    per: Literal["call", "second"] | None = None
+    """``call``: each attempt that is billed costs `amount`; ``second``: each second that one takes, rounded up."""
+    amount: str = ""
+    """``0.02 CNY``, in the balance's unit."""
 
 
-class Sheet(Table, frozen=True, kw_only=True):
-    """A route's own rates for one model from a day on."""
+class Rates(Table, frozen=True, kw_only=True):
+    """Rates by usage class (`core/usage.py`): of a token class for one `per`, of a count for one."""
 
-    # `from` is the config's word and a keyword in Python.
-    valid_from: date = msgspec.field(name="from")
-    unit: str
-    per: Literal["mtok", "ktok", "token"]
-    """What one rate of a token class buys; `requests` is for one."""
     input: Decimal | None = None
     output: Decimal | None = None
     cache_read: Decimal | None = None
@@ -136,12 +201,36 @@ class Sheet(Table, frozen=True, kw_only=True):
     audio_out: Decimal | None = None
     image_in: Decimal | None = None
     requests: Decimal | None = None
+    searches: Decimal | None = None
+    images: Decimal | None = None
+    seconds: Decimal | None = None
 
     def rates(self) -> Iterator[tuple[str, Decimal]]:
         """Yield the usage classes that have a rate, with it."""
-        for name in self.__struct_fields__:
+        for name in Rates.__struct_fields__:
             if isinstance(rate := getattr(self, name), Decimal):
                 yield name, rate
+
+
+class LongInput(Rates, frozen=True, kw_only=True):
+    """What costs otherwise for the whole of a request whose total input is more than `above` tokens."""
+
+    above: int
+
+
+class Sheet(Rates, frozen=True, kw_only=True):
+    """A route's own rates for one model from a day on."""
+
+    valid_from: date = msgspec.field(name="from")
+    unit: str
+    """A currency. In another one than the balance's, with `fx`."""
+    per: Literal["mtok", "ktok", "token"] = "mtok"
+    """What one rate of a token class buys."""
+    fx: Decimal | None = None
+    """Units of the balance for one of the sheet's; left out where they are the same."""
+    long_input: tuple[LongInput, ...] = ()
+    service: dict[str, Rates] = {}
+    """By tier of service (``flex``, ``priority``, ``batch``): what costs otherwise when the upstream served it."""
 
 
 class Route(Table, frozen=True, kw_only=True):
@@ -152,9 +241,14 @@ class Route(Table, frozen=True, kw_only=True):
     balance: str
     serves: tuple[str, ...] | dict[str, str]
     """Names or patterns with ``*``; or a table from the name asked to the upstream's name."""
-    price: Literal["list"] | ListShare | None = None
+    was: tuple[str, ...] = ()
+    """Earlier names: their history is this route's."""
+    price: Literal["list", "free", "reported"] | Price | None = None
+    """``list``: the provider's list price; ``free``: known to cost nothing; ``reported``: what the upstream says that
+    a call cost (OpenRouter's `usage.cost`)."""
     prices: dict[str, tuple[Sheet, ...]] = {}
     """Dated sheets by the upstream's model name; they go before `price`."""
+    budget: Budget | tuple[Budget, ...] = ()
 
 
 class Model(Table, frozen=True, kw_only=True):
@@ -170,14 +264,30 @@ class Key(Table, frozen=True, kw_only=True):
     """`[key.NAME]`: what a client's key may use."""
 
     classes: tuple[RouteClass, ...] = ("direct", "ordinary", "subscription", "local")
+    was: tuple[str, ...] = ()
+    """Earlier names: their history is this key's."""
+    budget: Budget | tuple[Budget, ...] = ()
+
+
+class Task(Table, frozen=True, kw_only=True):
+    """`[task.NAME]`: a named piece of work, and how much it may cost."""
+
+    cap: Cap | None = None
+    budget: Budget | tuple[Budget, ...] = ()
 
 
 class Settle(Table, frozen=True, kw_only=True):
     """`[settle]`: what is held and what is charged when nobody says."""
 
-    hold: Literal["bound"] = "bound"
+    hold: Holding = "bound"
+    """``bound``: the output's maximum; ``expected``: what nineteen of twenty calls of this candidate stayed below, as
+    far as twenty are known, and never more than the maximum."""
     output_bound: int = 4096
     """Output tokens held for when the client gives no maximum."""
+    inline_tokens: int = 1000
+    """Input tokens that an image, sound or file inside a request counts: its bytes say nothing about them."""
+    wait: str = "10s"
+    """How long a call waits that only the holds of other calls keep from being paid; ``none`` refuses it at once."""
     unpriced: Literal["refuse", "zero"] = "refuse"
     """What to do with a call whose price is not known."""
     disconnect: Literal["estimate", "drain"] = "estimate"
@@ -229,6 +339,7 @@ class Config(Table, frozen=True, kw_only=True):
     route: dict[str, Route] = {}
     model: dict[str, Model] = {}
     key: dict[str, Key] = {}
+    task: dict[str, Task] = {}
     settle: Settle = Settle()
     policy: Policy = Policy()
     ledger: LedgerSettings = LedgerSettings()
@@ -250,6 +361,7 @@ KEYED_TABLES: dict[str, type[Table]] = {
     "route": Route,
     "model": Model,
     "key": Key,
+    "task": Task,
 }
 """Tables with a name of the user's: `[balance.NAME]`."""
 
@@ -261,6 +373,16 @@ class Finding:
     path: tuple[str, ...]
     what: str
     warning: bool = False
+
+
+def default_kind(per: str) -> Literal["first-use", "calendar"]:
+    """Return the kind of a window that names none: a word of the calendar is one, a duration opens at first use."""
+    return "calendar" if per in get_args(Per) else "first-use"
+
+
+def budgets(owner: Balance | Route | Key | Task) -> tuple[Budget, ...]:
+    """Return the budgets of a table, none, one or several."""
+    return (owner.budget,) if isinstance(owner.budget, Budget) else owner.budget
 
 
 def did_you_mean(wrong: str, names: Iterable[str]) -> str:

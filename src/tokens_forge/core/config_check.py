@@ -6,28 +6,25 @@ what to write instead. The records are `core/config.py`'s; the file's lines are 
 
 from collections.abc import Iterator
 
+from tokens_forge.core.balance_check import balance_findings, duration
+from tokens_forge.core.budget_check import budget_findings
 from tokens_forge.core.config import (
     CATALOGUE_UNIT,
     CREDENTIAL_FORMS,
     Balance,
     Config,
     Finding,
-    ListShare,
+    Price,
     Route,
     Sheet,
     did_you_mean,
     is_served,
 )
-from tokens_forge.core.errors import MoneyError
-from tokens_forge.core.moments import read_duration_ms
-from tokens_forge.core.money import is_unit, read_amount
 
 
 def check(config: Config) -> tuple[Finding, ...]:
     """Return what is wrong between and within the tables, errors and warnings, in the file's order of tables."""
-    return tuple(
-        finding for part in (_server, _balances, _upstreams, _routes, _models, _settings) for finding in part(config)
-    )
+    return tuple(finding for part in _PARTS for finding in part(config))
 
 
 def _server(config: Config) -> Iterator[Finding]:
@@ -35,62 +32,6 @@ def _server(config: Config) -> Iterator[Finding]:
         yield Finding(path=("server", "port"), what=f"{config.server.port} is no port: write 1 to 65535")
     if config.server.max_body_mb < 1:
         yield Finding(path=("server", "max_body_mb"), what="write at least 1")
-
-
-def _balances(config: Config) -> Iterator[Finding]:
-    for name, balance in config.balance.items():
-        path = ("balance", name)
-        if balance.kind != "free" and not is_unit(balance.unit):
-            yield Finding(
-                path=(*path, "unit"),
-                what=f"`{balance.unit}` is no unit: write a currency such as `USD`, "
-                "or for a pool `requests` or `tokens`",
-            )
-        if balance.kind == "free" and balance.unit:
-            yield Finding(path=(*path, "unit"), what="a free balance counts nothing: leave `unit` out")
-        if balance.kind == "pool":
-            yield from _pool(path, balance)
-        elif balance.windows:
-            yield Finding(path=(*path, "windows"), what='only a pool has windows: write `kind = "pool"`')
-        if balance.warn_below:
-            yield from _warning(path, balance)
-
-
-def _pool(path: tuple[str, ...], balance: Balance) -> Iterator[Finding]:
-    if balance.unit not in ("requests", "tokens"):
-        yield Finding(
-            path=(*path, "unit"), what=f"a pool is counted in `requests` or `tokens`, not in `{balance.unit}`"
-        )
-    if not balance.windows:
-        yield Finding(
-            path=(*path, "windows"),
-            what='a pool needs its windows: write `windows = [{ allow = 900, per = "5h" }]`',
-        )
-    for window in balance.windows:
-        yield from _duration((*path, "windows"), window.per)
-        if window.allow < 0:
-            yield Finding(path=(*path, "windows"), what=f"an allowance of {window.allow} is less than nothing")
-
-
-def _warning(path: tuple[str, ...], balance: Balance) -> Iterator[Finding]:
-    try:
-        amount = read_amount(balance.warn_below)
-    except MoneyError as error:
-        yield Finding(path=(*path, "warn_below"), what=str(error))
-    else:
-        if amount.unit != balance.unit:
-            yield Finding(
-                path=(*path, "warn_below"),
-                what=f"`{balance.warn_below}` is in {amount.unit} and the balance in {balance.unit}: write it in "
-                f"{balance.unit}",
-            )
-
-
-def _duration(path: tuple[str, ...], written: str) -> Iterator[Finding]:
-    try:
-        read_duration_ms(written)
-    except ValueError as error:
-        yield Finding(path=path, what=str(error))
 
 
 def _upstreams(config: Config) -> Iterator[Finding]:
@@ -109,7 +50,7 @@ def _upstreams(config: Config) -> Iterator[Finding]:
                 what=f"write where the credential is, not the credential: {CREDENTIAL_FORMS}",
             )
         for field in ("connect", "first_byte", "whole", "idle"):
-            yield from _duration((*path, "timeouts", field), getattr(upstream.timeouts, field))
+            yield from duration((*path, "timeouts", field), getattr(upstream.timeouts, field))
         for error in upstream.errors:
             if not error.status and not error.code:
                 yield Finding(path=(*path, "errors"), what="an error needs a `status` or a `code` to be known by")
@@ -149,7 +90,7 @@ def _price(path: tuple[str, ...], route: Route, balance: Balance) -> Iterator[Fi
             )
         if route.price is not None and balance.unit != CATALOGUE_UNIT:
             yield from _conversion(path, route, balance.unit)
-    if isinstance(route.price, ListShare) and (
+    if isinstance(route.price, Price) and (
         route.price.list < 0 or (route.price.fx is not None and route.price.fx <= 0)
     ):
         yield Finding(path=(*path, "price"), what="a share is 0 or more and an exchange rate more than 0")
@@ -171,7 +112,7 @@ def _sheet(path: tuple[str, ...], sheet: Sheet, route: Route, balance: Balance) 
 
 def _conversion(path: tuple[str, ...], route: Route, unit: str) -> Iterator[Finding]:
     """Find a list price that would be taken for the balance's unit as if one were the other."""
-    if not isinstance(route.price, ListShare) or route.price.fx is None:
+    if not isinstance(route.price, Price) or route.price.fx is None:
         yield Finding(
             path=(*path, "price"),
             what=f"list prices are in {CATALOGUE_UNIT} and `{route.balance}` is in {unit}: write "
@@ -196,11 +137,19 @@ def _models(config: Config) -> Iterator[Finding]:
 def _settings(config: Config) -> Iterator[Finding]:
     if config.settle.output_bound < 1:
         yield Finding(path=("settle", "output_bound"), what="write at least 1 token")
-    yield from _duration(("settle", "drain_limit"), config.settle.drain_limit)
-    yield from _duration(("policy", "deadline"), config.policy.deadline)
+    if config.settle.inline_tokens < 0:
+        yield Finding(path=("settle", "inline_tokens"), what="write 0 or more tokens")
+    if config.settle.wait != "none":
+        yield from duration(("settle", "wait"), config.settle.wait)
+    yield from duration(("settle", "drain_limit"), config.settle.drain_limit)
+    yield from duration(("policy", "deadline"), config.policy.deadline)
     for field in ("attempts", "attempts_per_candidate"):
         if getattr(config.policy, field) < 1:
             yield Finding(path=("policy", field), what="write at least 1")
     for unit, rates in config.report.fx.items():
         if any(rate.rate <= 0 for rate in rates):
             yield Finding(path=("report", "fx", unit), what="an exchange rate is more than 0")
+
+
+_PARTS = (_server, balance_findings, _upstreams, _routes, _models, budget_findings, _settings)
+"""What is looked at, in the file's order of tables."""

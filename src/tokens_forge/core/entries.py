@@ -60,6 +60,7 @@ Reason = Literal[
 RefusedReason = Literal[
     "unknown_model",
     "not_allowed",
+    "task_stopped",
     "no_price",
     "nothing_can_pay",
     "all_cooling",
@@ -83,14 +84,22 @@ AdjustedReason = Literal[
     "set",
     "unexplained",
     "opening",
+    "closed",
 ]
 """Why a balance moved by hand or by a provider's word."""
 
 Scope = Literal["candidate", "upstream", "balance"]
 """What a cooldown passes over."""
 
-HoldKind = Literal["bound", "count", "free"]
-"""How a hold was reckoned: input estimate and output bound at the card; a count of requests or tokens; nothing."""
+NamedScope = Literal["balance", "route", "key"]
+"""What can get another name and keep its history."""
+
+HoldKind = Literal["bound", "expected", "count", "provider", "free"]
+"""How a hold was reckoned: input estimate and output bound at the card; the output that such calls nearly always stay
+below; a count of requests or tokens; nothing, as the provider counts; nothing, as nothing is owed."""
+
+TaskAction = Literal["started", "raised", "stopped"]
+"""What `tf task` did: a task may spend (again); its cap changed; it spends no more."""
 
 UsageSource = Literal["reported", "partial", "estimated", "none"]
 """Where the usage comes from: the upstream's last word; its word before the stream broke; our estimate; nowhere."""
@@ -119,6 +128,16 @@ class PassedOver(Record, frozen=True, kw_only=True):
     """When this reason ends, as far as known (a cooldown, a window's reset)."""
     error: str = ""
     """What caused a cooldown or the failure in this call."""
+    budget: str = ""
+    """The budget that stands against it: SCOPE.NAME/PERIOD."""
+    limit: str = ""
+    """Of that budget, or of a postpaid account or pool, in `unit`."""
+    spent: str = ""
+    """What counts against `limit` already, live holds not among it; of a prepaid balance nothing is said."""
+    held: str = ""
+    """What the holds of calls under way take of it, in `unit`."""
+    holds: tuple[str, ...] = ()
+    """The attempts (ID/N) whose holds alone are in the way: without them this call would fit."""
 
 
 class Cause(Record, frozen=True, kw_only=True):
@@ -146,13 +165,30 @@ class HoldBasis(Record, frozen=True, kw_only=True):
 
 
 class WindowHeld(Record, frozen=True, kw_only=True):
-    """A window of a pool in which a hold counts. Its start and end stay as they are once it is open."""
+    """A window of a pool or postpaid account in which an amount counts. Start and end stay once it is open."""
 
     window: str
     """KIND/PER, such as ``first-use/5h``."""
     start: str
-    """Its first moment."""
+    """Its first moment; of a rolling one, the first of the step in which the amount falls."""
     end: str
+    """The first moment in which it counts no more."""
+
+
+class Counted(Record, frozen=True, kw_only=True):
+    """What a hold, a charge or a correction counts against one budget."""
+
+    budget: str
+    """SCOPE.NAME/PERIOD, such as ``key.aider/day``; a task's cap is ``task.NAME/cap``."""
+    amount: str
+    """In `unit`."""
+    unit: str
+    """The budget's."""
+    fx: str = "1"
+    """Units of what was paid for one of the budget's: the rate by which `amount` was converted, frozen here."""
+    start: str = ""
+    """The first moment of the budget's period; absent for a task's cap, which has none."""
+    end: str = ""
     """The first moment after it."""
 
 
@@ -160,13 +196,17 @@ class Limit(Record, frozen=True, kw_only=True):
     """What an upstream's headers said of its own limits."""
 
     window: str
-    """The unit that is limited and its period as far as named, such as ``requests`` or ``tokens``."""
+    """What is limited: ``requests``, ``tokens-day`` and so on as named; ``provider/5h``: percent, counted by the
+    provider for the account; ``model/7d_opus``: percent, for some models; ``provider/overage``: paying with money
+    beyond a pool; ``credits``."""
     limit: str = ""
     """How many are allowed."""
     remaining: str = ""
     """How many are left."""
     reset: str = ""
-    """As the header gave it: seconds, a duration or a moment."""
+    """As the header gave it: seconds, a duration or a moment; of what is counted in percent, a stamp."""
+    status: str = ""
+    """The provider's own word for it, such as ``allowed_warning``; of an overage that pays, ``in_use``."""
 
 
 class CardUsed(Record, frozen=True, kw_only=True):
@@ -185,7 +225,8 @@ class CardUsed(Record, frozen=True, kw_only=True):
     valid_from: str = ""
     """The first day on which it holds; absent when it has none."""
     tier: str = "base"
-    """``base`` or ``input>N`` for a long-context tier."""
+    """``base``, ``input>N`` for a long-context tier; after the tier of service where one has its own rates:
+    ``flex``, ``flex input>N``."""
     list_share: str = "1"
     """The route's share of the list price."""
     fx: str = "1"
@@ -348,8 +389,12 @@ class Held(Entry, frozen=True, kw_only=True, tag="held"):
     """What led to it; absent for a first choice."""
     windows: tuple[WindowHeld, ...] = ()
     """The windows of a pool in which it counts."""
+    counted: tuple[Counted, ...] = ()
+    """What it takes of budgets."""
     jitter_ms: int = 0
     """How long a retry was put off at random, in ms."""
+    waited_ms: int = 0
+    """How long the call waited for the holds of others to end, in ms."""
 
 
 class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
@@ -443,6 +488,10 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     """List minus charge, in `list_unit`."""
     reported_cost: str = ""
     """What the upstream said that it cost, beside our figure."""
+    windows: tuple[WindowHeld, ...] = ()
+    """The windows in which the charge counts: those at the moment of this entry."""
+    counted: tuple[Counted, ...] = ()
+    """What the charge takes of budgets, in their periods at the moment of this entry."""
     balance_before: str = ""
     """What was posted before it; of a pool, the smallest rest over its windows."""
     balance_after: str = ""
@@ -536,6 +585,16 @@ class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
     """The fee in what was paid, with its unit."""
     ref: str = ""
     """An invoice or receipt; never used twice on one balance."""
+    expires: str = ""
+    """Of a top-up: the last day (UTC) on which it can be spent. Of a pool's fee: the last day of its period."""
+    effective: str = ""
+    """The moment or day that it belongs to, where that is not the entry's: a fee's first day, the end of a lot."""
+    batch: str = ""
+    """The name of what was entered together and can be taken back together."""
+    windows: tuple[WindowHeld, ...] = ()
+    """The windows of a pool in which it counts."""
+    counted: tuple[Counted, ...] = ()
+    """What it takes of budgets; negative where it gives back."""
     corrects: str = ""
     """The call whose charge this corrects."""
     note: str = ""
@@ -582,7 +641,35 @@ class Recovered(Entry, frozen=True, kw_only=True, tag="recovered"):
     """ID/N of the attempt, or ``topup``."""
 
 
-AnyEntry = Opened | Configured | Routed | Held | Settled | Voided | Refused | Adjusted | Cooled | Recovered
+class Tasked(Entry, frozen=True, kw_only=True, tag="tasked"):
+    """A task was started, raised or stopped by hand. A task of the config needs no such entry."""
+
+    task: str
+    """Its name."""
+    action: TaskAction
+    """What was done."""
+    cap: str = ""
+    """What it may cost from here on, with its unit; absent where nothing changes or nothing bounds it."""
+    soft: str = ""
+    """The share of the cap from which on to warn."""
+    at_cap: str = ""
+    """What a call does at the cap: ``refuse`` or ``wait 10m``."""
+
+
+class Renamed(Entry, frozen=True, kw_only=True, tag="renamed"):
+    """The config gave something another name: from here on its history is that of the new one."""
+
+    scope: NamedScope
+    """What kind of thing it is."""
+    name: str
+    """Its name from here on."""
+    was: str
+    """Its name before."""
+
+
+AnyEntry = (
+    Opened | Configured | Routed | Held | Settled | Voided | Refused | Adjusted | Cooled | Recovered | Tasked | Renamed
+)
 """One line's entry."""
 
 Closing = Settled | Voided | Refused

@@ -8,18 +8,21 @@ import msgspec
 
 from tokens_forge.core import plain
 from tokens_forge.core.book import Book
+from tokens_forge.core.budgets import Budgets
 from tokens_forge.core.entries import (
     Configured,
     Held,
     Line,
     Opened,
     Refused,
+    Renamed,
     Routed,
     Settled,
     Trail,
     Voided,
     candidate_name,
 )
+from tokens_forge.core.estimates import Estimates
 from tokens_forge.core.fallback import row_of
 from tokens_forge.core.health import Health
 
@@ -37,9 +40,11 @@ class OpenCall(msgspec.Struct, kw_only=True):
 
 
 class Fold(msgspec.Struct, kw_only=True):
-    """Books, health, open calls, and which config and cards are in force."""
+    """Books, budgets, estimates, health, open calls, and which config and cards are in force."""
 
     book: Book = msgspec.field(default_factory=Book)
+    budgets: Budgets = msgspec.field(default_factory=Budgets)
+    estimates: Estimates = msgspec.field(default_factory=Estimates)
     health: Health = msgspec.field(default_factory=Health)
     calls: dict[str, OpenCall] = {}
     config: str = ""
@@ -52,6 +57,11 @@ class Fold(msgspec.Struct, kw_only=True):
         """
         entry = line.entry
         self.book.apply(line.ts, entry)  # first, as it alone may refuse
+        self.budgets.apply(line.ts, entry)
+        if isinstance(entry, Settled):
+            self.estimates.apply(self.calls[entry.id].routed, entry)
+        elif isinstance(entry, Renamed) and entry.scope == "route":
+            self.estimates.renamed(entry.was, entry.name)
         match entry:
             case Opened() | Configured():
                 self.config = entry.config

@@ -15,6 +15,7 @@ from tokens_forge.core.entries import (
     Held,
     Reason,
     Recovered,
+    Renamed,
     Scope,
     Settled,
     Voided,
@@ -107,6 +108,9 @@ class Health(msgspec.Struct, kw_only=True):
                 key = _key(entry.scope, entry.name)
                 self.cooldowns.pop(key, None)
                 self.failures.pop(key, None)
+            case Renamed():
+                self.cooldowns = {_renamed(key, entry): known for key, known in self.cooldowns.items()}
+                self.failures = {_renamed(key, entry): number for key, number in self.failures.items()}
             case _:
                 pass
 
@@ -206,6 +210,16 @@ _SCOPES: tuple[Scope, ...] = ("balance", "upstream", "candidate")
 
 def _key(scope: Scope, name: str) -> str:
     return f"{scope} {name}"
+
+
+def _renamed(key: str, entry: Renamed) -> str:
+    """Return the key of a cooldown once what it cools has another name; a route's candidates follow their route."""
+    if entry.scope == "balance" and key == _key("balance", entry.was):
+        return _key("balance", entry.name)
+    before = _key("candidate", f"{entry.was}/")
+    if entry.scope == "route" and key.startswith(before):
+        return _key("candidate", f"{entry.name}/{key.removeprefix(before)}")
+    return key
 
 
 def _target(entry: Held | Settled | Voided) -> Target:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +19,9 @@ from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES
 
 PER = {"mtok": 6, "ktok": 3, "token": 0}
 """What one rate of a token class buys, as a power of ten of tokens. Rates of counts are for one."""
+
+STANDARD_TIERS = ("", "default", "standard", "auto")
+"""Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`, read 2026-11)."""
 
 _BASE_CLASS = {
     "cache_read": "input",
@@ -58,6 +62,8 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Units of the balance for one of the card's."""
     context_window: int | None = None
     """The model's context in tokens, where the catalogue states it."""
+    terms: Literal["rates", "free", "reported"] = "rates"
+    """``free``: known to cost nothing; ``reported``: the upstream says what it cost, the rates are for the hold."""
 
 
 class Cards(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +88,7 @@ class Charge:
     """Usage classes that have a quantity and no rate on this card."""
 
 
-def price(usage: Mapping[str, int], card: RateCard) -> Charge:
+def price(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> Charge:
     """Return the charge for `usage` (class to quantity, one request) on `card`.
 
     The tier is chosen once, from the total input. Lines are exact; their sum is rounded once.

@@ -46,7 +46,7 @@ def replay(lines: Iterable[Line], terms_of: Callable[[str, str], Terms | None]) 
     """Return which decisions in `lines` (in order, from a page's first line on) agree when they are made again.
 
     `terms_of` gives the terms for the digests of a config and its cards, or None when they are not kept. A call keeps
-    the terms that were in force when it was routed. The jitter of a retry is taken as recorded: it was random.
+    the terms that were in force when it was routed. Jitter and waits are taken as recorded.
     """
     fold: Fold | None = None
     terms: dict[str, Terms | None] = {}
@@ -84,5 +84,6 @@ def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) ->
     call = fold.calls[entry.id]
     decision = decide(terms, fold, call, at)
     if isinstance(decision, Take):
-        return decision.held(entry.id, jitter_ms=entry.jitter_ms if isinstance(entry, Held) else 0)
+        jitter_ms, waited_ms = (entry.jitter_ms, entry.waited_ms) if isinstance(entry, Held) else (0, 0)
+        return decision.held(entry.id, jitter_ms=jitter_ms, waited_ms=waited_ms)
     return decision.refused(call.routed)

@@ -6,13 +6,18 @@ be made again from the ledger and must agree.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from tokens_forge.core.book import available, resets, unit_of
-from tokens_forge.core.config import Boundary, Config, Key
+import msgspec
+
+from tokens_forge.core.book import BalanceState, allowances, available, is_money, left, resets
+from tokens_forge.core.budgets import CAP, Over, Payer, bindings, cap_of, over, stopped, wait_ms
+from tokens_forge.core.config import Balance, Boundary, Config, Key
 from tokens_forge.core.entries import (
     Cause,
+    Counted,
     Held,
     PassedOver,
     Reason,
@@ -26,11 +31,12 @@ from tokens_forge.core.entries import (
 from tokens_forge.core.fallback import MENDED
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.health import Target
-from tokens_forge.core.money import text
-from tokens_forge.core.settlement import Hold, Terms, hold_for
+from tokens_forge.core.moments import read_duration_ms
+from tokens_forge.core.money import ZERO, add, subtract, text
+from tokens_forge.core.settlement import Hold, Question, Terms, counted_for, hold_for
 
-MONEY_REASONS: tuple[Reason, ...] = ("balance_short", "pool_used_up", "balance_empty_upstream")
-"""Reasons that a top-up or a new window ends."""
+MONEY_REASONS: tuple[Reason, ...] = ("balance_short", "pool_used_up", "balance_empty_upstream", "over_budget")
+"""Reasons that a top-up, a new window or a raise ends."""
 
 WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
 """Reasons that time ends."""
@@ -78,7 +84,7 @@ class Take:
     passed_over: tuple[PassedOver, ...]
     cause: Cause | None
 
-    def held(self, call_id: str, *, jitter_ms: int = 0) -> Held:
+    def held(self, call_id: str, *, jitter_ms: int = 0, waited_ms: int = 0) -> Held:
         """Return the entry to append."""
         return Held(
             id=call_id,
@@ -88,14 +94,16 @@ class Take:
             upstream=self.candidate.upstream,
             upstream_model=self.candidate.model,
             route_class=self.candidate.route_class,
-            balance=self.candidate.balance,
+            balance=self.hold.balance,
             hold=text(self.hold.amount),
             unit=self.hold.unit,
             hold_basis=self.hold.basis,
             passed_over=self.passed_over,
             cause=self.cause,
             windows=self.hold.windows,
+            counted=self.hold.counted,
             jitter_ms=jitter_ms,
+            waited_ms=waited_ms,
         )
 
 
@@ -183,6 +191,8 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
     """
     if not call.routed.candidates:
         return Refuse(reason="unknown_model", error="model_not_found", status=404, passed_over=())
+    if stopped(fold.budgets, call.routed.task):
+        return Refuse(reason="task_stopped", error="task_stopped", status=403, passed_over=())
     tried = len(call.trail)
     if tried >= terms.config.policy.attempts:
         over = tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates)
@@ -203,6 +213,19 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
             cause=_cause(call, passed_over),
         )
     return _refuse(call, tuple(passed_over))
+
+
+def may_wait_ms(terms: Terms, fold: Fold, call: OpenCall, refuse: Refuse) -> int:
+    """Return how long a refused call may wait for what stands against it: live holds to end, or a cap to be raised."""
+    waits = [0]
+    settle_wait = terms.config.settle.wait
+    if settle_wait != "none" and any(passed.holds for passed in refuse.passed_over):
+        waits.append(read_duration_ms(settle_wait))
+    task = call.routed.task
+    if any(passed.budget == f"task.{task}/{CAP}" for passed in refuse.passed_over):
+        cap = cap_of(terms.config, fold.budgets, task)
+        waits.append(wait_ms(cap.at_cap) if cap else 0)
+    return max(waits)
 
 
 def _served(config: Config, model: str) -> Iterator[Candidate]:
@@ -242,14 +265,18 @@ def _judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) 
         return against
     if (obstacle := fold.health.obstacle(found.target, at)) is not None:
         return _passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
-    return _affordable(terms, fold, found, hold, at)
+    asked = Question(terms=terms, fold=fold, routed=call.routed, at=at)
+    paid = _paid(asked, found, hold)
+    # Beyond a pool another balance pays, by the user's word; it is looked at as any other.
+    if isinstance(paid, PassedOver) and (beyond := _beyond(asked, found)) is not None:
+        paid = _paid(asked, found, beyond)
+    return paid if isinstance(paid, PassedOver) else _within_budgets(asked, found, paid)
 
 
 def _may_serve(terms: Terms, fold: Fold, routed: Routed, found: Candidate, at: str) -> Hold | PassedOver:
     if found.route_class not in _key(terms.config, routed.key).classes:
         return _passed(terms, found.name, "not_allowed")
-    state = fold.book.state(found.balance, unit_of(terms.config.balance[found.balance]))
-    hold = hold_for(terms, routed, found.name, state, at)
+    hold = hold_for(Question(terms=terms, fold=fold, routed=routed, at=at), found.name)
     return _passed(terms, found.name, "no_price") if hold is None else hold
 
 
@@ -290,22 +317,86 @@ def _emptied_in_call(terms: Terms, call: OpenCall, found: Candidate) -> PassedOv
     return None
 
 
-def _affordable(terms: Terms, fold: Fold, found: Candidate, hold: Hold, at: str) -> Hold | PassedOver:
-    balance = terms.config.balance[found.balance]
-    state = fold.book.state(found.balance, hold.unit)
-    may_hold = available(balance, state, at)
-    # A hold of nothing on an empty wallet is refused too: a call that may cost must find money there.
-    if may_hold is None or (hold.amount <= may_hold and may_hold > 0):
+def _paid(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:
+    """Return the hold if its balance has room for it, else what stands against it."""
+    balance = asked.terms.config.balance[hold.balance]
+    state = asked.fold.book.state(hold.balance, hold.unit)
+    may_hold = available(balance, state, asked.at)
+    # A hold of nothing on an empty wallet is refused too, unless nothing is owed: what may cost must find money there.
+    if may_hold is None or hold.basis.kind == "free" or (hold.amount <= may_hold and may_hold > ZERO):
         return hold
+    without_holds = add(may_hold, state.held)
     pool = balance.kind == "pool"
+    limit, spent = _least(balance, state, asked.at)
     return PassedOver(
         candidate=found.name,
         reason="pool_used_up" if pool else "balance_short",
-        balance=found.balance,
+        balance=hold.balance,
         available=text(may_hold),
         need=text(hold.amount),
         unit=hold.unit,
-        until=resets(balance, state, at) if pool else "",
+        limit=limit,
+        spent=spent,
+        held=text(state.held) if state.holds else "",
+        holds=tuple(state.holds) if hold.amount <= without_holds and without_holds > ZERO else (),
+        until="" if balance.kind == "prepaid" else resets(balance, state, asked.at),
+    )
+
+
+def _least(balance: Balance, state: BalanceState, at: str) -> tuple[str, str]:
+    """Return the allowance of the window that leaves the least, and what is used of it; empty where there is none."""
+    rests = left(balance, state, at)
+    windows = allowances(balance) if balance.kind != "prepaid" else ()
+    if not windows:
+        return "", ""
+    least = min(windows, key=lambda window: rests[window.name])
+    return text(least.allow), text(subtract(least.allow, rests[least.name]))
+
+
+def _beyond(asked: Question, found: Candidate) -> Hold | None:
+    """Return the hold on the balance that pays beyond a pool, if there is one and it is not known to be empty."""
+    overage = asked.terms.config.balance[found.balance].overage
+    if overage == "none" or asked.fold.health.obstacle(replace(found, balance=overage).target, asked.at) is not None:
+        return None
+    return hold_for(asked, found.name, balance=overage)
+
+
+def _within_budgets(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:
+    """Return the hold with what it counts against each budget, or the first budget that it does not fit into."""
+    config, budgets, routed = asked.terms.config, asked.fold.budgets, asked.routed
+    payer = Payer(key=routed.key, task=routed.task, route=found.route, balance=hold.balance)
+    counted: list[Counted] = []
+    costs = is_money(config.balance[hold.balance]) and hold.basis.kind != "free"
+    for binding in bindings(config, budgets, payer):
+        one = counted_for(asked, found.name, hold, binding)
+        if one is None:
+            return _over_budget(found, hold, binding.name, error="no_fx")
+        # What counts nothing, because a pool or nobody pays, needs no room.
+        if costs or one.amount != "0":
+            against = over(binding, Decimal(one.amount), budgets, asked.at)
+            if against is not None:
+                return _over_budget(found, hold, binding.name, against)
+        counted.append(one)
+    return replace(hold, counted=tuple(counted))
+
+
+def _over_budget(
+    found: Candidate, hold: Hold, budget: str, against: Over | None = None, *, error: str = ""
+) -> PassedOver:
+    passed = PassedOver(candidate=found.name, reason="over_budget", balance=hold.balance, budget=budget, error=error)
+    if against is None:
+        return passed
+    limit = against.binding.limit
+    return msgspec.structs.replace(
+        passed,
+        available=text(subtract(subtract(limit.value, against.spent), against.held)),
+        need=text(against.need),
+        unit=limit.unit,
+        limit=text(limit.value),
+        spent=text(against.spent),
+        held=text(against.held) if against.held else "",
+        holds=against.holds,
+        until=against.until,
     )
 
 
@@ -346,10 +437,17 @@ def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
             until=min(untils, default=""),
         )
     if reasons & set(MONEY_REASONS):
-        return Refuse(reason="nothing_can_pay", error="insufficient_balance", status=402, passed_over=passed_over)
+        code = "budget_exceeded" if _budget_alone(call, passed_over) else "insufficient_balance"
+        return Refuse(reason="nothing_can_pay", error=code, status=402, passed_over=passed_over)
     if "no_price" in reasons:
         return Refuse(reason="no_price", error="no_price", status=501, passed_over=passed_over)
     return Refuse(reason="not_allowed", error="not_allowed", status=403, passed_over=passed_over)
+
+
+def _budget_alone(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> bool:
+    """Say whether a budget is what refuses: it stands against the candidate that was meant, or against every one."""
+    against = {passed.candidate: passed.reason for passed in passed_over if passed.reason in MONEY_REASONS}
+    return against.get(call.routed.intended, "") == "over_budget" or set(against.values()) == {"over_budget"}
 
 
 def _key(config: Config, name: str) -> Key:

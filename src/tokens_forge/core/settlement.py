@@ -10,14 +10,28 @@ from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from tokens_forge.core import config
-from tokens_forge.core.book import BalanceState, remaining, unit_of, windows_at
+from tokens_forge.core.book import (
+    COUNT_UNITS,
+    OVERAGE,
+    is_money,
+    remaining,
+    unit_of,
+    windows_at,
+    windows_of_charge,
+)
+from tokens_forge.core.budgets import Binding, Payer, bindings, counted
+from tokens_forge.core.config import Holding
 from tokens_forge.core.entries import (
     CardUsed,
     Certainty,
     ChargeLine,
+    Counted,
     Held,
     HoldBasis,
+    HoldKind,
     Limit,
     Routed,
     Settled,
@@ -26,36 +40,45 @@ from tokens_forge.core.entries import (
     WindowHeld,
     candidate_name,
 )
+from tokens_forge.core.estimates import INPUT_MARGIN
 from tokens_forge.core.fallback import Row
-from tokens_forge.core.fold import OpenCall
-from tokens_forge.core.moments import moment
-from tokens_forge.core.money import ZERO, divided, subtract, text
-from tokens_forge.core.prices import Cards, Charge, card_at, card_name, price
+from tokens_forge.core.fold import Fold, OpenCall
+from tokens_forge.core.moments import moment, read_duration_ms
+from tokens_forge.core.money import ZERO, Amount, divided, rounded, subtract, text
+from tokens_forge.core.prices import Cards, Charge, RateCard, card_at, card_name, price
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
-
-INPUT_MARGIN = (6, 5)
-"""A hold counts the input estimate times 1.2: the estimate counts bytes, not tokens."""
-
-STANDARD_TIERS = ("", "default", "standard", "auto")
-"""Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`, read 2026-11)."""
+from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What settlement reads: the config and the rate cards in force."""
+    """What settlement reads: the config and the rate cards in force, and where the user's days begin."""
 
     config: config.Config
     cards: Cards
+    calendar: Calendar = MONDAYS_IN_UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a hold is reckoned from: the terms, the fold as it is, the call as it was routed, and the moment."""
+
+    terms: Terms
+    fold: Fold
+    routed: Routed
+    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """What to reserve for one attempt."""
 
+    balance: str
     amount: Decimal
     unit: str
     basis: HoldBasis
     windows: tuple[WindowHeld, ...] = ()
+    counted: tuple[Counted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,47 +112,66 @@ class Finish:
     limits: tuple[Limit, ...] = ()
 
 
-def hold_for(terms: Terms, routed: Routed, candidate: str, state: BalanceState, at: str) -> Hold | None:
-    """Return what an attempt on `candidate` (ROUTE/MODEL) must reserve at `at`; None when its price is not known.
+def hold_for(asked: Question, candidate: str, *, balance: str = "") -> Hold | None:
+    """Return what an attempt on `candidate` (ROUTE/MODEL) must reserve; None when its price is not known.
 
-    `state` is the balance's. Prepaid: the input estimate with its margin and the output bound, at the card in force.
-    Pool: one request, or those tokens. Free: nothing.
+    It is paid by the route's balance, or by `balance` in its place. Money: the input estimate with its margin and the
+    output, at the card in force. Pool: one request, or those tokens; what a provider counts and what is free: nothing.
     """
-    balance = _balance(terms, candidate)
-    tokens_in = -(-routed.input_estimate * INPUT_MARGIN[0] // INPUT_MARGIN[1])  # rounded up, without a float
-    tokens_out = routed.output_bound
-    match balance.kind:
+    terms, fold, at = asked.terms, asked.fold, asked.at
+    name = balance or terms.config.route[candidate.partition("/")[0]].balance
+    payer = terms.config.balance[name]
+    unit = unit_of(payer)
+    match payer.kind:
         case "free":
-            return Hold(amount=ZERO, unit=unit_of(balance), basis=HoldBasis(kind="free"))
+            return Hold(balance=name, amount=ZERO, unit=unit, basis=HoldBasis(kind="free"))
+        case "pool" if payer.windows == "provider":
+            return Hold(balance=name, amount=ZERO, unit=unit, basis=HoldBasis(kind="provider"))
         case "pool":
-            count = 1 if balance.unit == "requests" else tokens_in + tokens_out
-            basis = HoldBasis(kind="count", input=tokens_in, output=tokens_out)
-            return Hold(amount=Decimal(count), unit=balance.unit, basis=basis, windows=windows_at(balance, state, at))
-        case "prepaid":
-            card = card_at(terms.cards.charge.get(candidate, ()), moment(at))
-            if card is None:
-                if terms.config.settle.unpriced == "refuse":
-                    return None
-                return Hold(amount=ZERO, unit=balance.unit, basis=HoldBasis(kind="free"))
-            charge = price({"input": tokens_in, "output": tokens_out}, card)
-            if charge.unpriced and terms.config.settle.unpriced == "refuse":
+            state = fold.book.state(name, unit)
+            need = _need(asked, candidate, payer.hold)
+            amount = 1 if unit == "requests" else need.input + need.output
+            basis = HoldBasis(kind="count", input=need.input, output=need.output)
+            windows = windows_at(payer, state, at, terms.calendar)
+            return Hold(balance=name, amount=Decimal(amount), unit=unit, basis=basis, windows=windows)
+        case "prepaid" | "postpaid":
+            money = _money_for(asked, candidate, _need(asked, candidate, payer.hold))
+            if money is None:
                 return None
-            basis = HoldBasis(kind="bound", input=tokens_in, output=tokens_out, card=card_name(candidate, card))
-            return Hold(amount=charge.amount, unit=balance.unit, basis=basis)
+            amount, basis = money
+            windows = windows_at(payer, fold.book.state(name, unit), at, terms.calendar)
+            return Hold(balance=name, amount=amount, unit=unit, basis=basis, windows=windows)
         case _:
-            assert_never(balance.kind)
+            assert_never(payer.kind)
 
 
-def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and the balance at that moment
-    terms: Terms, call: OpenCall, held: Held, finish: Finish, state: BalanceState, at: str
+def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -> Counted | None:
+    """Return what the attempt of `hold` counts against a budget while it is under way; None without exchange rate."""
+    terms = asked.terms
+    payer = terms.config.balance[hold.balance]
+    need = _need(asked, candidate, binding.hold or payer.hold)
+    amount: Amount | None = None
+    card = card_at(terms.cards.list.get(candidate, ()), moment(asked.at))
+    if binding.count == "list" and card is not None:
+        listed = _priced(asked, candidate, need, card)
+        amount = None if listed.unpriced else Amount(value=listed.amount, unit=card.unit)
+    elif is_money(payer):
+        money = _money_for(asked, candidate, need)
+        amount = Amount(value=money[0], unit=hold.unit) if money else None
+    return counted(binding, amount, terms.config, budgets=asked.fold.budgets, at=asked.at, calendar=terms.calendar)
+
+
+def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and the books at that moment
+    terms: Terms, call: OpenCall, held: Held, finish: Finish, fold: Fold, at: str
 ) -> Settled:
-    """Return the entry that ends `held` with its charge, to be appended at `at`. `state` is the balance's before it."""
+    """Return the entry that ends `held` with its charge, to be appended at `at`. `fold` is the one before it."""
     routed = call.routed
     use = _use(terms, routed, held, finish)
-    bill = _bill(terms, held, use)
+    bill = _bill(held, use)
     listed = _listed(terms, use)
-    before = remaining(use.balance, state, at)
-    after = remaining(use.balance, state, at, charge=bill.amount)
+    state = fold.book.state(held.balance, held.unit)
+    before = remaining(use.payer, state, at)
+    after = remaining(use.payer, state, at, charge=bill.amount)
     hold = Decimal(held.hold)
     return Settled(
         id=held.id,
@@ -164,7 +206,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
         total_ms=finish.total_ms,
         usage=dict(use.usage),
         usage_source=use.source,
-        flags=(*finish.flags, *bill.flags, *_tier_flag(finish, bill)),
+        flags=(*finish.flags, *bill.flags),
         card=bill.card,
         lines=bill.lines,
         charge=text(bill.amount),
@@ -176,6 +218,8 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
         reported_cost=text(finish.reported_cost) if finish.reported_cost is not None else "",
         hold=held.hold,
         overrun=text(max(ZERO, subtract(bill.amount, hold))),
+        windows=windows_of_charge(use.payer, state, at, terms.calendar),
+        counted=_counted(terms, fold, routed, held, bill, listed, at),
         balance_before="" if before is None else text(before),
         balance_after="" if after is None else text(after),
         trail=call.trail,
@@ -208,14 +252,27 @@ def void(held: Held, finish: Finish) -> Voided:
     )
 
 
-def lost(call: OpenCall, held: Held, *, final: bool, posted: Decimal) -> Settled:
-    """Return the entry for a hold that a start found: charged at the hold, estimated, to be corrected by hand.
+def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
+    call: OpenCall, held: Held, *, final: bool, fold: Fold, terms: Terms | None, at: str
+) -> Settled:
+    """Return the entry for a hold that a start at `at` found: charged at the hold, estimated, to be corrected by hand.
 
-    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). `posted` is the balance's;
-    what is left of a pool only its config says, so it is not stated.
+    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). Without the `terms` it began
+    with, it counts in those of its windows and periods that are not over, and what is left of a pool is not stated.
     """
     routed = call.routed
-    money = held.hold_basis.kind == "bound"
+    state = fold.book.state(held.balance, held.unit)
+    before = after = None
+    if not held.windows and held.unit not in COUNT_UNITS:
+        before, after = state.posted, subtract(state.posted, Decimal(held.hold))
+    windows = tuple(window for window in held.windows if at < window.end)
+    against = tuple(one for one in held.counted if not one.end or at < one.end)
+    if terms is not None:
+        payer, charge = terms.config.balance[held.balance], Decimal(held.hold)
+        before = remaining(payer, state, at)
+        after = remaining(payer, state, at, charge=charge)
+        windows = windows_of_charge(payer, state, at, terms.calendar)
+        against = _counted(terms, fold, routed, held, _Bill(amount=charge, certainty="estimated"), None, at)
     return Settled(
         id=held.id,
         n=held.n,
@@ -246,10 +303,21 @@ def lost(call: OpenCall, held: Held, *, final: bool, posted: Decimal) -> Settled
         certainty="estimated",
         hold=held.hold,
         overrun="0",
-        balance_before=text(posted) if money else "",
-        balance_after=text(subtract(posted, Decimal(held.hold))) if money else "",
+        windows=windows,
+        counted=against,
+        balance_before="" if before is None else text(before),
+        balance_after="" if after is None else text(after),
         trail=call.trail,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Need:
+    """Tokens to hold for."""
+
+    kind: HoldKind
+    input: int
+    output: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,10 +325,22 @@ class _Use:
     """What is to be paid for, by whom, and when it was asked."""
 
     candidate: str
-    balance: config.Balance
+    payer: config.Balance
     usage: Mapping[str, int]
     source: UsageSource
     at: datetime
+    beyond: bool
+    """The provider says that money pays for it, beyond the pool."""
+    service: str
+    """The tier of service that was served, else asked for."""
+    card: RateCard | None
+    """What the route charges by; a pool that its provider counts has none."""
+    reported: Decimal | None
+    """What the upstream said that it cost."""
+    seconds: int
+    """How long it took, begun seconds whole."""
+    answered: bool
+    """Whether the upstream began to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +350,45 @@ class _Bill:
     lines: tuple[ChargeLine, ...] = ()
     card: CardUsed | None = None
     flags: tuple[str, ...] = ()
+
+
+def _need(asked: Question, candidate: str, holding: Holding | None) -> _Need:
+    """Return the tokens to hold for: the maximum, or what such calls stay below nearly always, as far as known."""
+    routed = asked.routed
+    bound = -(-routed.input_estimate * INPUT_MARGIN[0] // INPUT_MARGIN[1])  # rounded up, without a float
+    if (holding or asked.terms.config.settle.hold) == "expected":
+        output = asked.fold.estimates.expected_output(candidate)
+        if output is not None:
+            own = asked.fold.estimates.input_estimate(candidate, routed.input_estimate)
+            return _Need(kind="expected", input=own, output=min(output, routed.output_bound))
+    return _Need(kind="bound", input=bound, output=routed.output_bound)
+
+
+def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> Charge:
+    """Return what `need` costs on a card, in the tier of service that was asked for."""
+    usage = {"input": need.input, "output": need.output}
+    if "seconds" in card.rates:
+        conf = asked.terms.config
+        upstream = conf.upstream[conf.route[candidate.partition("/")[0]].upstream]
+        usage["seconds"] = -(-read_duration_ms(upstream.timeouts.whole) // 1000)
+    return price(usage, card, service=asked.routed.tier_asked)
+
+
+def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, HoldBasis] | None:
+    """Return the money to hold for `need` and how it was reckoned; None when no price is known and one is asked for."""
+    terms = asked.terms
+    card = card_at(terms.cards.charge.get(candidate, ()), moment(asked.at))
+    refuses = terms.config.settle.unpriced == "refuse"
+    basis = HoldBasis(kind=need.kind, input=need.input, output=need.output)
+    if card is None:
+        return None if refuses else (ZERO, basis)
+    basis = replace(basis, card=card_name(candidate, card))
+    if card.terms == "free":
+        return ZERO, replace(basis, kind="free")
+    charge = _priced(asked, candidate, need, card)
+    if charge.unpriced and refuses and card.terms != "reported":
+        return None
+    return charge.amount, basis
 
 
 def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
@@ -289,62 +408,122 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     else:
         usage, source = {"input": routed.input_estimate, "output": finish.output_estimate}, "estimated"
     candidate = candidate_name(held.route, held.upstream_model)
+    at = moment(finish.started)
+    payer = terms.config.balance[held.balance]
+    card = card_at(terms.cards.charge.get(candidate, ()), at) if is_money(payer) else None
     return _Use(
         candidate=candidate,
-        balance=_balance(terms, candidate),
+        payer=payer,
         usage=usage,
         source=source,
-        at=moment(finish.started),
+        at=at,
+        service=finish.tier_served or routed.tier_asked,
+        card=card,
+        reported=finish.reported_cost,
+        seconds=-int(-finish.total_ms // 1000),
+        answered=finish.row.outcome != "unanswered",
+        beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
     )
 
 
-def _bill(terms: Terms, held: Held, use: _Use) -> _Bill:
+def _bill(held: Held, use: _Use) -> _Bill:
     sure: Certainty = "computed" if use.source == "reported" else "estimated"
-    card = card_at(terms.cards.charge.get(use.candidate, ()), use.at)
-    match use.balance.kind:
+    card = use.card
+    match use.payer.kind:
         case "free":
             return _Bill(amount=ZERO, certainty="zero")
-        case "prepaid" if card is None:
-            return _Bill(amount=ZERO, certainty="unpriced", flags=("no_price",))
-        case _ if use.source == "none":
-            return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("charged_at_hold",))
         case "pool":
-            return _counted(use, sure)
-        case "prepaid":
-            assert card is not None
-            charge = price(use.usage, card)
-            return _Bill(
-                amount=charge.amount,
-                certainty="unpriced" if charge.unpriced else sure,
-                lines=charge.lines,
-                card=charge.card,
-                flags=tuple(f"unpriced_{name}" for name in charge.unpriced),
-            )
+            return _count(held, use, sure)
+        case "prepaid" | "postpaid":
+            if card is None:
+                return _Bill(amount=ZERO, certainty="unpriced", flags=("no_price",))
+            return _money(held, use, card, sure)
         case _:
-            assert_never(use.balance.kind)
+            assert_never(use.payer.kind)
 
 
-def _tier_flag(finish: Finish, bill: _Bill) -> tuple[str, ...]:
-    """Return the flag of a bill at base rates for a tier that costs otherwise: cards know no tiers of service yet."""
-    return () if bill.card is None or finish.tier_served in STANDARD_TIERS else ("tier_at_base_rate",)
+def _money(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
+    if card.terms == "free":
+        return _Bill(amount=ZERO, certainty="zero")
+    if card.terms == "reported" and use.reported is not None:
+        return _Bill(amount=rounded(use.reported), certainty="reported", lines=_reported(use.reported))
+    if use.source == "none":
+        return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("charged_at_hold",))
+    return _by_card(held, use, card, sure)
 
 
-def _counted(use: _Use, sure: Certainty) -> _Bill:
-    """Return a pool's bill: one request, or every token of input and output, cached ones included."""
-    unit = use.balance.unit
+def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
+    usage, flags = use.usage, ()
+    if "seconds" in card.rates and "seconds" not in usage:  # sold by time, and nothing said how much
+        usage, flags = {**usage, "seconds": use.seconds}, ("seconds_measured",)
+    charge = price(usage, card, service=use.service)
+    flags = (*flags, *(f"unpriced_{name}" for name in charge.unpriced))
+    if card.terms == "reported":
+        if charge.unpriced:  # neither the upstream nor a list says what it cost
+            return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("not_reported", "charged_at_hold"))
+        flags = (*flags, "not_reported")
+    return _Bill(
+        amount=charge.amount,
+        certainty="unpriced" if charge.unpriced else sure,
+        lines=charge.lines,
+        card=charge.card,
+        flags=flags,
+    )
+
+
+def _reported(cost: Decimal) -> tuple[ChargeLine, ...]:
+    """Return the one line of a charge that the upstream named: one request at what it said."""
+    amount = text(rounded(cost))
+    return (ChargeLine(usage_class="requests", quantity=1, rate=amount, amount=amount),)
+
+
+def _count(held: Held, use: _Use, sure: Certainty) -> _Bill:
+    """Return a pool's bill: one request, every token of input and output, cached ones included, or nothing of ours."""
+    unit = use.payer.unit
+    if use.payer.windows == "provider":
+        # Money that the provider took beyond the pool is on no balance of ours, and never shown as nothing.
+        return _Bill(amount=ZERO, certainty="unpriced" if use.beyond else "zero", flags=("overage",) * use.beyond)
+    if use.source == "none":
+        return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("charged_at_hold",))
     if unit == "requests":
-        count, sure = 1, "computed"
+        count, sure = 1, "computed" if use.answered else "estimated"
     else:
         count = sum(use.usage.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
     line = ChargeLine(usage_class=unit, quantity=count, rate="1", amount=str(count))
     return _Bill(amount=Decimal(count), certainty=sure, lines=(line,))
 
 
+def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
+    terms: Terms, fold: Fold, routed: Routed, held: Held, bill: _Bill, listed: Charge | None, at: str
+) -> tuple[Counted, ...]:
+    """Return what the charge counts against budgets, at the exchange rates that its hold froze."""
+    payer = Payer(key=routed.key, task=routed.task, route=held.route, balance=held.balance)
+    frozen = {one.budget: one.fx for one in held.counted if one.amount != "0"}
+    money = Amount(value=bill.amount, unit=held.unit) if is_money(terms.config.balance[held.balance]) else None
+    found: list[Counted] = []
+    for binding in bindings(terms.config, fold.budgets, payer):
+        amount = money
+        if binding.count == "list" and listed is not None:
+            amount = Amount(value=listed.amount, unit=listed.card.unit)
+        one = counted(
+            binding,
+            amount,
+            terms.config,
+            budgets=fold.budgets,
+            at=at,
+            calendar=terms.calendar,
+            fx=frozen.get(binding.name, ""),
+        )
+        if one is not None:
+            found.append(one)
+    return tuple(found)
+
+
 def _listed(terms: Terms, use: _Use) -> Charge | None:
     card = card_at(terms.cards.list.get(use.candidate, ()), use.at)
     if card is None or not use.usage:
         return None
-    charge = price(use.usage, card)
+    charge = price(use.usage, card, service=use.service)
     return None if charge.unpriced else charge
 
 
@@ -355,7 +534,7 @@ def _saving(terms: Terms, use: _Use, bill: _Bill, listed: Charge | None, unit: s
     """
     if listed is None or bill.certainty == "unpriced":
         return ""
-    if use.balance.kind != "prepaid":
+    if not is_money(use.payer):
         return text(listed.amount)
     if unit == listed.card.unit:
         return text(subtract(listed.amount, bill.amount))
@@ -370,7 +549,3 @@ def _fx(terms: Terms, card: CardUsed | None, list_unit: str, unit: str, at: date
     if list_unit == terms.config.report.unit:
         return config.fx_at(terms.config, unit, at.date())
     return None
-
-
-def _balance(terms: Terms, candidate: str) -> config.Balance:
-    return terms.config.balance[terms.config.route[candidate.partition("/")[0]].balance]

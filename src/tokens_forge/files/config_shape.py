@@ -140,7 +140,8 @@ def _wanted(shape: inspect.Type) -> str:
             return " or ".join(_wanted(part) for part in shape.types if not isinstance(part, inspect.NoneType))
         case inspect.StructType():
             needed = [field.encode_name for field in shape.fields if field.required]
-            return f"a table `{{ {', '.join(f'{name} = …' for name in needed or ['…'])} }}`"
+            # Where nothing must be there, the first setting stands for a table's shape.
+            return f"a table `{{ {', '.join(f'{name} = …' for name in needed or [shape.fields[0].encode_name])} }}`"
         case inspect.DictType():
             return "a table `{ NAME = … }`"
         case inspect.VarTupleType():

@@ -28,8 +28,10 @@ from tokens_forge.core.entries import (
     Opened,
     Recovered,
     Refused,
+    Renamed,
     Routed,
     Settled,
+    Tasked,
     Voided,
 )
 from tokens_forge.core.errors import LedgerDamaged, LedgerError
@@ -311,7 +313,7 @@ def _belongs(entry: AnyEntry, call_id: str) -> bool:
             return any(cause.partition("/")[0] == call_id for cause in entry.causes)
         case Recovered():
             return entry.by.partition("/")[0] == call_id
-        case Opened() | Configured():
+        case Opened() | Configured() | Tasked() | Renamed():
             return False
         case _:  # pragma: no cover - every kind is above
             assert_never(entry)

@@ -26,6 +26,7 @@ from tokens_forge.core.errors import ForgeError, LedgerDamaged, LedgerError, Led
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment, stamp
 from tokens_forge.core.settlement import lost
+from tokens_forge.files.kept_terms import kept_terms
 from tokens_forge.files.pages import (
     check_chain,
     check_line,
@@ -350,11 +351,12 @@ class Ledger:
             self.notes.append(f"{path}: a torn last line of {size - whole} bytes was cut off")
 
     def _close_open_calls(self, ts: str) -> None:
+        terms = kept_terms(self._paths, self.fold.config, self.fold.cards) if self.fold.calls else None
         for call_id, call in list(self.fold.calls.items()):
             holds = list(call.holds.values())
             for held in holds:
-                posted = self.fold.book.state(held.balance, held.unit).posted
-                self.append(lost(call, held, final=held is holds[-1], posted=posted), ts)
+                final = held is holds[-1]
+                self.append(lost(call, held, final=final, fold=self.fold, terms=terms, at=ts), ts)
                 self.notes.append(
                     f"{call_id}/{held.n} was under way when the process stopped: charged at its hold of {held.hold} "
                     f"{held.unit} to `{held.balance}`, estimated. Correct it with `tf balance adjust`."

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tokens_forge.core import plain
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, ListShare, Route, Sheet
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Route, Sheet
 from tokens_forge.core.money import scaled
 from tokens_forge.core.prices import Cards, RateCard, Tier
 
@@ -111,7 +111,7 @@ def route_cards(
     match route.price:
         case None:
             return (), listed
-        case ListShare(list=share, fx=fx):
+        case Price(list=share, fx=fx) if share is not None:
             fx = Decimal(1) if fx is None else fx
             return tuple(msgspec.structs.replace(card, list_share=share, fx=fx) for card in listed), listed
         case "list":

@@ -7,7 +7,9 @@ one up.
 import difflib
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from tokens_forge.core.config import Report
 from tokens_forge.core.errors import ConfigError, Problem
+from tokens_forge.core.windows import Calendar
 
 
 def zone(name: str) -> ZoneInfo:
@@ -21,6 +23,11 @@ def zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         what = f"`{name}` is no time zone.{_nearest(name)}"
         raise ConfigError((Problem(where="", what=what),)) from error
+
+
+def calendar(report: Report) -> Calendar:
+    """Return where the days and weeks of `[report]` begin. Raises ConfigError as `zone` does."""
+    return Calendar(zone=zone(report.timezone), week_start=report.week_start)
 
 
 def _nearest(name: str) -> str:

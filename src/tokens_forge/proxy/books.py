@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from tokens_forge.core.entries import AnyEntry
+from tokens_forge.core.entries import Adjusted, AnyEntry, Settled, Tasked, Voided
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fold import Fold
 from tokens_forge.files.ledger_writer import SYSTEM, Ledger, Stored
 
 SYNC_EVERY_S = 0.05
 """How long a written line may wait for its sync, so that many share one; with ``always`` none waits."""
+
+_GIVES_ROOM = (Settled, Voided, Adjusted, Tasked)
+"""Entries after which a call that nothing could pay may be paid."""
 
 TRY_AGAIN_S = 1.0
 """How long a disk that took nothing is left alone."""
@@ -44,6 +47,8 @@ class Books:
         self._safe = ledger.written
         """The last line that is as safe as `[ledger] sync` asks."""
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._hopeful: list[asyncio.Future[None]] = []
+        """Calls that wait for room on a balance or in a budget."""
         self._closed = False
         self._soon()  # what the start closed
 
@@ -65,7 +70,15 @@ class Books:
         """Take `entry` into the ledger at `at` (of `moment`; now when not given) and return its number."""
         seq = self.ledger.append(entry, at or self.moment())
         self._soon()
+        if isinstance(entry, _GIVES_ROOM):
+            self._give_room()
         return seq
+
+    async def room(self) -> None:
+        """Return when something was appended that may let a waiting call be paid: a hold's end, money, a raise."""
+        waiter = self._loop.create_future()
+        self._hopeful.append(waiter)
+        await waiter
 
     def configure(self, config: Stored, cards: Stored, changes: tuple[str, ...], at: str) -> None:
         """Put a config and rate cards in force at `at` (of `moment`): kept as files, then named in the ledger."""
@@ -104,6 +117,12 @@ class Books:
         finally:
             self._unwritten = LedgerStuck("the ledger is closed")
             self._fail(self._unwritten, after=self._safe)
+
+    def _give_room(self) -> None:
+        hopeful, self._hopeful = self._hopeful, []
+        for waiter in hopeful:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _soon(self) -> None:
         if not self._drains:

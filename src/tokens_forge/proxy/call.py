@@ -16,13 +16,15 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from tokens_forge.core.budgets import task_left
+from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fallback import MENDED, classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.health import cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
-from tokens_forge.core.routing import Refuse, Take, decide, intended, match
+from tokens_forge.core.routing import Refuse, Take, decide, intended, match, may_wait_ms
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy import reply
@@ -115,7 +117,8 @@ async def _until_closed(call: Call) -> None:
             _close(call, held, _ended("ledger"), client_status=507)
             reply.ledger_stuck(client, asked.id)
             return
-        head = reply.headers(held, call.open)
+        left = task_left(call.terms.config, proxy.books.fold.budgets, asked.task, proxy.books.moment())
+        head = reply.headers(held, call.open, left)
         attempted = call.last = await _attempt(call, held, head)
         row = classify(attempted.error, wait_s=attempted.wait_s)
         final = row.next in ("done", "return")
@@ -200,11 +203,36 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
         return _append_refusal(call, reply.ended("client_left"), at)
     if call.proxy.watch.time() >= call.deadline:
         return _append_refusal(call, reply.ended("deadline"), at)
-    decision = decide(call.terms, call.proxy.books.fold, call.open, at)
+    decision, waited_ms = decide(call.terms, call.proxy.books.fold, call.open, at), 0
+    if isinstance(decision, Refuse) and may_wait_ms(call.terms, call.proxy.books.fold, call.open, decision):
+        decision, at, waited_ms = await _wait_for_room(call, decision, at)
     if isinstance(decision, Refuse):
         return _append_refusal(call, decision, at)
-    held = decision.held(call.asked.id, jitter_ms=jitter_ms if decision.role == "retry" else 0)
+    jitter_ms = jitter_ms if decision.role == "retry" else 0
+    held = decision.held(call.asked.id, jitter_ms=jitter_ms, waited_ms=waited_ms)
     return held, call.proxy.books.append(held, at)
+
+
+async def _wait_for_room(call: Call, refuse: Refuse, at: str) -> tuple[Take | Refuse, str, int]:
+    """Wait until a call can be paid that only others' holds or a cap keep from it.
+
+    Return the last decision, its moment and the ms that passed; between it and its entry there is no await either.
+    """
+    watch, books = call.proxy.watch, call.proxy.books
+    begun = watch.time()
+    decision: Take | Refuse = refuse
+    wait_s = may_wait_ms(call.terms, books.fold, call.open, refuse) / 1000
+    try:
+        async with Wait(watch, call.client, deadline=min(call.deadline, begun + wait_s)):
+            while isinstance(decision, Refuse) and may_wait_ms(call.terms, books.fold, call.open, decision):
+                await books.room()
+                at = books.moment()
+                decision = decide(call.terms, books.fold, call.open, at)
+    except Interrupted as end:
+        at = books.moment()
+        given_up = end.why == "deadline" and watch.time() < call.deadline
+        decision = decide(call.terms, books.fold, call.open, at) if given_up else reply.ended(end.why)
+    return decision, at, int((watch.time() - begun) * 1000)
 
 
 def _append_refusal(call: Call, refuse: Refuse, at: str) -> tuple[Refuse, int]:
@@ -258,11 +286,12 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     finish = _finish(attempted, client_status=client_status)
     closing: Settled | Voided
     if finish.row.ends == "settled":
-        state = books.fold.book.state(held.balance, held.unit)
-        closing = settle(call.terms, call.open, held, finish, state, at)
+        closing = settle(call.terms, call.open, held, finish, books.fold, at)
     else:
         closing = void(held, finish)
     seq = books.append(closing, at)
+    for elsewhere in used_elsewhere(call.terms.config, books.fold.book, closing, at, call.terms.calendar):
+        books.append(elsewhere, at)
     if (cooling := cooled(books.fold.health, closing, at)) is not None:
         books.append(cooling, at)
     if isinstance(closing, Settled):

@@ -1,7 +1,7 @@
 """The Unix socket on which `tf`'s own commands talk to a running proxy.
 
 Whoever may open the socket (0600) is the user: there is no token here, and there is no write endpoint on TCP. It offers
-the state, adjustments of balances, and a reload of the config.
+the state, adjustments of balances, tasks, and a reload of the config.
 """
 
 import os
@@ -12,8 +12,11 @@ from aiohttp import web
 from tokens_forge.core import plain
 from tokens_forge.core.adjustment import Order, Unadjusted, adjusted
 from tokens_forge.core.book import BalanceShown, balances
-from tokens_forge.core.entries import Record
+from tokens_forge.core.budgets import BudgetShown, shown
+from tokens_forge.core.entries import AnyEntry, Record
 from tokens_forge.core.errors import ConfigError, LedgerStuck
+from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.tasks import TaskOrder, tasked
 from tokens_forge.proxy.call import Proxy
 
 
@@ -27,6 +30,9 @@ class State(Record, frozen=True, kw_only=True):
     seq: int
     open_calls: int
     balances: tuple[BalanceShown, ...]
+    budgets: tuple[BudgetShown, ...]
+    estimates: tuple[Calibration, ...]
+    """What was estimated against what it was, by candidate."""
     cooldowns: dict[str, str]
     """SCOPE NAME to the moment until which it is passed over."""
 
@@ -47,6 +53,8 @@ class Control:
                 return _json(200, self.state())
             case "POST", "/adjust":
                 return await self._adjust(await request.read())
+            case "POST", "/task":
+                return await self._task(await request.read())
             case "POST", "/reload":
                 return self._reload()
             case method, path:
@@ -54,7 +62,7 @@ class Control:
 
     def state(self) -> State:
         """Return what the proxy is at."""
-        books, config = self._proxy.books, self._proxy.in_force.terms.config
+        books, terms = self._proxy.books, self._proxy.in_force.terms
         at = books.moment()
         return State(
             pid=os.getpid(),
@@ -62,7 +70,9 @@ class Control:
             config=self._config,
             seq=books.ledger.seq,
             open_calls=len(books.fold.calls),
-            balances=balances(config, books.fold.book, at),
+            balances=balances(terms.config, books.fold.book, at),
+            budgets=shown(terms.config, books.fold.budgets, at, terms.calendar),
+            estimates=books.fold.estimates.rows(),
             cooldowns={name: cooldown.until for name, cooldown in books.fold.health.cooldowns.items()},
         )
 
@@ -72,10 +82,27 @@ class Control:
             order = msgspec.json.decode(body, type=Order)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _json(400, {"error": str(error)})
-        entries = adjusted(order, self._proxy.in_force.terms.config, books.fold)
+        at = books.moment()
+        self._proxy.in_force.enter_due(books, at)
+        entries = adjusted(order, self._proxy.in_force.terms, books.fold, at)
         if isinstance(entries, Unadjusted):
             return _json(409, {"error": entries.why})
-        at = books.moment()
+        return await self._append(entries, at)
+
+    async def _task(self, body: bytes) -> web.StreamResponse:
+        books = self._proxy.books
+        try:
+            order = msgspec.json.decode(body, type=TaskOrder)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _json(400, {"error": str(error)})
+        entry = tasked(order, self._proxy.in_force.terms.config, books.fold)
+        if isinstance(entry, Unadjusted):
+            return _json(409, {"error": entry.why})
+        return await self._append((entry,), books.moment())
+
+    async def _append(self, entries: tuple[AnyEntry, ...], at: str) -> web.StreamResponse:
+        """Append what a command asked for, and answer once it is written."""
+        books = self._proxy.books
         seqs = [books.append(entry, at) for entry in entries]
         try:
             await books.written(max(seqs, default=0))

@@ -23,10 +23,13 @@ from aiohttp import web
 
 from tokens_forge.core.adjustment import Order, Unadjusted, adjusted
 from tokens_forge.core.errors import ForgeError
+from tokens_forge.core.prices import Cards
+from tokens_forge.core.settlement import Terms
 from tokens_forge.files import keys_file
 from tokens_forge.files.config_file import load
 from tokens_forge.files.ledger_writer import locked, open_ledger
 from tokens_forge.files.paths import Paths, private_folder, read_private, write_private
+from tokens_forge.files.zones import calendar
 
 MARKER = "made-by-tf-demo"
 """The file that says whose folder it is."""
@@ -392,8 +395,9 @@ def _furnish(paths: Paths, urls: Mapping[str, str], now: datetime) -> None:
         write_private(paths.data / MARKER, _MARKER_TEXT)
         _write_config(paths.config, urls)
         config = load(paths.config)
+        terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
         for order in FUNDS:
-            entries = adjusted(order, config, ledger.fold)
+            entries = adjusted(order, terms, ledger.fold, ledger.stamp(now))
             if isinstance(entries, Unadjusted):
                 continue  # entered at an earlier start: a reference counts once
             for entry in entries:

@@ -7,20 +7,22 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import msgspec
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - one parameter's type is of a package that is not there (trio)
 
-from tokens_forge.core.book import unit_conflict
 from tokens_forge.core.config import Config
+from tokens_forge.core.due import due
 from tokens_forge.core.errors import ConfigError, LedgerStuck, Problem
+from tokens_forge.core.history import conflicts, renames
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import match
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files import config_file, price_catalog
 from tokens_forge.files.config_file import changes, credential, load
+from tokens_forge.files.kept_terms import kept_config
 from tokens_forge.files.ledger_writer import Stored
 from tokens_forge.files.paths import Paths
 from tokens_forge.files.price_catalog import MOST_REMEMBERED, Catalog
+from tokens_forge.files.zones import calendar
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.upstream import Endpoint, endpoint
 
@@ -66,12 +68,20 @@ class InForce:
 
         Raises ConfigError for a balance whose unit is not that of its entries.
         """
-        self._check_units(self.terms.config, books)
-        said = changes(self._kept(books.fold.config), self.terms.config)
+        self._check_history(self.terms.config, books)
+        said = changes(kept_config(self._paths, books.fold.config), self.terms.config)
         config = self.terms.config
         names = (*config.model, *(name for route in config.route.values() for name in route.serves if "*" not in name))
         self._look_up(found.name for name in names for found in match(config, name).candidates)
         self._record(books, at, said)
+        for renamed in renames(config, books.fold):
+            books.append(renamed, at)
+        self.enter_due(books, at)
+
+    def enter_due(self, books: Books, at: str) -> None:
+        """Append what has fallen due by `at`: lots that ended, fees of pools."""
+        for entry in due(self.terms.config, books.fold.book, at):
+            books.append(entry, at)
 
     def reload(self, books: Books, at: str) -> tuple[str, ...]:
         """Read the config again and put it in force at `at`; return what changed, and what of it waits for a start.
@@ -79,7 +89,7 @@ class InForce:
         Raises ConfigError and LedgerStuck, and then nothing has changed.
         """
         before, loaded = self.terms.config, self._load()
-        self._check_units(loaded.terms.config, books)
+        self._check_history(loaded.terms.config, books)
         with self._or_as_before():
             self._loaded = loaded
             self._unpriced.clear()
@@ -125,12 +135,11 @@ class InForce:
             self._loaded = before
             raise
 
-    def _check_units(self, config: Config, books: Books) -> None:
-        found = {name: unit_conflict(name, balance, books.fold.book) for name, balance in config.balance.items()}
+    def _check_history(self, config: Config, books: Books) -> None:
+        """Raise ConfigError for what the ledger knows otherwise: a unit, a name, a balance that is not empty."""
         problems = tuple(
-            Problem(where=f"{self._paths.config} [balance.{name}] unit", what=what)
-            for name, what in found.items()
-            if what
+            Problem(where=f"{self._paths.config} [balance.{name}] {field}".rstrip(), what=what)
+            for name, field, what in conflicts(config, books.fold)
         )
         if problems:
             raise ConfigError(problems)
@@ -156,7 +165,7 @@ class InForce:
             if plain:
                 listed[name] = plain
         if new:
-            terms = Terms(config=self.terms.config, cards=Cards(charge=charge, list=listed))
+            terms = replace(self.terms, cards=Cards(charge=charge, list=listed))
             self._loaded = replace(self._loaded, terms=terms)
         return new
 
@@ -172,15 +181,8 @@ class InForce:
                 faults.extend(Problem(where=where, what=problem.what, warning=True) for problem in error.problems)
             else:
                 endpoints[name] = endpoint(upstream, secret)
-        terms = Terms(config=config, cards=Cards())
+        terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
         return _Loaded(terms=terms, endpoints=endpoints, faults=tuple(faults))
-
-    def _kept(self, digest: str) -> Config | None:
-        """Return the config that the ledger names, if its file is still there and of this version."""
-        try:
-            return msgspec.json.decode((self._paths.configs / f"{digest}.json").read_bytes(), type=Config)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
 
     def _record(self, books: Books, at: str, said: tuple[str, ...]) -> None:
         config = Stored(*config_file.stored(self.terms.config))

@@ -10,11 +10,13 @@ from typing import assert_never
 
 import msgspec
 
+from tokens_forge.core.budgets import BudgetShown
 from tokens_forge.core.config import Config, did_you_mean
 from tokens_forge.core.entries import Held, Settled, Voided, candidate_name
 from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
+from tokens_forge.core.money import text
 from tokens_forge.core.routing import Refuse, models
 from tokens_forge.core.story import reason_text
 from tokens_forge.proxy.attempt import Attempted, named
@@ -28,8 +30,8 @@ _STOPPING = 503
 _MICROSECONDS = 1_000_000
 
 
-def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
-    """Return the headers that say which route answers, which balance pays, and what led there."""
+def headers(held: Held, call: OpenCall, left: BudgetShown | None) -> Mapping[str, str]:
+    """Return the headers that say which route answers, which balance pays, what led there, what the task has left."""
     said = {
         "x-request-id": held.id,
         "x-tf-route": held.route,
@@ -41,6 +43,8 @@ def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
     if here != call.routed.intended:
         cause = held.cause.error if held.cause else ""
         said["x-tf-fell-back"] = f"{call.routed.intended}>{here}; {cause}"
+    if left is not None:
+        said["x-tf-task-left"] = f"{text(left.left)} {left.unit}{'; soft limit reached' if left.soft else ''}"
     return said
 
 
@@ -140,13 +144,19 @@ def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) 
             said = f"Key `{routed.key}` may use none of the routes for `{routed.model_asked}`. {passed}."
         case "no_price":
             said = f"No price is known for `{routed.model_asked}`, so it can't be metered. {passed}."
-        case "stopping":
-            said = "tf is stopping."
-        case "client_left" | "found_open":
-            said = f"The call ended: {refuse.reason}."
+        case "task_stopped" | "stopping" | "client_left" | "found_open":
+            said = _ENDED[refuse.reason].format(task=routed.task)
         case _:
             assert_never(refuse.reason)
     return f"{said} `tf explain {routed.id}` tells more."
+
+
+_ENDED = {
+    "task_stopped": "Task `{task}` was stopped; `tf task start {task}` lets it spend again.",
+    "stopping": "tf is stopping.",
+    "client_left": "The client has left.",
+    "found_open": "The call was found open.",
+}
 
 
 def _trail(call: OpenCall) -> str:
