@@ -23,7 +23,7 @@ def body(rest: bytes = b"", *, messages: bytes = HELLO) -> bytes:
 
 
 def read(rest: bytes = b"", *, messages: bytes = HELLO) -> ChatRequest:
-    return read_request(body(rest, messages=messages), output_bound=4096)
+    return read_request(body(rest, messages=messages), output_bound=4096, inline_tokens=1000)
 
 
 def event(data: bytes, name: str = "") -> Event:
@@ -125,7 +125,7 @@ def test_an_opening_without_a_user_is_all_messages() -> None:
 def test_a_wrong_request_is_refused_by_name(sent: bytes, code: str, message: str) -> None:
     """A 400 names the member, the value seen and what belongs there; a long value is not repeated."""
     with pytest.raises(RequestError) as raised:
-        read_request(sent, output_bound=4096)
+        read_request(sent, output_bound=4096, inline_tokens=1000)
     assert (400, code) == (raised.value.status, raised.value.code)
     assert raised.value.message.startswith(message)
 
@@ -224,7 +224,7 @@ def test_whatever_else_a_request_says_arrives(rest: dict[str, object]) -> None:
     reserved = {"model", "messages", "stream", "n"}
     sent: dict[str, object] = {name: value for name, value in rest.items() if name not in reserved}
     sent |= {"model": "m", "messages": []}
-    request = read_request(json.dumps(sent).encode(), output_bound=1)
+    request = read_request(json.dumps(sent).encode(), output_bound=1, inline_tokens=1000)
     assert sent | {"model": "x"} == json.loads(upstream_body(request, model="x", inject_usage=True))
 
 

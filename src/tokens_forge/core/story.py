@@ -20,6 +20,7 @@ from tokens_forge.core.entries import (
     Certainty,
     ChargeLine,
     Cooled,
+    Counted,
     Held,
     HoldBasis,
     Limit,
@@ -110,7 +111,11 @@ class AttemptTold(Record, frozen=True, kw_only=True):
     """How long after the call was routed, in whole ms."""
     hold_basis: HoldBasis | None = None
     windows: tuple[WindowHeld, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    """What it takes of budgets: its charge once it is settled, its hold before."""
     jitter_ms: int = 0
+    waited_ms: int = 0
+    """How long the call waited for room on a balance or in a budget."""
     cause: Cause | None = None
     outcome: Outcome | Literal[""] = ""
     """Absent while the attempt is under way."""
@@ -252,18 +257,36 @@ def tell(lines: Sequence[Line]) -> Story:
 
 def reason_text(passed: PassedOver) -> str:
     """Return why a candidate was passed over, with the numbers behind it, as a half sentence."""
-    return _REASONS[passed.reason].format(
+    reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
         need=f"{passed.need} {passed.unit}".strip(),
         until=f" until {clock(passed.until)}" if passed.until else "",
         error=f" ({passed.error})" if passed.error else "",
+        budget=passed.budget,
     )
+    return "".join((reason, *_numbers(passed)))
+
+
+def _numbers(passed: PassedOver) -> Iterator[str]:
+    """Yield what was spent and held of a limit, which calls hold it, and when some is free again."""
+    if passed.limit:
+        yield f"; {passed.spent} of {passed.limit} {passed.unit} spent"
+    if passed.held:
+        some = ", ".join(passed.holds[:_MOST_HOLDS])
+        more = len(passed.holds) - _MOST_HOLDS
+        by = f" ({some}{f' and {more} more' if more > 0 else ''})" if some else ""
+        yield f"{',' if passed.limit else ';'} {passed.held} {passed.unit} held by calls under way{by}"
+    if passed.until and passed.reason in {"over_budget", "balance_short"}:
+        yield f"; begins anew at {clock(passed.until)}"
 
 
 def clock(stamped: str) -> str:
     """Return a stamp as people read it, to the second: ``2026-11-24 10:00:12 UTC``."""
     return f"{stamped[:10]} {stamped[11:19]} UTC"
 
+
+_MOST_HOLDS = 5
+"""So many holds in the way are named; the ledger has them all."""
 
 _REASONS: dict[Reason, str] = {
     "not_allowed": "its class is not allowed for this key",
@@ -275,7 +298,7 @@ _REASONS: dict[Reason, str] = {
     "balance_short": "{available} available, {need} needed",
     "balance_empty_upstream": "its upstream says that the balance is empty{error}",
     "pool_used_up": "used up{until}: {available} left, {need} needed",
-    "over_budget": "over budget: {available} left, {need} needed",
+    "over_budget": "over budget {budget}{error}: {available} left, {need} needed",
     "over_max_charge": "over the client's limit of {available}: {need} needed",
     "cooling": "cooling{until}{error}",
     "probing": "another call probes it after a cooldown{error}",
@@ -414,7 +437,9 @@ def _attempt(found: _Gathered, n: int) -> AttemptTold:
         after_ms=_between(found.routed_at, held_at),
         hold_basis=held.hold_basis if held else None,
         windows=held.windows if held else (),
+        counted=settled.counted if settled else held.counted if held else (),
         jitter_ms=held.jitter_ms if held else 0,
+        waited_ms=held.waited_ms if held else 0,
         cause=held.cause if held else None,
         outcome=end.outcome if end else "",
         certainty=end.certainty if end else "",

@@ -22,7 +22,9 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from uuid_utils import uuid7
 
+from tokens_forge.core.budgets import shown
 from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
+from tokens_forge.core.money import text
 from tokens_forge.core.routing import models
 from tokens_forge.core.visible import visible
 from tokens_forge.files.keys_file import Keys
@@ -44,6 +46,9 @@ STOP_S = 8.0
 
 SETTLE_S = 2.0
 """How long that settling may take."""
+
+DUE_EVERY_S = 30.0
+"""How often expired lots and fees are entered."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,6 +77,7 @@ async def running(
             # Closed last, whatever fails before: what the server's end still appends is written too.
             stack.push_async_callback(books.close)
             in_force.begin(books, books.moment())
+            stack.push_async_callback(_cancelled, asyncio.create_task(_enter_what_falls_due(in_force, books)))
             watch = Watch()
             stack.enter_context(watch.sweeping())
             client = await stack.enter_async_context(Client())
@@ -86,6 +92,18 @@ async def running(
                 yield Running(url=url, proxy=proxy, notes=(*ledger.notes, *(str(fault) for fault in in_force.faults)))
             finally:
                 await server.finish()
+
+
+async def _enter_what_falls_due(in_force: InForce, books: Books) -> None:
+    """Enter expired lots and fees while the proxy runs. What is not entered yet is not available all the same."""
+    while True:
+        await asyncio.sleep(DUE_EVERY_S)
+        in_force.enter_due(books, books.moment())
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +216,9 @@ class _Server:
                 wants_receipt=request.headers.get("x-tf-receipt") == "stream",
                 dialect=dialect,
                 body=body,
-                request=dialect.read_request(body, output_bound=config.settle.output_bound),
+                request=dialect.read_request(
+                    body, output_bound=config.settle.output_bound, inline_tokens=config.settle.inline_tokens
+                ),
             )
             if self._proxy.books.stuck is not None:
                 reply.ledger_stuck(client)
@@ -245,14 +265,28 @@ class _Server:
     def _state(self, key: str) -> bytes:
         """Return what a key may know: itself, and what it may ask for."""
         terms = self._proxy.in_force.terms
+        books = self._proxy.books
         allowed = terms.config.key.get(key)
-        open_calls = sum(call.routed.key == key for call in self._proxy.books.fold.calls.values())
+        open_calls = sum(call.routed.key == key for call in books.fold.calls.values())
         return msgspec.json.encode(
             {
                 "key": key,
                 "classes": allowed.classes if allowed else None,
                 "models": models(terms.config, key),
                 "open_calls": open_calls,
+                "budgets": [
+                    {
+                        "name": budget.name,
+                        "limit": text(budget.limit),
+                        "spent": text(budget.spent),
+                        "held": text(budget.held),
+                        "left": text(budget.left),
+                        "unit": budget.unit,
+                        "until": budget.until,
+                    }
+                    for budget in shown(terms.config, books.fold.budgets, books.moment(), terms.calendar)
+                    if budget.name.startswith(f"key.{key}/")
+                ],
             }
         )
 

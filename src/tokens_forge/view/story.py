@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT
-from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, HoldBasis
+from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, HoldBasis, Limit
 from tokens_forge.core.story import (
     AttemptTold,
     Bill,
@@ -194,12 +194,21 @@ def _attempt(attempt: AttemptTold) -> Iterator[Text]:
     yield shown(_held(attempt))
     for window in attempt.windows:
         yield shown(f"counted in window {window.window}, {clock(window.start)} to {clock(window.end)}")
+    for one in attempt.counted:
+        yield shown(_counted(one))
     yield _outcome(attempt)
     if timing := ", ".join(_timing(attempt)):
         yield shown(timing, "dim")
     if attempt.limits:
-        said = ", ".join(f"{limit.remaining} of {limit.limit} {limit.window} left" for limit in attempt.limits)
+        said = ", ".join(_limit(limit) for limit in attempt.limits)
         yield shown(f"the upstream says: {said}", "dim")
+
+
+def _counted(one: Counted) -> str:
+    """Return what an attempt takes of a budget, with the exchange rate where money of another unit paid (CASES 51)."""
+    rate = f" at {one.fx} for one {one.unit}" if one.fx != "1" else ""
+    until = f", in the period to {clock(one.end)}" if one.end else ""
+    return f"counts {amount(one.amount, one.unit)} against budget {one.budget}{rate}{until}"
 
 
 def _held(attempt: AttemptTold) -> str:
@@ -211,12 +220,24 @@ def _held(attempt: AttemptTold) -> str:
         case None:
             return held
         case HoldBasis(kind="free"):
-            return f"{held}: no price is known"
+            return "held nothing: the route is free"
+        case HoldBasis(kind="provider"):
+            return "held nothing: the provider counts"
         case HoldBasis(kind="count"):
             return f"{held}: what the pool counts"
         case basis:
-            at = f", at {basis.card}" if basis.card else ""
-            return f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{at}"
+            at = f", at {basis.card}" if basis.card else ": no price is known"
+            most = " as most such calls need" if basis.kind == "expected" else ""
+            return f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{most}{at}"
+
+
+def _limit(limit: Limit) -> str:
+    if limit.window.startswith(("provider/", "model/")):
+        left = f" {limit.remaining} % left" if limit.remaining else ""
+        word = f" ({limit.status})" if limit.status else ""
+        reset = f" until {clock(limit.reset)}" if limit.reset else ""
+        return f"{limit.window}{left}{word}{reset}"
+    return f"{limit.remaining or NONE} of {limit.limit or NONE} {limit.window} left"
 
 
 def _outcome(attempt: AttemptTold) -> Text:
@@ -236,6 +257,8 @@ def _outcome(attempt: AttemptTold) -> Text:
 def _timing(attempt: AttemptTold) -> Iterator[str]:
     if attempt.after_ms is not None:
         yield f"began after {duration(attempt.after_ms)}"
+    if attempt.waited_ms:
+        yield f"waited {duration(attempt.waited_ms)} for room"
     if attempt.jitter_ms:
         yield f"put off by {duration(attempt.jitter_ms)} at random"
     if attempt.first_byte_ms is not None:

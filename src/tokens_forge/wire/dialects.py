@@ -14,8 +14,8 @@ from tokens_forge.wire.openai_chat import ChatRequest
 class ReadRequest(Protocol):
     """Reads a client's body; raises RequestError for one that can't become a call."""
 
-    def __call__(self, body: bytes, *, output_bound: int) -> ChatRequest:
-        """Return what the body asks for; `output_bound` is in tokens."""
+    def __call__(self, body: bytes, *, output_bound: int, inline_tokens: int) -> ChatRequest:
+        """Return what the body asks for; `output_bound` and `inline_tokens` (of an image or sound) are in tokens."""
         ...
 
 

@@ -29,9 +29,6 @@ MOST_CHOICES = 128
 MOST_OUTPUT = 2**31 - 1
 """The most output tokens that a request may ask for; beyond any model, within every integer of the ledger."""
 
-INLINE_TOKENS = 1_000
-"""What an image, sound or file inside a request counts: its base64 says nothing about its tokens."""
-
 MOST_SHOWN = 40
 """Bytes of a wrong value that an error repeats."""
 
@@ -118,8 +115,10 @@ class ChatRequest:
     """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
 
 
-def read_request(body: bytes, *, output_bound: int) -> ChatRequest:
+def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> ChatRequest:
     """Return what `body` asks for; `output_bound` (tokens) stands in where it gives no maximum.
+
+    An image, sound or file inside it counts `inline_tokens`: its base64 says nothing about its tokens.
 
     Raises RequestError (400) naming the member that is missing or of the wrong kind.
     """
@@ -139,7 +138,7 @@ def read_request(body: bytes, *, output_bound: int) -> ChatRequest:
         stream=_value(fields, "stream", bool, "true or false") or False,
         include_usage=options is not None and options.include_usage is True,
         tier_asked=_value(fields, "service_tier", str, "a tier's name") or "",
-        input_estimate=_input_estimate(fields),
+        input_estimate=_input_estimate(fields, inline_tokens),
         output_bound=most * choices,
         turn=len(messages),
         opening=b"\n".join(_opening(messages)),
@@ -424,14 +423,14 @@ def _opening(messages: list[msgspec.Raw]) -> Iterator[bytes]:
             return
 
 
-def _input_estimate(fields: dict[str, msgspec.Raw]) -> int:
+def _input_estimate(fields: dict[str, msgspec.Raw], inline_tokens: int) -> int:
     quarters = inline = 0
     for name in COUNTED_FIELDS:
         if name in fields:
             text, found = _INLINE.subn(b"", bytes(fields[name]))
             quarters += _quarters(text)
             inline += found
-    return _tokens(quarters) + inline * INLINE_TOKENS
+    return _tokens(quarters) + inline * inline_tokens
 
 
 def _quarters(data: bytes) -> int:
