@@ -45,12 +45,12 @@ def book(folder: Path) -> Book:
 def test_the_whole_picture(tmp_path: Path) -> None:
     """Available is posted less held, or what a pool's smallest window leaves; what is short is said in words."""
     expected = """\
-balance         available        held    posted
-rmb-wallet    -0.0012 CNY  0.0412 CNY  0.04 CNY
-credit            4.5 USD           -   4.5 USD
-coding-plan  899 requests           -         -
-local                free           -         -
-old-wallet              -           -   1.5 USD
+balance         available        held    posted       a day
+rmb-wallet    -0.0012 CNY  0.0412 CNY  0.04 CNY           -
+credit            4.5 USD           -   4.5 USD           -
+coding-plan  899 requests           -         -  1 requests
+local                free           -         -           -
+old-wallet              -           -   1.5 USD           -
 rmb-wallet: nothing available
 credit: below its warning of 5.00 USD
 coding-plan: requests left in first-use/5h 899, first-use/7d 10000; resets

@@ -188,9 +188,11 @@ def test_a_pool_counts_without_a_card() -> None:
     """A count has no rate card: its line shows the count alone. A call without a price says that none is known."""
     count = ChargeLine(usage_class="requests", quantity=1, rate="1", amount="1")
     settled = settled_relay(CALL, charge="1", unit="requests", card=None, lines=(count,))
-    said = text(routed(CALL), held_relay(CALL, hold_basis=HoldBasis(kind="bound", input=2, output=3)), settled)
+    said = text(
+        routed(CALL), held_relay(CALL, hold="0", hold_basis=HoldBasis(kind="bound", input=2, output=3)), settled
+    )
     assert "requests  1  x 1  1 requests" in said
-    assert "held 0.0412 CNY for 2 tokens in and 3 out: no price is known" in said
+    assert "held 0 CNY for 2 tokens in and 3 out: no price is known" in said
     bare = HoldBasis(kind="bound", input=1, output=2)
     assert "held 0.0412 CNY for 1 tokens in and 2 out\n" in text(routed(CALL), held_relay(CALL, hold_basis=bare))
 

@@ -14,6 +14,7 @@ from tokens_forge.files.paths import Paths
 if TYPE_CHECKING:
     from tokens_forge.core.adjustment import AdjustReason, Order
     from tokens_forge.core.book import BalanceShown
+    from tokens_forge.core.budgets import BudgetShown
     from tokens_forge.core.entries import Adjusted, Recovered
 
 app = typer.Typer(help="Show the balances, and move them by hand.", rich_markup_mode=None)
@@ -27,7 +28,10 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback(invoke_without_command=True)
 def balance(ctx: typer.Context, as_json: _AsJson = False) -> None:
-    """Show every balance: what is posted, what is held by calls under way, what may still be held."""
+    """Show every balance and budget: what is posted and spent, held by calls under way, what may still be held.
+
+    Also what a balance burns a day and when it is empty at that rate, when a window gives back, which money expires.
+    """
     if ctx.invoked_subcommand is None:
         _show(ctx.obj, as_json=as_json)
 
@@ -40,22 +44,54 @@ def topup(
     paid: Annotated[str, typer.Option(help='What was paid for it: "70.90 USD".', show_default=False)] = "",
     fee: Annotated[str, typer.Option(help="The fee in it, with its unit.", show_default=False)] = "",
     ref: _Ref = "",
+    expires: Annotated[
+        str, typer.Option(metavar="DAY", help="The last day (UTC) on which it can be spent.", show_default=False)
+    ] = "",
     note: _Note = "",
     as_json: _AsJson = False,
 ) -> None:
-    """Add money to a prepaid balance."""
+    """Add money that came in: to a prepaid balance a lot, to a postpaid one a payment."""
     from tokens_forge.core.adjustment import Order
 
-    order = Order(balance=name, kind="topup", amount=amount, paid=paid, fee=fee, ref=ref, note=note)
+    order = Order(balance=name, kind="topup", amount=amount, paid=paid, fee=fee, ref=ref, expires=expires, note=note)
     _carry_out(ctx.obj, order, as_json=as_json)
 
 
 @app.command("set")
 def set_to(ctx: typer.Context, name: _Name, amount: _Money, note: _Note = "", as_json: _AsJson = False) -> None:
-    """Post what the provider's dashboard shows; the difference is named unexplained."""
+    """Post what the provider's page shows; the difference is named unexplained.
+
+    Of a prepaid balance that is the money there, of a postpaid one what is owed in its period, of a pool what is left.
+    """
     from tokens_forge.core.adjustment import Order
 
     _carry_out(ctx.obj, Order(balance=name, kind="set", amount=amount, note=note), as_json=as_json)
+
+
+@app.command()
+def refund(
+    ctx: typer.Context, name: _Name, amount: _Money, ref: _Ref = "", note: _Note = "", as_json: _AsJson = False
+) -> None:
+    """Take off what the provider paid back to you. What it gave back to the balance is an `adjust`."""
+    from tokens_forge.core.adjustment import Order
+
+    _carry_out(ctx.obj, Order(balance=name, kind="refund", amount=amount, ref=ref, note=note), as_json=as_json)
+
+
+@app.command()
+def close(
+    ctx: typer.Context,
+    name: _Name,
+    to: Annotated[
+        str, typer.Option(metavar="NAME", help="The balance of the same unit that takes it over.", show_default=False)
+    ] = "",
+    note: _Note = "",
+    as_json: _AsJson = False,
+) -> None:
+    """Empty a balance, so that it can go from the config: what is left goes to another one, or is given up."""
+    from tokens_forge.core.adjustment import Order
+
+    _carry_out(ctx.obj, Order(balance=name, kind="close", to=to, note=note), as_json=as_json)
 
 
 @app.command()
@@ -64,7 +100,7 @@ def adjust(
     name: _Name,
     amount: _Money,
     reason: Annotated[
-        str, typer.Option(help="correction, refund, fee, reconciled, used_elsewhere or unexplained.")
+        str, typer.Option(help="correction, fee, reconciled, used_elsewhere or unexplained.")
     ] = "correction",
     corrects: Annotated[
         str,
@@ -74,7 +110,7 @@ def adjust(
     note: _Note = "",
     as_json: _AsJson = False,
 ) -> None:
-    """Add to a prepaid balance (or take away, with a negative amount after `--`), saying why."""
+    """Add to a balance (or take away, with a negative amount after `--`), saying why."""
     from msgspec.structs import replace
 
     from tokens_forge.core.adjustment import Order
@@ -89,36 +125,45 @@ def _show(paths: Paths, *, as_json: bool) -> None:
     from tokens_forge.cli.socket import ask
 
     answer = ask(paths, "GET", "/state")
-    shown = _here(paths) if answer is None else _decoded(answer)
+    balances, budgets = _here(paths) if answer is None else _decoded(answer)
     if as_json:
-        say_json(shown)
+        say_json({"balances": balances, "budgets": budgets})
         return
-    from tokens_forge.view.balances import balances_view
+    from tokens_forge.view.balances import balances_view, budgets_view
 
-    show(balances_view(shown))
+    show(balances_view(balances))
+    if budgets:
+        say("")
+        show(budgets_view(budgets))
 
 
-def _here(paths: Paths) -> "tuple[BalanceShown, ...]":
-    """Return the balances as the ledger's files say: no proxy runs."""
+def _here(paths: Paths) -> "tuple[tuple[BalanceShown, ...], tuple[BudgetShown, ...]]":
+    """Return the balances and budgets as the ledger's files say: no proxy runs."""
     from datetime import UTC, datetime
 
     from tokens_forge.core.book import balances
+    from tokens_forge.core.budgets import shown
     from tokens_forge.core.moments import stamp
     from tokens_forge.files.config_file import load
     from tokens_forge.files.ledger_writer import stand
+    from tokens_forge.files.zones import calendar
 
-    return balances(load(paths.config), stand(paths).fold.book, stamp(datetime.now(UTC)))
+    config, fold, at = load(paths.config), stand(paths).fold, stamp(datetime.now(UTC))
+    return balances(config, fold.book, at), shown(config, fold.budgets, at, calendar(config.report))
 
 
-def _decoded(answer: bytes) -> "tuple[BalanceShown, ...]":
+def _decoded(answer: bytes) -> "tuple[tuple[BalanceShown, ...], tuple[BudgetShown, ...]]":
     import msgspec
 
     from tokens_forge.core.book import BalanceShown
+    from tokens_forge.core.budgets import BudgetShown
 
     class _State(msgspec.Struct):
         balances: tuple[BalanceShown, ...]
+        budgets: tuple[BudgetShown, ...]
 
-    return msgspec.json.decode(answer, type=_State).balances
+    state = msgspec.json.decode(answer, type=_State)
+    return state.balances, state.budgets
 
 
 def _reason(written: str) -> "AdjustReason":
@@ -159,7 +204,7 @@ def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
     from tokens_forge.core.entries import Adjusted
 
     if not entries:
-        hint(f"`{order.balance}` is {order.amount} already: nothing was entered")
+        hint(f"`{order.balance}` is {order.amount or 'empty'} already: nothing was entered")
     for entry in entries:
         if isinstance(entry, Adjusted):
             sign = "" if entry.amount.startswith("-") else "+"

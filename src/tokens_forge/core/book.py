@@ -75,6 +75,8 @@ class ProviderWindow(msgspec.Struct, kw_only=True):
     status: str
     seen: str
     """When it was said."""
+    outside: Decimal = ZERO
+    """What was used already when the window was first heard of: no call of ours can have used it (CASES 58)."""
 
 
 class BalanceState(msgspec.Struct, kw_only=True):
@@ -91,6 +93,8 @@ class BalanceState(msgspec.Struct, kw_only=True):
     """What is left of the money that came in, earliest end first. What was spent beyond them is posted and no lot's."""
     windows: dict[str, list[Span]] = {}
     """The windows that are open, by KIND/PER; of a rolling one its steps."""
+    elsewhere: dict[str, list[Span]] = {}
+    """What of `windows` was used outside of tf, as far as the provider's headers show it."""
     provider: dict[str, ProviderWindow] = {}
     """What the provider's own headers last said, by window."""
     burned: dict[str, Decimal] = {}
@@ -175,6 +179,8 @@ class Book(msgspec.Struct, kw_only=True):
             _come_in(state, entry, amount, before)
         for window in entry.windows:
             count(state.windows.setdefault(window.window, []), window.start, window.end, -amount, ts)
+            if entry.reason == "used_elsewhere":
+                count(state.elsewhere.setdefault(window.window, []), window.start, window.end, -amount, ts)
         if entry.ref:
             state.refs[entry.ref] = ts
 
@@ -240,12 +246,17 @@ def _said(state: BalanceState, limits: tuple[Limit, ...], ts: str) -> None:
     if state.unit != "percent":
         return
     kept = {name: window for name, window in state.provider.items() if _believed_to(name, window) > ts}
-    state.provider = kept
+    state.provider = kept  # what follows adds to it
     for limit in limits:
         if limit.window.startswith(PROVIDER) and limit.window != OVERAGE:
-            rest = Decimal(limit.remaining) if limit.remaining else FULL
-            state.provider[limit.window] = ProviderWindow(
-                used=subtract(FULL, rest), reset=limit.reset, status=limit.status, seen=ts
+            before = kept.get(limit.window)
+            taken = subtract(FULL, Decimal(limit.remaining) if limit.remaining else FULL)
+            kept[limit.window] = ProviderWindow(
+                used=taken,
+                reset=limit.reset,
+                status=limit.status,
+                seen=ts,
+                outside=before.outside if before else taken,
             )
 
 
@@ -400,6 +411,8 @@ class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Absent for a free balance, which has no end."""
     windows: dict[str, Decimal] = {}
     """What is left of each window by KIND/PER, live holds not taken off."""
+    outside: dict[str, Decimal] = {}
+    """What of each window was used outside of tf, at least."""
     resets: str = ""
     """When the window that leaves the least gives some back."""
     status: str = ""
@@ -436,6 +449,7 @@ def _shown(name: str, balance: config.Balance, book: Book, at: str) -> BalanceSh
         held=state.held,
         available=may_hold,
         windows=dict(left(balance, state, at)),
+        outside=_outside(state, at),
         resets=resets_at,
         status=_status(state),
         lots=tuple(state.lots) if any(lot.expires for lot in state.lots) else (),
@@ -449,7 +463,7 @@ def _shown(name: str, balance: config.Balance, book: Book, at: str) -> BalanceSh
 def burn_a_day(state: BalanceState, at: str) -> Decimal | None:
     """Return what was charged a day over the last seven days, or since the first entry where that is less.
 
-    Of the first day at least an hour is taken; None when nothing was charged. In the balance's unit, rounded once.
+    At least a day is taken: a first busy hour is no rate. None when nothing was charged. In the balance's unit.
     """
     now = moment(at)
     first = stamp(now - timedelta(days=BURN_DAYS - 1))[:10]
@@ -457,8 +471,8 @@ def burn_a_day(state: BalanceState, at: str) -> Decimal | None:
     if not charged:
         return None
     begun = max(moment(f"{first}T00:00:00.000000Z"), moment(state.since))
-    seconds = max(int((now - begun).total_seconds()), 3600)
-    return divided(multiply(charged, _DAY_S), Decimal(seconds))
+    seconds = max(int((now - begun).total_seconds()), _DAY_S)
+    return divided(multiply(charged, Decimal(_DAY_S)), Decimal(seconds))
 
 
 def _empty_at(may_hold: Decimal | None, burn: Decimal | None, at: str) -> str:
@@ -468,9 +482,15 @@ def _empty_at(may_hold: Decimal | None, burn: Decimal | None, at: str) -> str:
     return stamp(moment(at) + timedelta(hours=min(hours, _FAR_H)))
 
 
-_DAY_S = Decimal(86_400)
+_DAY_S = 86_400
 _FAR_H = 24 * 365 * 10
 """Beyond ten years nobody asks for the day."""
+
+
+def _outside(state: BalanceState, at: str) -> dict[str, Decimal]:
+    counted = {name: used(spans, at) for name, spans in state.elsewhere.items()}
+    heard = {name: window.outside for name, window in state.provider.items() if _believed_to(name, window) > at}
+    return {name: amount for name, amount in {**counted, **heard}.items() if amount}
 
 
 def _status(state: BalanceState) -> str:

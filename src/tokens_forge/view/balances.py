@@ -1,4 +1,4 @@
-"""The balances: what is posted, what live holds reserve, what may still be held, and what a pool's windows leave.
+"""Balances and budgets: what is posted or spent, what live holds reserve, what may still be held, and until when.
 
 The figures are `core/book.py`'s, reckoned by the code that enforces them; here they are only shown.
 """
@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT, BalanceShown, Book, balances
+from tokens_forge.core.budgets import BudgetShown
 from tokens_forge.core.config import Config
 from tokens_forge.core.money import read_amount, text
 from tokens_forge.core.story import clock
-from tokens_forge.view.figures import NONE, amount, shown
+from tokens_forge.view.figures import NONE, about, amount, shown
 
 
 def balances_view(rows: tuple[BalanceShown, ...]) -> RenderableType:
@@ -22,7 +23,7 @@ def balances_view(rows: tuple[BalanceShown, ...]) -> RenderableType:
         return Text("no balances yet: write `[balance.NAME]` in the config")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("balance", overflow="fold")
-    for name in ("available", "held", "posted"):
+    for name in ("available", "held", "posted", "a day"):
         table.add_column(name, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*_cells(row))
@@ -44,9 +45,43 @@ def known_balances(book: Book, config: Config | None, at: str) -> tuple[BalanceS
     return (*configured, *others)
 
 
-def _cells(row: BalanceShown) -> tuple[Text, Text, Text, Text]:
+def budgets_view(rows: tuple[BudgetShown, ...]) -> RenderableType:
+    """Return the table of budgets and caps: what is left, spent, held by calls under way, and until when."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("budget", overflow="fold")
+    for name in ("left", "held", "spent", "limit"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("until", overflow="fold")
+    for row in rows:
+        style = "bold red" if row.left <= 0 else "bold yellow" if row.soft else "bold"
+        table.add_row(
+            shown(row.name),
+            Text(amount(row.left, row.unit), style=style),
+            Text(amount(row.held, row.unit) if row.held else NONE),
+            Text(amount(row.spent, row.unit)),
+            Text(amount(row.limit, row.unit)),
+            Text(_until(row)),
+        )
+    return Group(table, *(note for row in rows for note in _budget_notes(row)))
+
+
+def _until(row: BudgetShown) -> str:
+    if row.stopped:
+        return f"stopped {clock(row.stopped)}"
+    return clock(row.until) if row.until else "its lifetime"
+
+
+def _budget_notes(row: BudgetShown) -> Iterator[Text]:
+    if row.left <= 0:
+        by = f"; held by {', '.join(row.holds)}" if row.holds else ""
+        yield shown(f"{row.name}: nothing left{by}", "bold red")
+    elif row.soft:
+        yield shown(f"{row.name}: its soft limit is reached", "bold yellow")
+
+
+def _cells(row: BalanceShown) -> tuple[Text, ...]:
     if row.unit == FREE_UNIT:
-        return shown(row.name), Text(FREE_UNIT), Text(NONE), Text(NONE)
+        return shown(row.name), Text(FREE_UNIT), Text(NONE), Text(NONE), Text(NONE)
     # A pool's posted figure is only all that it ever gave.
     posted = NONE if row.kind == "pool" else amount(row.posted, row.unit)
     return (
@@ -54,6 +89,7 @@ def _cells(row: BalanceShown) -> tuple[Text, Text, Text, Text]:
         Text(amount(row.available, row.unit), style="bold red" if _short(row) else "bold"),
         Text(amount(row.held, row.unit) if row.held else NONE),
         Text(posted),
+        Text(about(row.burn, row.unit)),
     )
 
 
@@ -62,12 +98,29 @@ def _short(row: BalanceShown) -> bool:
 
 
 def _notes(row: BalanceShown) -> Iterator[Text]:
-    """Yield what a row's figures mean: a warning, nothing left, and what each window of a pool leaves."""
+    """Yield what a row's figures mean: a warning, when it is empty, what each window leaves, which money ends."""
     if row.available is not None and row.warn_below and row.available < read_amount(row.warn_below).value:
         yield shown(f"{row.name}: below its warning of {row.warn_below}", "bold yellow")
     elif _short(row):
         yield shown(f"{row.name}: nothing available", "bold red")
-    if row.windows:
+    if row.empty:
+        yield shown(f"{row.name}: empty about {clock(row.empty)} at this rate", "dim")
+    if row.limit:
+        yield shown(
+            f"{row.name}: at most {row.limit} owed, until {clock(row.resets)}"
+            if row.resets
+            else f"{row.name}: at most {row.limit} owed in a period, nothing yet",
+            "dim",
+        )
+    elif row.windows:
         left = ", ".join(f"{name} {text(rest)}" for name, rest in row.windows.items())
         resets = f"; resets {clock(row.resets)}" if row.resets else ""
         yield shown(f"{row.name}: {row.unit} left in {left}{resets}", "dim")
+    if row.status:
+        yield shown(f"{row.name}: the provider says {row.status}", "bold yellow")
+    if row.outside:
+        used = ", ".join(f"{text(part)} {row.unit} of {name}" for name, part in row.outside.items())
+        yield shown(f"{row.name}: used outside of tf, at least: {used}", "dim")
+    for lot in row.lots:
+        if lot.expires:
+            yield shown(f"{row.name}: {amount(lot.left, row.unit)} can be spent through {lot.expires} UTC", "dim")

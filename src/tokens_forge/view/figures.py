@@ -34,6 +34,14 @@ def amount(value: Decimal | str | None, unit: str) -> str:
     return visible(f"{written} {unit}")
 
 
+def about(value: Decimal | None, unit: str) -> str:
+    """Return a figure that was divided (a rate of burning) with its unit, to three significant digits."""
+    if value is None:
+        return NONE
+    rounded = Decimal(f"{value:.3g}")
+    return amount(rounded, unit) if rounded == value else f"~ {amount(rounded, unit)}"
+
+
 def duration(ms: float) -> str:
     """Return a duration in ms as people read it: ``212 ms``, ``1.834 s``, ``2 min 5 s``."""
     whole = round(ms)

@@ -226,7 +226,7 @@ def _held(attempt: AttemptTold) -> str:
         case HoldBasis(kind="count"):
             return f"{held}: what the pool counts"
         case basis:
-            at = f", at {basis.card}" if basis.card else ": no price is known"
+            at = f", at {basis.card}" if basis.card else ": no price is known" if attempt.hold == "0" else ""
             most = " as most such calls need" if basis.kind == "expected" else ""
             return f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{most}{at}"
 
