@@ -87,7 +87,7 @@ async def test_a_growing_ledger(tmp_path: Path, size: tuple[int, int]) -> None:
         second = ["10:00:00", "200 ok", "0.0036 USD", "openai-credit", "aider", "smart", "official", "2", fell]
         assert [first, second] == calls(app)
         assert shown(app, "#story-text").startswith(f"call {other}  answered 200")
-        assert ["-", "-", "499.98", "CNY"] == shown(app, "#balances-table").splitlines()[1].split()[1:]
+        assert ["-", "-", "499.98", "CNY", "-"] == shown(app, "#balances-table").splitlines()[1].split()[1:]
 
 
 async def test_a_selected_call_stays_selected(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ async def test_what_is_available_comes_from_the_config_in_force(tmp_path: Path) 
     app = app_on(ledger.folder, tmp_path)
     async with app.run_test():
         picture = shown(app, "#balances-table").splitlines()
-        assert ["rmb-wallet", "499.9588", "CNY", "0.0412", "CNY", "500", "CNY"] == picture[1].split()
-        assert ["local", "free", "-", "-"] == picture[2].split()
+        assert ["rmb-wallet", "499.9588", "CNY", "0.0412", "CNY", "500", "CNY", "-"] == picture[1].split()
+        assert ["local", "free", "-", "-", "-"] == picture[2].split()
 
 
 async def test_a_call_that_began_on_an_earlier_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli import balance, check, demo, explain, init, keys, ledger, monitor, serve, spend
+from tokens_forge.cli import balance, check, demo, doctor, explain, init, keys, ledger, monitor, serve, spend, task
 from tokens_forge.cli.output import hint
 from tokens_forge.cli.periods import PeriodCommand
 from tokens_forge.core.errors import ForgeError
@@ -37,6 +37,8 @@ app.command("explain")(explain.explain)
 app.command("spend", cls=PeriodCommand)(spend.spend)
 app.command("monitor")(monitor.monitor)
 app.add_typer(balance.app, name="balance")
+app.add_typer(task.app, name="task")
+app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokens_forge.cli.output import hint, say, say_json, show
-from tokens_forge.core.errors import ForgeError, LedgerLocked
+from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
     from tokens_forge.core.adjustment import AdjustReason, Order
-    from tokens_forge.core.book import BalanceShown
-    from tokens_forge.core.budgets import BudgetShown
     from tokens_forge.core.entries import Adjusted, Recovered
+    from tokens_forge.core.fold import Fold
+    from tokens_forge.core.settlement import Terms
 
 app = typer.Typer(help="Show the balances, and move them by hand.", rich_markup_mode=None)
 
@@ -122,48 +122,18 @@ def adjust(
 
 
 def _show(paths: Paths, *, as_json: bool) -> None:
-    from tokens_forge.cli.socket import ask
+    from tokens_forge.cli.state import state
 
-    answer = ask(paths, "GET", "/state")
-    balances, budgets = _here(paths) if answer is None else _decoded(answer)
+    now = state(paths)
     if as_json:
-        say_json({"balances": balances, "budgets": budgets})
+        say_json({"balances": now.balances, "budgets": now.budgets})
         return
     from tokens_forge.view.balances import balances_view, budgets_view
 
-    show(balances_view(balances))
-    if budgets:
+    show(balances_view(now.balances))
+    if now.budgets:
         say("")
-        show(budgets_view(budgets))
-
-
-def _here(paths: Paths) -> "tuple[tuple[BalanceShown, ...], tuple[BudgetShown, ...]]":
-    """Return the balances and budgets as the ledger's files say: no proxy runs."""
-    from datetime import UTC, datetime
-
-    from tokens_forge.core.book import balances
-    from tokens_forge.core.budgets import shown
-    from tokens_forge.core.moments import stamp
-    from tokens_forge.files.config_file import load
-    from tokens_forge.files.ledger_writer import stand
-    from tokens_forge.files.zones import calendar
-
-    config, fold, at = load(paths.config), stand(paths).fold, stamp(datetime.now(UTC))
-    return balances(config, fold.book, at), shown(config, fold.budgets, at, calendar(config.report))
-
-
-def _decoded(answer: bytes) -> "tuple[tuple[BalanceShown, ...], tuple[BudgetShown, ...]]":
-    import msgspec
-
-    from tokens_forge.core.book import BalanceShown
-    from tokens_forge.core.budgets import BudgetShown
-
-    class _State(msgspec.Struct):
-        balances: tuple[BalanceShown, ...]
-        budgets: tuple[BudgetShown, ...]
-
-    state = msgspec.json.decode(answer, type=_State)
-    return state.balances, state.budgets
+        show(budgets_view(now.budgets))
 
 
 def _reason(written: str) -> "AdjustReason":
@@ -197,12 +167,18 @@ def _corrected(paths: Paths, name: str, call: str) -> dict[str, str]:
 
 
 def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
-    entries = _moved(paths, order)
+    from tokens_forge.cli.state import carried_out
+    from tokens_forge.core.adjustment import Unadjusted, adjusted
+    from tokens_forge.core.entries import Adjusted, Recovered
+
+    def here(terms: "Terms", fold: "Fold", at: str) -> "tuple[Adjusted | Recovered, ...] | str":
+        entries = adjusted(order, terms, fold, at)
+        return entries.why if isinstance(entries, Unadjusted) else entries
+
+    entries = carried_out(paths, "/adjust", order, here)
     if as_json:
         say_json({"entries": entries})
         return
-    from tokens_forge.core.entries import Adjusted
-
     if not entries:
         hint(f"`{order.balance}` is {order.amount or 'empty'} already: nothing was entered")
     for entry in entries:
@@ -210,55 +186,5 @@ def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
             sign = "" if entry.amount.startswith("-") else "+"
             moved = f"{entry.balance} {sign}{entry.amount} {entry.unit} ({entry.reason})"
             say(f"{moved}: {entry.balance_before} → {entry.balance_after} {entry.unit}")
-        else:
+        elif isinstance(entry, Recovered):
             say(f"{entry.name} is no longer passed over as empty")
-
-
-def _moved(paths: Paths, order: "Order") -> "tuple[Adjusted | Recovered, ...]":
-    """Carry the order out by the running proxy, else on the ledger itself."""
-    import msgspec
-
-    from tokens_forge.cli.socket import ask
-    from tokens_forge.core.entries import Adjusted, Recovered
-
-    class _Done(msgspec.Struct):
-        entries: tuple[Adjusted | Recovered, ...] = ()
-
-    answer = ask(paths, "POST", "/adjust", order)
-    if answer is not None:
-        return msgspec.json.decode(answer, type=_Done).entries
-    try:
-        return _moved_here(paths, order)
-    except LedgerLocked:
-        # A proxy that is just starting has the lock and no socket yet, or another command is at work.
-        answer = ask(paths, "POST", "/adjust", order)
-        if answer is None:
-            raise
-        return msgspec.json.decode(answer, type=_Done).entries
-
-
-def _moved_here(paths: Paths, order: "Order") -> "tuple[Adjusted | Recovered, ...]":
-    from datetime import UTC, datetime
-
-    from tokens_forge.core.adjustment import Unadjusted, adjusted
-    from tokens_forge.core.due import due
-    from tokens_forge.core.prices import Cards
-    from tokens_forge.core.settlement import Terms
-    from tokens_forge.files.config_file import load
-    from tokens_forge.files.ledger_writer import open_ledger
-    from tokens_forge.files.zones import calendar
-
-    config = load(paths.config)
-    terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
-    now = datetime.now(UTC)
-    with open_ledger(paths, now) as ledger:
-        for note in ledger.notes:
-            hint(f"note: {note}")
-        for entry in due(config, ledger.fold.book, ledger.stamp(now)):
-            ledger.append(entry, ledger.stamp(now))
-        entries = adjusted(order, terms, ledger.fold, ledger.stamp(now))
-        if isinstance(entries, Unadjusted):
-            raise ForgeError(entries.why)
-        for entry in entries:
-            ledger.append(entry, ledger.stamp(now))
-    return entries

@@ -33,6 +33,7 @@ from tokens_forge.core.entries import (
     Settled,
     Tasked,
     Voided,
+    candidate_name,
 )
 from tokens_forge.core.errors import LedgerDamaged, LedgerError
 from tokens_forge.files.pages import check_line, decode_line, line_chain, page_path, pages, whole_lines
@@ -76,6 +77,39 @@ def read_lines(folder: Path, since_page: str = "") -> Iterator[Line]:
             for block in blocks(page_path(folder, page)):
                 for raw in whole_lines(block):
                     yield _decoded(raw, page)
+
+
+class Unsure(msgspec.Struct, kw_only=True):
+    """What a ledger does not know for sure."""
+
+    lost: list[Settled] = []
+    """Attempts that a start found open and that nothing corrected since."""
+    unpriced: dict[str, int] = {}
+    """How many attempts of a candidate had no price."""
+    flags: dict[str, int] = {}
+    """How many attempts had each flag."""
+
+
+def unsure(folder: Path, since_page: str) -> Unsure:
+    """Return what the pages from `since_page` on leave in doubt. Raises LedgerDamaged for a page that can't be read."""
+    lost: dict[str, Settled] = {}
+    found = Unsure()
+    for line in read_lines(folder, since_page):
+        match line.entry:
+            case Settled() as entry:
+                if entry.outcome == "lost":
+                    lost[entry.id] = entry
+                if entry.certainty == "unpriced":
+                    name = candidate_name(entry.route, entry.upstream_model)
+                    found.unpriced[name] = found.unpriced.get(name, 0) + 1
+                for flag in entry.flags:
+                    found.flags[flag] = found.flags.get(flag, 0) + 1
+            case Adjusted(corrects=call) if call:
+                lost.pop(call, None)
+            case _:
+                pass
+    found.lost = list(lost.values())
+    return found
 
 
 def blocks(path: Path) -> Iterator[bytes]:

@@ -1,0 +1,74 @@
+"""`tf doctor`: what nobody knows for sure, and what is odd: lost attempts, unpriced calls, estimates against facts.
+
+Each finding says what to do about it. It changes nothing.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokens_forge.cli.output import say, say_json, show
+from tokens_forge.files.paths import Paths
+
+if TYPE_CHECKING:
+    from tokens_forge.files.ledger_reader import Unsure
+
+_DAYS = 30
+
+
+def doctor(
+    ctx: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="How far back to look for what is not sure.")] = _DAYS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what is not known for sure, and how good the estimates are that holds are made of.
+
+    Lost attempts (a process died under them), calls without a price, and for each candidate how its input estimate
+    compares with what was billed and how long its replies are.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from tokens_forge.cli.state import state
+    from tokens_forge.files.ledger_reader import unsure
+
+    paths: Paths = ctx.obj
+    now = state(paths)
+    since = datetime.now(UTC) - timedelta(days=days)
+    found = unsure(paths.ledger, since.date().isoformat())
+    if as_json:
+        say_json(
+            {
+                "days": days,
+                "lost": found.lost,
+                "unpriced": found.unpriced,
+                "flags": found.flags,
+                "estimates": now.estimates,
+                "cooldowns": now.cooldowns,
+            }
+        )
+        return
+    _tell(found, days)
+    for name, until in now.cooldowns.items():
+        say(f"{name} is passed over until {until}")
+    if not now.estimates:
+        say("estimates: no call has taught any yet")
+        return
+    from tokens_forge.view.estimates import estimates_view
+
+    say("")
+    show(estimates_view(now.estimates))
+
+
+def _tell(found: "Unsure", days: int) -> None:
+    for lost in found.lost:
+        say(
+            f"lost: {lost.id}/{lost.n} was under way when tf stopped; {lost.balance} was charged its hold of "
+            f'{lost.charge} {lost.unit}. Look it up at the provider, then `tf balance adjust {lost.balance} "AMOUNT '
+            f'{lost.unit}" --corrects {lost.id}` (what to give back)'
+        )
+    for name, calls in found.unpriced.items():
+        say(f"unpriced: {calls} {'call' if calls == 1 else 'calls'} of {name}: `tf prices` shows what is known of it")
+    for flag, attempts in found.flags.items():
+        say(f"flag {flag}: {attempts} {'attempt' if attempts == 1 else 'attempts'}")
+    if not (found.lost or found.unpriced or found.flags):
+        say(f"nothing is in doubt in the last {days} days")

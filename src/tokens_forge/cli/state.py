@@ -1,0 +1,96 @@
+"""What stands now, and orders that change it: asked of the running proxy, else read from the ledger or done on it."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tokens_forge.cli.output import hint
+from tokens_forge.cli.socket import ask
+from tokens_forge.core.book import BalanceShown, balances
+from tokens_forge.core.budgets import BudgetShown, shown
+from tokens_forge.core.due import due
+from tokens_forge.core.entries import Adjusted, Recovered, Tasked
+from tokens_forge.core.errors import ForgeError, LedgerLocked
+from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.moments import stamp
+from tokens_forge.core.prices import Cards
+from tokens_forge.core.settlement import Terms
+from tokens_forge.files.config_file import load
+from tokens_forge.files.ledger_writer import open_ledger, stand
+from tokens_forge.files.paths import Paths
+from tokens_forge.files.zones import calendar
+
+if TYPE_CHECKING:
+    from tokens_forge.core.fold import Fold
+
+Moved = Adjusted | Recovered | Tasked
+"""What an order appends."""
+
+Here = Callable[[Terms, "Fold", str], "Iterable[Moved] | str"]
+"""Turns an order into entries at a moment, or says why not."""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What is enforced at this moment."""
+
+    balances: tuple[BalanceShown, ...]
+    budgets: tuple[BudgetShown, ...]
+    estimates: tuple[Calibration, ...]
+    cooldowns: dict[str, str]
+    """SCOPE NAME to the moment until which it is passed over."""
+
+
+class _Done(msgspec.Struct):
+    entries: tuple[Moved, ...] = ()
+
+
+def state(paths: Paths) -> State:
+    """Return what is enforced now: the running proxy's word, else what the ledger's files add up to."""
+    answer = ask(paths, "GET", "/state")
+    if answer is not None:
+        return msgspec.json.decode(answer, type=State)
+    config, fold, at = load(paths.config), stand(paths).fold, stamp(datetime.now(UTC))
+    return State(
+        balances=balances(config, fold.book, at),
+        budgets=shown(config, fold.budgets, at, calendar(config.report)),
+        estimates=fold.estimates.rows(),
+        cooldowns={name: cooldown.until for name, cooldown in fold.health.cooldowns.items()},
+    )
+
+
+def carried_out(paths: Paths, path: str, order: object, here: Here) -> tuple[Moved, ...]:
+    """Carry an order out by the running proxy at `path`, else on the ledger itself; return what was appended.
+
+    Raises ForgeError with the reason when it is refused.
+    """
+    answer = ask(paths, "POST", path, order)
+    if answer is None:
+        try:
+            return _here(paths, here)
+        except LedgerLocked:
+            # A proxy that is just starting has the lock and no socket yet, or another command is at work.
+            answer = ask(paths, "POST", path, order)
+            if answer is None:
+                raise
+    return msgspec.json.decode(answer, type=_Done).entries
+
+
+def _here(paths: Paths, here: Here) -> tuple[Moved, ...]:
+    config = load(paths.config)
+    terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
+    now = datetime.now(UTC)
+    with open_ledger(paths, now) as ledger:
+        for note in ledger.notes:
+            hint(f"note: {note}")
+        at = ledger.stamp(now)
+        for entry in due(config, ledger.fold.book, at):
+            ledger.append(entry, at)
+        entries = here(terms, ledger.fold, at)
+        if isinstance(entries, str):
+            raise ForgeError(entries)
+        done = tuple(entries)
+        for entry in done:
+            ledger.append(entry, at)
+    return done
