@@ -46,7 +46,8 @@ def test_periods_on_the_command_line(folder: Path, arguments: list[str]) -> None
     assert [("aider", "USD", 1, "0.0036")] == [
         (row["key"], row["unit"], row["calls"], row["charge"]) for row in answer["rows"]
     ]
-    assert ["from", "to", "timezone", "by", "rows", "totals"] == list(answer)
+    expected = ["from", "to", "timezone", "by", "rows", "totals", "fees", "movements", "refused", "voided"]
+    assert expected == list(answer)
 
 
 def test_the_table(folder: Path) -> None:

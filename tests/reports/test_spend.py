@@ -23,6 +23,7 @@ from ledgers import (
     routed,
     settled_official,
     settled_relay,
+    voided_relay,
 )
 
 from tokens_forge.core.entries import Adjusted
@@ -54,9 +55,11 @@ def test_units_are_never_blended(tmp_path: Path) -> None:
         "unit": "CNY",
         "calls": 2,
         "charge": "0.04",
+        "marginal": "0.04",
         "list": "0.0072",
         "list_unit": "USD",
         "saving": "0.001566197184",
+        "amortised": {},
         "usage": usage,
         "certainty": {"computed": "0.04"},
     }
@@ -64,20 +67,26 @@ def test_units_are_never_blended(tmp_path: Path) -> None:
         "unit": "USD",
         "calls": 1,
         "charge": "0.0036",
+        "marginal": "0.0036",
         "list": "0.0036",
         "list_unit": "USD",
         "saving": "0",
+        "amortised": {},
         "usage": {name: count // 2 for name, count in usage.items()},
         "certainty": {"computed": "0.0036"},
     }
-    counts = {"unpriced_calls": 0, "unlisted_calls": 0}
-    expected = {
+    counts: dict[str, object] = {"unpriced_calls": 0, "unlisted_calls": 0, "unshared_calls": 0, "counts": None}
+    expected: dict[str, object] = {
         "from": at("00:00:00", "2026-11-01"),
         "to": at("00:00:00", "2026-12-01"),
         "timezone": "UTC",
         "by": ["balance"],
         "rows": [{"balance": "rmb-wallet", **relay}, {"balance": "openai-credit", **credit}],
         "totals": [{**relay, **counts}, {**credit, **counts}],
+        "fees": [],
+        "movements": [],
+        "refused": {},
+        "voided": {},
     }
     assert expected == document(november(tmp_path))
 
@@ -99,7 +108,10 @@ def test_each_attempt_counts_and_a_call_counts_once(tmp_path: Path) -> None:
 def test_every_dimension(tmp_path: Path) -> None:
     """Every dimension groups by what the entry says; a name twice counts once."""
     fell_back(Ledger(tmp_path))
-    by = ("key", "model", "route", "balance", "class", "task", "agent", "upstream", "upstream_model", "month", "key")
+    by = (
+        *("key", "model", "route", "balance", "class", "task", "agent", "upstream", "upstream_model", "tier"),
+        *("outcome", "month", "key"),
+    )
 
     (row,) = november(tmp_path, by).rows
 
@@ -113,6 +125,8 @@ def test_every_dimension(tmp_path: Path) -> None:
         "agent": "OpenAI/Python 3.54.0",
         "upstream": "openai",
         "upstream_model": "gpt-5",
+        "tier": "default",
+        "outcome": "ok",
         "month": "2026-11",
     }
     assert expected == row.dimensions
@@ -128,7 +142,7 @@ def test_no_ledger_and_an_empty_period(tmp_path: Path) -> None:
     """Nothing spent is an answer without rows."""
     assert (november(tmp_path / "ledger").rows, november(tmp_path / "ledger").totals) == ((), ())
     fell_back(Ledger(tmp_path), day="2026-12-24")
-    assert (november(tmp_path).rows, november(tmp_path).refused_calls) == ((), 0)
+    assert (november(tmp_path).rows, november(tmp_path).refused) == ((), {})
 
 
 def test_days_are_those_of_the_reports_timezone(tmp_path: Path) -> None:
@@ -261,13 +275,19 @@ def test_list_prices_in_two_units_have_no_total(tmp_path: Path) -> None:
 
 
 def test_refused_calls_are_counted_apart(tmp_path: Path) -> None:
-    """A refused call is no call that cost nothing (CASES 48)."""
+    """A refused call is no call that cost nothing, nor is one that was turned away upstream (CASES 48)."""
     ledger = Ledger(tmp_path)
     fell_back(ledger)
-    call = call_id(at("11:00:00"))
-    ledger.add(at("11:00:00"), routed(call), refused(call))
+    for n, why in enumerate(("nothing_can_pay", "nothing_can_pay", "deadline")):
+        call = call_id(at("11:00:00"), n)
+        ledger.add(at("11:00:00"), routed(call), refused(call, reason=why))
+    call = call_id(at("12:00:00"))
+    ledger.add(at("12:00:00"), routed(call), held_relay(call), voided_relay(call, final=True))
 
-    assert (november(tmp_path).refused_calls, november(tmp_path).totals[0].calls) == (1, 1)
+    found = november(tmp_path)
+
+    assert ({"deadline": 1, "nothing_can_pay": 2}, {"rejected": 1}) == (found.refused, found.voided)
+    assert [1] == [total.calls for total in found.totals]
 
 
 def test_a_torn_line_is_not_seen(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ aider       1  0.02  █████              -               -  estimated
 aider       1  0.02  █████         0.0036  0.000783098592  computed
 claude      1     0                0.0036               -  unpriced
 total       3  0.04                0.0072               -
-CNY: computed 0.02 CNY, estimated 0.02 CNY, unpriced 0 CNY
+CNY: computed 0.02 CNY (50 %), estimated 0.02 CNY (50 %), unpriced 0 CNY
 1 call in CNY without a known price: what they cost is not in the total
 1 call without a list price: not in list price and saving
 
@@ -48,7 +48,7 @@ key     calls     USD  share       list USD  saving USD  certainty
 aider       1  0.0036  ██████████    0.0036           0  computed
 total       1  0.0036                0.0036           0  computed
 
-1 call refused in this period; `tf explain ID` says why"""
+1 call refused in this period (nothing_can_pay 1); `tf explain ID` says why"""
     assert expected.splitlines() == picture(tmp_path, "key")
 
 

@@ -1,5 +1,6 @@
 """`tf spend`: where it went, per unit, with how sure that is and what list price would have been."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,8 +14,8 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="NAME,…",
-        help="What to group by, of key, model, route, balance, class, task, agent, upstream, upstream_model, day, hour "
-        "and month.",
+        help="What to group by, of key, model, route, balance, class, task, agent, upstream, upstream_model, tier, "
+        "outcome, day, hour and month.",
     ),
 ]
 
@@ -39,21 +40,29 @@ def spend(
     """
     from tokens_forge.reports import spend as report
     from tokens_forge.reports.periods import Asked
-    from tokens_forge.view.spend import bounds, spend_view
+    from tokens_forge.view.spend import bounds, ended_words, is_empty, spend_view
 
     paths: Paths = ctx.obj
     asked = Asked(span=span, today=today, week=week, month=month, last=last, since=since, until=until)
     period, name, zone = chosen(paths, asked, timezone)
     dimensions = [part.strip() for part in by.split(",") if part.strip()]
     try:
-        answer = report.spend(paths.ledger, period, by=dimensions or report.DEFAULT_BY, timezone=name, zone=zone)
+        answer = report.spend(
+            paths.ledger,
+            period,
+            by=dimensions or report.DEFAULT_BY,
+            timezone=name,
+            zone=zone,
+            now=datetime.now(UTC),
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--by") from error
     if as_json:
         say_json(report.document(answer))
-    elif answer.rows:
-        show(spend_view(answer, zone))
-    else:
-        also = f" ({answer.refused_calls} refused)" if answer.refused_calls else ""
-        hint(f"Nothing was spent in this period{also}. {bounds(answer, zone)}")
+    elif is_empty(answer):
+        hint(f"Nothing was spent in this period. {bounds(answer, zone)}")
+        for also in ended_words(answer):
+            hint(f"{also}; `tf explain ID` says why")
         hint(f"The ledger is in {paths.ledger}; `tf spend --month -1` looks at the month before.")
+    else:
+        show(spend_view(answer, zone))

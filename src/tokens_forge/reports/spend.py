@@ -1,24 +1,28 @@
 """Where money went in a period: charges by key, model, route, balance and more.
 
 Sums stay apart by unit of the charge and unit of the list price: amounts of different units never add. What a charge is
-was decided when it was settled; here it is only added up.
+was decided when it was settled; here it is only added up. What pools paid has three costs: marginal (nothing), at list
+price, and amortised (`fees.py`). What moved a balance without a call, and calls that cost nothing because they were
+refused or voided, are told apart from spend.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from tokens_forge.core.book import COUNT_UNITS
 from tokens_forge.core.config import did_you_mean
 from tokens_forge.core.moments import stamp
-from tokens_forge.core.money import text
+from tokens_forge.core.money import ZERO, add, read_amount, text
 from tokens_forge.files.pages import pages
+from tokens_forge.reports.fees import Shared
 from tokens_forge.reports.periods import Part, Period
-from tokens_forge.reports.source import USAGE, cut, spent, sql
+from tokens_forge.reports.source import POOL_UNITS, USAGE, cut, spent, sql
 
 PARTS: tuple[Part, ...] = ("hour", "day", "month")
 """Dimensions of time, in the report's timezone."""
@@ -33,11 +37,20 @@ DIMENSIONS = (
     "agent",
     "upstream",
     "upstream_model",
+    "tier",
+    "outcome",
     *PARTS,
 )
-"""What spend can be grouped by. `model` is the name that was asked for."""
+"""What spend can be grouped by. `model` is the name that was asked for, `tier` the service tier that was served."""
 
 DEFAULT_BY = ("balance",)
+
+COUNTS = {
+    "requests": "one for each attempt that was answered, or may have been",
+    "tokens": "every token in and out, cached ones included",
+    "percent": "its provider counts",
+}
+"""What a pool's unit counts (CASES 49)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +67,9 @@ class SpendRow:
     """At list price, in `list_unit`; None when that is not known."""
     list_unit: str
     saving: Decimal | None
-    """List minus charge, in `list_unit`; None when it is not known for every attempt."""
+    """List minus marginal cost, in `list_unit`; None when it is not known for every attempt."""
+    amortised: dict[str, Decimal]
+    """The shares of pools' fees by the fees' unit; empty when no fee covers any of the attempts."""
     usage: dict[str, int]
     """By class, those that occurred."""
     certainty: dict[str, Decimal]
@@ -72,12 +87,40 @@ class SpendTotal:
     """None when no list price is known, or list prices are in several units."""
     list_unit: str
     saving: Decimal | None
+    amortised: dict[str, Decimal]
     usage: dict[str, int]
     certainty: dict[str, Decimal]
     unpriced_calls: int
-    """Calls whose price was not known: what they cost is missing from `charge`."""
+    """Calls whose price was not known: what they cost is missing from `charge`, or some of it is."""
     unlisted_calls: int
     """Calls without a list price: they are not in `list` and `saving`."""
+    unshared_calls: int
+    """Calls that a pool paid and that no fee covers: they are not in `amortised`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """What moved a balance and was no call, by reason (`core/entries.py` AdjustedReason)."""
+
+    balance: str
+    reason: str
+    unit: str
+    entries: int
+    amount: Decimal
+    """What came in less what went out."""
+    paid: dict[str, Decimal]
+    """Of top-ups: what was paid, by unit."""
+    fees: dict[str, Decimal]
+    """The fees in what was paid, by unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFee:
+    """A pool's fee, and where it went."""
+
+    shared: Shared
+    provisional: bool
+    """Whether calls may still come that share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +134,29 @@ class Spend:
     """By time where `by` has a time, else units with more calls first; then the largest charge first."""
     totals: tuple[SpendTotal, ...]
     """One for each unit."""
-    refused_calls: int
-    """Calls that were refused in the period; attempts of theirs that cost something are in the rows."""
+    fees: tuple[PoolFee, ...] = ()
+    """Of pools, by balance and day: every fee whose period has a moment in the report's."""
+    movements: tuple[Movement, ...] = ()
+    """By balance, then in the order of their first entries."""
+    refused: dict[str, int] = field(default_factory=dict[str, int])
+    """Calls that were refused in the period, by reason; attempts of theirs that cost something are in the rows."""
+    voided: dict[str, int] = field(default_factory=dict[str, int])
+    """Calls whose last attempt ended without a charge, by outcome: turned away upstream, never sent, failed."""
 
 
-def spend(
-    folder: Path, period: Period, *, by: Sequence[str] = DEFAULT_BY, timezone: str = "UTC", zone: tzinfo
+def spend(  # noqa: PLR0913 - which ledger, of when, how grouped, on whose clocks
+    folder: Path,
+    period: Period,
+    *,
+    by: Sequence[str] = DEFAULT_BY,
+    timezone: str = "UTC",
+    zone: tzinfo,
+    now: datetime | None = None,
 ) -> Spend:
     """Return what was spent in `period` according to the ledger in `folder`, grouped by `by`.
 
-    Days, hours and months are those of `zone`, whose name is `timezone`. Raises ValueError for an unknown dimension,
+    Days, hours and months are those of `zone`, whose name is `timezone`. Amortised cost is provisional while the fee's
+    period has not ended at `now`, the report's end where not given. Raises ValueError for an unknown dimension,
     LedgerDamaged for a page that can't be read.
     """
     dimensions = tuple(dict.fromkeys(by))
@@ -108,22 +164,27 @@ def spend(
         if name not in DIMENSIONS:
             raise ValueError(f"can't group by `{name}`.{did_you_mean(name, DIMENSIONS)}")
     if not pages(folder):
-        return Spend(period=period, timezone=timezone, by=dimensions, rows=(), totals=(), refused_calls=0)
-    with spent(folder, period) as connection:
+        return Spend(period=period, timezone=timezone, by=dimensions, rows=(), totals=())
+    with spent(folder, period) as found:
         for part in PARTS:
             if part in dimensions:
-                cut(connection, period, part, zone, folder)
-        rows = _rows(connection, dimensions)
-        totals = _totals(connection)
-        refused = connection.execute("select count(distinct id) from lines where type = 'refused'").fetchall()
-    calls = {found.unit: found.calls for found in totals}
+                cut(found.connection, period, part, zone, folder)
+        rows = _rows(found.connection, dimensions)
+        totals = _totals(found.connection)
+        movements = _movements(found.connection)
+        ended = found.connection.execute(sql("ended.sql")).fetchall()
+    calls = {total.unit: total.calls for total in totals}
+    ends = stamp(now or period.until)
     return Spend(
         period=period,
         timezone=timezone,
         by=dimensions,
         rows=tuple(sorted(rows, key=lambda row: _place(row, calls))),
         totals=totals,
-        refused_calls=int(refused[0][0]),
+        fees=tuple(PoolFee(shared=shared, provisional=shared.fee.until > ends) for shared in found.fees),
+        movements=movements,
+        refused={why: number for kind, why, number in ended if kind == "refused"},
+        voided={why: number for kind, why, number in ended if kind == "voided"},
     )
 
 
@@ -136,9 +197,30 @@ def document(answer: Spend) -> dict[str, object]:
         "by": list(answer.by),
         "rows": [{**row.dimensions, **_figures(row)} for row in answer.rows],
         "totals": [
-            {**_figures(found), "unpriced_calls": found.unpriced_calls, "unlisted_calls": found.unlisted_calls}
+            {
+                **_figures(found),
+                "unpriced_calls": found.unpriced_calls,
+                "unlisted_calls": found.unlisted_calls,
+                "unshared_calls": found.unshared_calls,
+                "counts": COUNTS.get(found.unit),
+            }
             for found in answer.totals
         ],
+        "fees": [_fee(found) for found in answer.fees],
+        "movements": [
+            {
+                "balance": moved.balance,
+                "reason": moved.reason,
+                "unit": moved.unit,
+                "entries": moved.entries,
+                "amount": text(moved.amount),
+                "paid": _texts(moved.paid),
+                "fees": _texts(moved.fees),
+            }
+            for moved in answer.movements
+        ],
+        "refused": answer.refused,
+        "voided": answer.voided,
     }
 
 
@@ -147,12 +229,36 @@ def _figures(row: SpendRow | SpendTotal) -> dict[str, object]:
         "unit": row.unit,
         "calls": row.calls,
         "charge": text(row.charge),
+        "marginal": text(ZERO if row.unit in COUNT_UNITS else row.charge),
         "list": None if row.list is None else text(row.list),
         "list_unit": row.list_unit or None,
         "saving": None if row.saving is None else text(row.saving),
+        "amortised": _texts(row.amortised),
         "usage": row.usage,
-        "certainty": {level: text(charge) for level, charge in row.certainty.items()},
+        "certainty": _texts(row.certainty),
     }
+
+
+def _fee(found: PoolFee) -> dict[str, object]:
+    shared = found.shared
+    return {
+        "balance": shared.fee.balance,
+        "amount": text(shared.fee.amount),
+        "unit": shared.fee.unit,
+        "first": shared.fee.first.isoformat(),
+        "last": shared.fee.last.isoformat(),
+        "provisional": found.provisional,
+        "by": shared.by,
+        "attempts": shared.attempts,
+        "unlisted": shared.unlisted,
+        "here": text(shared.here),
+        "elsewhere": text(shared.elsewhere),
+        "unused": text(shared.unused),
+    }
+
+
+def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
+    return {name: text(value) for name, value in amounts.items()}
 
 
 def _place(row: SpendRow, calls: dict[str, int]) -> tuple[object, ...]:
@@ -162,7 +268,7 @@ def _place(row: SpendRow, calls: dict[str, int]) -> tuple[object, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sums:
-    """One group's sums, as `sums.sql` and `certainty.sql` give them."""
+    """One group's sums, as `sums.sql`, `certainty.sql` and `amortised.sql` give them."""
 
     group: tuple[str, ...]
     calls: int
@@ -171,28 +277,39 @@ class _Sums:
     saving: Decimal | None
     unpriced: int
     unlisted: int
+    unshared: int
     usage: dict[str, int]
     certainty: dict[str, Decimal]
+    amortised: dict[str, Decimal]
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, groups: Sequence[str]) -> list[_Sums]:
     """Return the sums by columns of ``spent``, in the order of their groups."""
-    columns = ", ".join(f'"{name}"' for name in groups)
+    columns = ", ".join(f'spent."{name}"' for name in groups)
     usage = ", ".join(f'sum(usage."{name}")' for name in USAGE)
     width = len(groups)
-    certainty: dict[tuple[str, ...], dict[str, Decimal]] = {}
-    for row in sorted(connection.execute(sql("certainty.sql", groups=columns)).fetchall()):
-        certainty.setdefault(row[:width], {})[row[width]] = row[width + 1]
+    certainty = _apart(connection, "certainty.sql", columns, width)
+    amortised = _apart(connection, "amortised.sql", columns, width)
     return [
-        _sum(row, width, certainty[row[:width]])
+        _sum(row, width, certainty[row[:width]], amortised.get(row[:width], {}))
         for row in sorted(
             connection.execute(sql("sums.sql", groups=columns, usage=usage)).fetchall(), key=lambda row: row[:width]
         )
     ]
 
 
-def _sum(row: tuple[Any, ...], width: int, certainty: dict[str, Decimal]) -> _Sums:
-    calls, charge, listed, saving, unpriced, unlisted, *counts = row[width:]
+def _apart(
+    connection: duckdb.DuckDBPyConnection, query: str, columns: str, width: int
+) -> dict[tuple[str, ...], dict[str, Decimal]]:
+    """Return a sum of each group that stands apart by one word more, such as how sure it is."""
+    found: dict[tuple[str, ...], dict[str, Decimal]] = {}
+    for row in sorted(connection.execute(sql(query, groups=columns)).fetchall()):
+        found.setdefault(row[:width], {})[row[width]] = row[width + 1]
+    return found
+
+
+def _sum(row: tuple[Any, ...], width: int, certainty: dict[str, Decimal], amortised: dict[str, Decimal]) -> _Sums:
+    calls, charge, listed, saving, unpriced, unlisted, unshared, *counts = row[width:]
     return _Sums(
         group=row[:width],
         calls=calls,
@@ -201,8 +318,10 @@ def _sum(row: tuple[Any, ...], width: int, certainty: dict[str, Decimal]) -> _Su
         saving=saving,
         unpriced=unpriced,
         unlisted=unlisted,
+        unshared=unshared,
         usage={name: int(count) for name, count in zip(USAGE, counts, strict=True) if count},
         certainty=certainty,
+        amortised=amortised,
     )
 
 
@@ -216,6 +335,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, by: tuple[str, ...]) -> list[Sp
             list=found.list,
             list_unit=found.group[-1],
             saving=found.saving,
+            amortised=found.amortised,
             usage=found.usage,
             certainty=found.certainty,
         )
@@ -237,10 +357,12 @@ def _totals(connection: duckdb.DuckDBPyConnection) -> tuple[SpendTotal, ...]:
             list=one.list if one else None,
             list_unit=one.group[1] if one else "",
             saving=one.saving if one else None,
+            amortised=found.amortised,
             usage=found.usage,
             certainty=found.certainty,
             unpriced_calls=found.unpriced,
             unlisted_calls=found.unlisted,
+            unshared_calls=found.unshared if found.group[0] in POOL_UNITS else 0,
         )
         for found in _sums(connection, ("unit",))
         for one in [_only(listed.get(found.group[0], []))]
@@ -249,3 +371,28 @@ def _totals(connection: duckdb.DuckDBPyConnection) -> tuple[SpendTotal, ...]:
 
 def _only(found: list[_Sums]) -> _Sums | None:
     return found[0] if len(found) == 1 else None
+
+
+def _movements(connection: duckdb.DuckDBPyConnection) -> tuple[Movement, ...]:
+    """Return what moved balances without a call. They are few, so they are added up here."""
+    found: dict[tuple[str, str, str], Movement] = {}
+    for balance, reason, unit, amount, paid, fee in connection.execute(sql("movements.sql")).fetchall():
+        known = found.get((balance, reason, unit))
+        found[balance, reason, unit] = Movement(
+            balance=balance,
+            reason=reason,
+            unit=unit,
+            entries=1 + (known.entries if known else 0),
+            amount=add(amount, known.amount if known else ZERO),
+            paid=_with(known.paid if known else {}, paid),
+            fees=_with(known.fees if known else {}, fee),
+        )
+    return tuple(sorted(found.values(), key=lambda moved: moved.balance))
+
+
+def _with(sums: dict[str, Decimal], written: str | None) -> dict[str, Decimal]:
+    """Return sums by unit and one amount more, such as ``2.10 USD``; none when nothing is written."""
+    if not written:
+        return sums
+    further = read_amount(written)
+    return {**sums, further.unit: add(sums.get(further.unit, ZERO), further.value)}

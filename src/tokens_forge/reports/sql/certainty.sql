@@ -1,4 +1,4 @@
 -- How sure the charges of each group are.
-select {groups}, certainty, sum(charge)
+select {groups}, spent.certainty, sum(charge)
 from spent
-group by {groups}, certainty;
+group by {groups}, spent.certainty;

@@ -7,6 +7,7 @@ select
     case when count(saving) = count(*) then sum(saving) end,
     count(distinct id) filter (certainty = 'unpriced'),
     count(distinct id) filter (list is null),
+    count(distinct id) filter (not shared),
     {usage}
 from spent
 group by {groups};
