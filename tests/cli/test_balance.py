@@ -1,0 +1,167 @@
+"""`tf balance` without a proxy: what is there, moving it by hand, and what is refused with the next step."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import tf
+
+from tokens_forge.core.entries import Adjusted
+from tokens_forge.files.ledger_reader import read_lines
+
+CONFIG = """
+[balance.wallet]
+kind = "prepaid"
+unit = "CNY"
+[balance.spare]
+kind = "prepaid"
+unit = "CNY"
+[balance.credit]
+kind = "prepaid"
+unit = "USD"
+warn_below = "1 USD"
+[balance.account]
+kind = "postpaid"
+unit = "USD"
+limit = "100 USD"
+[balance.plan]
+kind = "pool"
+unit = "requests"
+windows = [{ allow = 900, per = "5h" }, { allow = 6000, per = "week" }]
+fee = { amount = "20 USD", per = "month", from = 2026-09-03, until = 2026-11-03 }
+[balance.max]
+kind = "pool"
+unit = "percent"
+windows = "provider"
+[upstream.u]
+dialect = "openai"
+base_url = "http://127.0.0.1:9/v1"
+credential = "none"
+[route.r]
+class = "ordinary"
+upstream = "u"
+balance = "wallet"
+serves = ["m"]
+[route.r.prices]
+m = [{ from = 2026-01-01, unit = "CNY", input = 1, output = 2 }]
+[key.aider]
+budget = { limit = "5 CNY", per = "day" }
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a folder with the config."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def moved(home: Path) -> list[Adjusted]:
+    """Return the adjustments in the ledger, fees left out."""
+    entries = [line.entry for line in read_lines(home / "data" / "ledger")]
+    return [entry for entry in entries if isinstance(entry, Adjusted) and entry.amount != "0"]
+
+
+def test_every_kind_is_shown(home: Path) -> None:
+    """What is there, what a window leaves, which money ends, and the budgets; a budget never shows without its unit."""
+    assert 0 == tf(home, "balance", "topup", "wallet", "5 CNY", "--expires", "2030-01-31", "--ref", "A").code
+    ran = tf(home, "balance")
+    assert (0, "") == (ran.code, ran.err)
+    for said in (
+        "wallet 5 CNY - 5 CNY -",
+        "account 100 USD - 0 USD -",
+        "plan 900 requests - - -",
+        "max 100 percent - - -",
+        "wallet: 5 CNY can be spent through 2030-01-31 UTC",
+        "credit: below its warning of 1 USD",
+        "account: at most 100 USD owed in a period, nothing yet",
+        "key.aider/day 5 CNY - 0 CNY 5 CNY 20",
+    ):
+        assert said in " ".join(ran.out.split())
+
+
+def test_json_has_exact_texts(home: Path) -> None:
+    """Amounts are decimal texts with every digit, balances and budgets apart."""
+    tf(home, "balance", "topup", "wallet", "0.123456789012 CNY")
+    answer = json.loads(tf(home, "balance", "--json").out)
+    wallet = next(row for row in answer["balances"] if row["name"] == "wallet")
+    assert ("0.123456789012", "CNY") == (wallet["available"], wallet["unit"])
+    assert ["key.aider/day"] == [row["name"] for row in answer["budgets"]]
+
+
+def test_fees_are_entered_once(home: Path) -> None:
+    """A pool's fee is an entry for each period up to its end, whichever command meets it first."""
+    for amount in ("1 CNY", "2 CNY"):
+        tf(home, "balance", "topup", "wallet", amount)
+    fees = [line.entry for line in read_lines(home / "data" / "ledger") if isinstance(line.entry, Adjusted)]
+    assert [("plan", "20 USD", "2026-09-03", "2026-10-02"), ("plan", "20 USD", "2026-10-03", "2026-11-02")] == [
+        (fee.balance, fee.fee, fee.effective, fee.expires) for fee in fees if fee.reason == "fee"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "posted"),
+    [
+        (["set", "wallet", "8.13 CNY"], "wallet +8.13 CNY (opening): 0 → 8.13 CNY", "8.13"),
+        (["adjust", "wallet", "--reason", "fee", "--", "-1 CNY"], "wallet -1 CNY (fee): 0 → -1 CNY", "-1"),
+        (["set", "account", "12 USD"], "account -12 USD (opening): 0 → -12 USD", "-12"),
+        (["topup", "account", "12 USD"], "account +12 USD (topup): 0 → 12 USD", "12"),
+        (["set", "plan", "700 requests"], "plan -200 requests (unexplained): 0 → -200 requests", "-200"),
+    ],
+)
+def test_what_moves(home: Path, arguments: list[str], said: str, posted: str) -> None:
+    """CASES 57: what a provider shows is entered as it is, each kind in its own sense; the difference is named."""
+    ran = tf(home, "balance", *arguments)
+    assert (0, said) == (ran.code, ran.out.strip())
+    assert posted == moved(home)[-1].balance_after
+
+
+def test_a_refund_leaves_the_balance(home: Path) -> None:
+    """What the provider paid back is no longer there."""
+    tf(home, "balance", "topup", "credit", "30 USD")
+    assert "credit -20 USD (refund): 30 → 10 USD" == tf(home, "balance", "refund", "credit", "20 USD").out.strip()
+
+
+def test_closing_moves_what_is_left(home: Path) -> None:
+    """CASES 53: a balance is emptied into another of its unit, in one batch."""
+    tf(home, "balance", "topup", "spare", "3 CNY")
+    ran = tf(home, "balance", "close", "spare", "--to", "wallet")
+    assert ["spare -3 CNY (closed): 3 → 0 CNY", "wallet +3 CNY (closed): 0 → 3 CNY"] == ran.out.splitlines()
+    assert {"close spare"} == {entry.batch for entry in moved(home)[-2:]}
+    again = tf(home, "balance", "close", "spare")
+    assert (0, "`spare` is empty already: nothing was entered") == (again.code, again.err.strip())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["topup", "walet", "1 CNY"], "no balance named `walet`. Did you mean `wallet`?"),
+        (["topup", "wallet", "1 USD"], "`wallet` is in CNY and never takes an amount in USD"),
+        (["topup", "plan", "1 requests"], "`plan` is a pool balance: only a prepaid or postpaid one takes money in"),
+        (["set", "max", "1 percent"], "`max` is counted by its provider: there is nothing of ours to set"),
+        (["topup", "wallet", "1 CNY", "--expires", "31.1.2027"], "`31.1.2027` is no day: write it as `2027-01-31`"),
+        (
+            ["topup", "account", "1 USD", "--expires", "2027-01-31"],
+            "only what is topped up on a prepaid balance expires",
+        ),
+        (["refund", "wallet", "0 CNY"], "a refund of 0 CNY takes nothing"),
+        (["close", "wallet", "--to", "credit"], "`credit` is in USD and `wallet` in CNY"),
+        (["close", "wallet", "--to", "wallet"], "a balance is not closed into itself"),
+        (["adjust", "wallet", "1 CNY", "--reason", "gift"], "no reason `gift`"),
+    ],
+)
+def test_what_is_refused(home: Path, arguments: list[str], why: str) -> None:
+    """Exit code 1, the reason and the next step on stderr, nothing in the ledger."""
+    ran = tf(home, "balance", *arguments)
+    assert (1, "") == (ran.code, ran.out)
+    assert why in ran.err
+    assert [] == moved(home)
+
+
+def test_a_reference_counts_once(home: Path) -> None:
+    """An invoice that is entered twice adds nothing the second time, and says when it was entered."""
+    tf(home, "balance", "topup", "wallet", "5 CNY", "--ref", "INV-7")
+    again = tf(home, "balance", "topup", "wallet", "5 CNY", "--ref", "INV-7")
+    assert 1 == again.code
+    assert "`INV-7` was entered for `wallet` at " in again.err
+    assert ["5"] == [entry.amount for entry in moved(home)]

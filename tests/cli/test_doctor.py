@@ -1,0 +1,70 @@
+"""`tf doctor`: what is not sure and what to do about it; estimates against facts."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from command_line import tf
+from ledgers import Ledger, call_id, held_relay, routed, settled_relay
+
+from tokens_forge.core.entries import Adjusted
+from tokens_forge.core.moments import stamp
+
+CONFIG = """
+[balance.rmb-wallet]
+kind = "prepaid"
+unit = "CNY"
+"""
+
+
+def furnished(home: Path) -> str:
+    """Write a ledger of today with a lost attempt, an unpriced one and twenty others; return the lost one's id."""
+    (home / "config.toml").write_text(CONFIG)
+    now = stamp(datetime.now(UTC))
+    (home / "data").mkdir()
+    ledger = Ledger(home / "data" / "ledger")
+    ledger.add(now, Adjusted(balance="rmb-wallet", amount="5", unit="CNY", reason="topup"))
+    ids = [call_id(now, number) for number in range(22)]
+    for number, call in enumerate(ids):
+        ending: dict[str, object] = {}
+        if number == 0:
+            ending = {
+                "outcome": "lost",
+                "certainty": "estimated",
+                "charge": "0.0412",
+                "usage": {},
+                "usage_source": "none",
+            }
+        if number == 1:
+            ending = {"certainty": "unpriced", "charge": "0", "flags": ("no_price",)}
+        ledger.add(now, routed(call), held_relay(call), settled_relay(call, **ending))
+    return ids[0]
+
+
+def test_what_is_not_sure_is_told_with_its_remedy(tmp_path: Path) -> None:
+    """A lost attempt names the command that corrects it; calls without a price and flags are counted."""
+    lost = furnished(tmp_path)
+    ran = tf(tmp_path, "doctor")
+    assert (0, "") == (ran.code, ran.err)
+    assert f"lost: {lost}/1 was under way when tf stopped; rmb-wallet was charged its hold of 0.0412 CNY." in ran.out
+    assert f'`tf balance adjust rmb-wallet "AMOUNT CNY" --corrects {lost}`' in ran.out
+    assert "unpriced: 1 call of relay/" in ran.out
+    assert "flag no_price: 1 attempt\n" in ran.out
+    assert "19 of 20 below" in ran.out
+
+
+def test_what_was_corrected_is_in_doubt_no_more(tmp_path: Path) -> None:
+    """The correction of a lost attempt ends its being listed."""
+    lost = furnished(tmp_path)
+    assert 0 == tf(tmp_path, "balance", "adjust", "rmb-wallet", "0.01 CNY", "--corrects", lost).code
+    answer = json.loads(tf(tmp_path, "doctor", "--json").out)
+    assert ([], {"no_price": 1}) == (answer["lost"], answer["flags"])
+    (estimates,) = answer["estimates"]
+    assert 21 == estimates["samples"]
+
+
+def test_nothing_in_doubt(tmp_path: Path) -> None:
+    """A new ledger has nothing to tell, and says so."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    ran = tf(tmp_path, "doctor")
+    assert ["nothing is in doubt in the last 30 days", "estimates: no call has taught any yet"] == ran.out.splitlines()
