@@ -245,7 +245,9 @@ def test_a_reply_is_read() -> None:
         upstream_id="chatcmpl-1",
         finish="stop",
         tier_served="flex",
-        reading=Reading(usage={"input": 400, "output": 300, "cache_read": 800, "reasoning": 100}),
+        reading=Reading(
+            dialect="openai_chat", usage={"input": 400, "output": 300, "cache_read": 800, "reasoning": 100}
+        ),
         reported_cost=Decimal("0.00095000000000000001"),
         output_estimate=4,
     )
@@ -265,7 +267,7 @@ def test_a_reply_without_usage_has_no_reading() -> None:
     zero = read_reply(b'{"choices":[{"message":{}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}')
     assert bare is not None
     assert zero is not None
-    assert (None, Reading(usage={"input": 0, "output": 0})) == (bare.reading, zero.reading)
+    assert (None, Reading(dialect="openai_chat", usage={"input": 0, "output": 0})) == (bare.reading, zero.reading)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +327,7 @@ FINISH = (
 )
 USAGE = b'{"id":"c1","model":"gpt-5-2026","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}'
 ZERO = b'{"choices":[{"delta":{"role":"assistant"}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}'
-READ = Reading(usage={"input": 5, "output": 2})
+READ = Reading(dialect="openai_chat", usage={"input": 5, "output": 2})
 
 
 def test_a_stream_is_metered_as_it_passes() -> None:
@@ -421,8 +423,8 @@ def test_the_last_usage_counts() -> None:
     assert READ == metered(USAGE, b'{"choices":[],"usage":null}', b'{"choices":[],"usage":7}').reading
 
 
-ZERO_READ = Reading(usage={"input": 0, "output": 0})
-IMPOSSIBLE = Reading(usage={}, flags=("impossible_total",))
+ZERO_READ = Reading(dialect="openai_chat", usage={"input": 0, "output": 0})
+IMPOSSIBLE = Reading(dialect="openai_chat", usage={}, flags=("impossible_total",))
 
 
 @pytest.mark.parametrize(
@@ -437,7 +439,7 @@ IMPOSSIBLE = Reading(usage={}, flags=("impossible_total",))
         ((USAGE, ZERO, b"[DONE]"), READ),
         (
             (b'{"choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":0}}',),
-            Reading(usage={}, flags=("impossible_total",)),
+            Reading(dialect="openai_chat", usage={}, flags=("impossible_total",)),
         ),
     ],
 )

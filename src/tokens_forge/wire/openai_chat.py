@@ -2,12 +2,11 @@
 
 Decides what a request asks for, what a reply says of itself, and our word for an upstream's error. It never rewrites
 what a model said: of a request only the model's name and `stream_options.include_usage` change, of a reply nothing.
-It prices nothing, and no text of a prompt, a completion or an upstream's error leaves it.
+It prices nothing, and no text of a prompt, a completion or an upstream's error leaves it. What a `usage` says is
+read in `wire/usage_objects.py`; here only which one of a stream holds.
 
 Sources, read 2026-11: OpenAI API reference ("Create chat completion", "The chat completion chunk object") and its
-guide "Error codes"; DeepSeek API docs ("Context Caching": `prompt_cache_hit_tokens`); Moonshot API docs (`usage`
-with `cached_tokens` beside the counts); OpenRouter docs ("Usage Accounting": `cost`, `cache_write_tokens`; "Errors":
-numeric codes, errors inside a stream of status 200).
+guide "Error codes"; OpenRouter docs ("Errors": numeric codes, errors inside a stream of status 200).
 """
 
 import re
@@ -19,9 +18,9 @@ from typing import Literal, TypeVar
 import msgspec
 
 from tokens_forge.core.errors import RequestError
-from tokens_forge.core.money import exponent
-from tokens_forge.core.usage import ChatCounts, Reading, from_openai_chat
+from tokens_forge.core.usage import Reading
 from tokens_forge.wire.sse import Event, data_event
+from tokens_forge.wire.usage_objects import UsageRead, given, read_openai_chat
 
 MOST_CHOICES = 128
 """The most choices that one request may ask for (OpenAI API reference, `n`)."""
@@ -34,9 +33,6 @@ MOST_SHOWN = 40
 
 MOST_ERROR_BYTES = 4_096
 """Bytes of an upstream's error that are looked at when it is no JSON."""
-
-MOST_COST_DIGITS = 30
-"""Digits before or after the point beyond which a reported cost is no amount."""
 
 COUNTED_FIELDS = ("messages", "tools", "functions", "response_format")
 """Members of a request that are billed as input."""
@@ -52,9 +48,6 @@ ErrorWord = Literal[
     "server_error",
 ]
 """Our words for an upstream's error, as the failure table (`core/fallback.py`) knows them."""
-
-_NOTHING = frozenset({b"null", b'""', b"{}", b"false"})
-_LONGEST_NOTHING = len(b"false")
 
 _EMPTY_NAMES = frozenset(
     {
@@ -180,7 +173,7 @@ def read_reply(body: bytes) -> Reply | None:
     """Return what a reply that is not streamed says; None when it is no JSON object with choices."""
     meter = StreamMeter(include_usage=True)
     chunk = _chunk(body)
-    if chunk is None or chunk.choices is None or _given(chunk.error):
+    if chunk is None or chunk.choices is None or given(chunk.error):
         return None
     meter.read(chunk)
     meter.end()
@@ -225,7 +218,7 @@ class StreamMeter:
     def __init__(self, *, include_usage: bool) -> None:
         self._include_usage = include_usage
         self._begun = False
-        self._placeholder: _UsageRead | None = None
+        self._placeholder: UsageRead | None = None
         self._output_quarters = 0
         self.model_served = ""
         self.upstream_id = ""
@@ -260,11 +253,11 @@ class StreamMeter:
         chunk = _chunk(data)
         if chunk is None:
             return _MALFORMED
-        if _given(chunk.error) or event.name == "error" or chunk.object == "error":
+        if given(chunk.error) or event.name == "error" or chunk.object == "error":
             self.read(chunk)
             return Passed(kind="error", error=upstream_error(200, data))
         self.read(chunk)
-        if not chunk.choices and chunk.choices is not None and _given(chunk.usage) and not self._include_usage:
+        if not chunk.choices and chunk.choices is not None and given(chunk.usage) and not self._include_usage:
             return _HIDDEN
         return _FIRST if self._begins() else _ORDINARY
 
@@ -279,19 +272,19 @@ class StreamMeter:
             if choice.finish_reason and not self.finish:
                 self.finish = choice.finish_reason
         self._placeholder = None
-        if _given(chunk.usage):
-            self._take(_read_usage(chunk.usage))
+        if given(chunk.usage):
+            self._take(read_openai_chat(chunk.usage))
 
     def end(self) -> None:
         """Note the end of the answer: a zero in its last chunk was no placeholder."""
         if self._placeholder is not None and self.reading is None:
-            self.reading, self.reported_cost = self._placeholder.reading, self._placeholder.cost
+            self.reading, self.reported_cost = self._placeholder.reading, self._placeholder.reported_cost
 
-    def _take(self, read: "_UsageRead") -> None:
+    def _take(self, read: UsageRead) -> None:
         if read.reading is None:
             return
         if self.finish or any(read.reading.usage.values()) or read.reading.flags:
-            self.reading, self.reported_cost = read.reading, read.cost
+            self.reading, self.reported_cost = read.reading, read.reported_cost
         else:
             self._placeholder = read
 
@@ -479,24 +472,6 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _Details(msgspec.Struct):
-    cached_tokens: msgspec.Raw = msgspec.Raw()
-    cache_write_tokens: msgspec.Raw = msgspec.Raw()
-    audio_tokens: msgspec.Raw = msgspec.Raw()
-    reasoning_tokens: msgspec.Raw = msgspec.Raw()
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: msgspec.Raw = msgspec.Raw()
-    completion_tokens: msgspec.Raw = msgspec.Raw()
-    total_tokens: msgspec.Raw = msgspec.Raw()
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-    prompt_cache_hit_tokens: msgspec.Raw = msgspec.Raw()
-    cached_tokens: msgspec.Raw = msgspec.Raw()
-    cost: msgspec.Raw = msgspec.Raw()
-
-
 class _ErrorMembers(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
     code: msgspec.Raw = msgspec.Raw()
@@ -513,16 +488,9 @@ class _Error:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _UsageRead:
-    reading: Reading | None
-    cost: Decimal | None
-
-
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_role = msgspec.json.Decoder(_Role).decode
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_decode_usage = msgspec.json.Decoder(_Usage).decode
 _decode_error = msgspec.json.Decoder(_ErrorMembers).decode
 _decode_plain = msgspec.json.Decoder(str | int).decode
 
@@ -550,11 +518,6 @@ def _chunk(data: bytes) -> _Chunk | None:
     )
 
 
-def _given(raw: msgspec.Raw) -> bool:
-    """Say whether a member is there and says something."""
-    return len(raw) > _LONGEST_NOTHING or (len(raw) > 0 and bytes(raw) not in _NOTHING)
-
-
 def _said_quarters(said: _Said) -> int:
     quarters = 0
     for text in (said.content, said.reasoning_content, said.reasoning, said.refusal):
@@ -576,54 +539,6 @@ def _text_quarters(text: msgspec.Raw) -> int:
     return max(_quarters(bytes(text)) - 2, 0)
 
 
-def _read_usage(raw: msgspec.Raw) -> _UsageRead:
-    """Return the reading of a `usage` object; its counts may be absent, null or of a wrong kind."""
-    try:
-        usage = _decode_usage(raw)
-    except msgspec.DecodeError:
-        return _UsageRead(reading=None, cost=None)
-    of_prompt = usage.prompt_tokens_details or _Details()
-    of_completion = usage.completion_tokens_details or _Details()
-    cached = (of_prompt.cached_tokens, usage.prompt_cache_hit_tokens, usage.cached_tokens)
-    reading = from_openai_chat(
-        ChatCounts(
-            prompt=_count(usage.prompt_tokens),
-            completion=_count(usage.completion_tokens),
-            total=_count(usage.total_tokens),
-            cached=next((_count(raw) for raw in cached if _given(raw)), None),
-            cache_write=_count(of_prompt.cache_write_tokens),
-            audio_in=_count(of_prompt.audio_tokens),
-            reasoning=_count(of_completion.reasoning_tokens),
-            audio_out=_count(of_completion.audio_tokens),
-        )
-    )
-    return _UsageRead(reading=reading, cost=_cost(usage.cost))
-
-
-def _count(raw: msgspec.Raw) -> int | None:
-    """Return a count, None when it is not given, -1 when it is no whole number (``12.0`` is one)."""
-    if not _given(raw):
-        return None
-    try:
-        return msgspec.json.decode(raw, type=int, strict=False)
-    except msgspec.DecodeError:
-        return -1
-
-
-def _cost(raw: msgspec.Raw) -> Decimal | None:
-    """Return a cost as it was written, to the last digit; None when it is not given or no amount at all."""
-    if not _given(raw):
-        return None
-    try:
-        cost = msgspec.json.decode(raw, type=Decimal)
-    except msgspec.DecodeError:
-        return None
-    sane = (
-        cost.is_finite() and cost >= 0 and cost.adjusted() <= MOST_COST_DIGITS and exponent(cost) >= -MOST_COST_DIGITS
-    )
-    return cost if sane else None
-
-
 def _error_in(body: bytes) -> _Error:
     """Return the error in a body: its `error`, or the body itself; of a list (Gemini) the first."""
     try:
@@ -632,7 +547,7 @@ def _error_in(body: bytes) -> _Error:
     except _UNREADABLE:
         return _Error(message=body[:MOST_ERROR_BYTES].decode("utf-8", "replace"))
     inner = outer
-    if _given(outer.error):
+    if given(outer.error):
         try:
             inner = _decode_error(outer.error)
         except msgspec.DecodeError:  # The error is a bare text.
@@ -643,7 +558,7 @@ def _error_in(body: bytes) -> _Error:
 def _plain(raw: msgspec.Raw) -> str:
     """Return a text or a whole number as a text; empty for anything else."""
     try:
-        return str(_decode_plain(raw)) if _given(raw) else ""
+        return str(_decode_plain(raw)) if given(raw) else ""
     except _UNREADABLE:
         return ""
 
