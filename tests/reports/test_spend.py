@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -25,6 +27,7 @@ from ledgers import (
     settled_relay,
     voided_relay,
 )
+from pools import fee, paid_pool
 
 from tokens_forge.core.entries import Adjusted
 from tokens_forge.core.errors import LedgerDamaged, LedgerError
@@ -228,17 +231,6 @@ def test_a_corrected_pool_saves_as_before(tmp_path: Path) -> None:
     ]
 
 
-def test_a_correction_of_what_cost_nothing_is_damage(tmp_path: Path) -> None:
-    """A correction must name a call with a charge."""
-    ledger = Ledger(tmp_path)
-    call = call_id(at("10:00:00"))
-    ledger.add(at("10:00:00"), routed(call), refused(call))
-    ledger.add(at("10:00:00"), Adjusted(balance="b", amount="1", unit="USD", reason="refund", corrects=call))
-
-    with pytest.raises(LedgerDamaged, match=r"names the call tf_.*, which has no charge to correct"):
-        november(tmp_path)
-
-
 def test_unpriced_and_unlisted_calls_are_counted(tmp_path: Path) -> None:
     """A call without a price is counted in every total, never a silent zero (CASES 12)."""
     ledger = Ledger(tmp_path)
@@ -347,3 +339,168 @@ def test_sums_are_exact(tmp_path_factory: pytest.TempPathFactory, charges: list[
         )
 
     assert sum(charges) == november(ledger.folder).totals[0].charge
+
+
+def period(since: str, until: str) -> Period:
+    """Return a period between two UTC moments."""
+    return Period(since=datetime.fromisoformat(since), until=datetime.fromisoformat(until), label="")
+
+
+def test_a_pools_calls_have_three_costs(tmp_path: Path) -> None:
+    """Marginal nothing, list-equivalent, and amortised by list price; the unit says what it counts (CASES 47, 49)."""
+    ledger = Ledger(tmp_path)
+    ledger.add(at("00:00:00", "2026-11-03"), fee("2026-11-03"))
+    paid_pool(ledger, "10:00:00", 1, key="aider")
+    paid_pool(ledger, "10:00:00", 2, key="claude", list="0.0072", saving="0.0072")
+
+    found = document(november(tmp_path, ("key",)))
+
+    figures = ("key", "unit", "charge", "marginal", "list", "list_unit", "amortised", "saving")
+    expected = [
+        ["aider", "requests", "1", "0", "0.0036", "USD", {"USD": "10"}, "0.0036"],
+        ["claude", "requests", "1", "0", "0.0072", "USD", {"USD": "20"}, "0.0072"],
+    ]
+    assert expected == [[row[name] for name in figures] for row in _dicts(found["rows"])]
+    (total,) = _dicts(found["totals"])
+    assert ("0", {"USD": "30"}, 0) == (total["marginal"], total["amortised"], total["unshared_calls"])
+    assert "one for each attempt that was answered, or may have been" == total["counts"]
+    expected_fee = {
+        "balance": "coding-plan",
+        "amount": "30",
+        "unit": "USD",
+        "first": "2026-11-03",
+        "last": "2026-12-02",
+        "provisional": True,
+        "by": "list",
+        "attempts": 2,
+        "unlisted": 0,
+        "here": "30",
+        "elsewhere": "0",
+        "unused": "0",
+    }
+    assert [expected_fee] == found["fees"]
+
+
+def _dicts(rows: object) -> list[dict[str, object]]:
+    assert isinstance(rows, list)
+    return [row for row in cast("list[object]", rows) if isinstance(row, dict)]
+
+
+@pytest.mark.parametrize(("now", "provisional"), [("2026-12-02T23:59:59Z", True), ("2026-12-03T00:00:00Z", False)])
+def test_amortised_is_provisional_while_calls_may_come(tmp_path: Path, now: str, *, provisional: bool) -> None:
+    """Until a fee's period has ended each further call takes a share; then the shares stay (CASES 47)."""
+    ledger = Ledger(tmp_path)
+    ledger.add(at("00:00:00", "2026-11-03"), fee("2026-11-03"))
+    paid_pool(ledger, "10:00:00")
+    when = period("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z")
+    found = spend(tmp_path, when, zone=UTC, now=datetime.fromisoformat(now))
+    assert [provisional] == [one.provisional for one in found.fees]
+
+
+def test_a_report_of_a_part_shares_the_whole_fee(tmp_path: Path) -> None:
+    """A day's calls have their part of the fee of a period that began before it and goes on after it."""
+    ledger = Ledger(tmp_path)
+    ledger.add(at("00:00:00", "2026-11-03"), fee("2026-11-03"))
+    for n, day in enumerate(("2026-11-10", "2026-11-11", "2026-11-11", "2026-11-12")):
+        paid_pool(ledger, "10:00:00", n, day)
+
+    found = spend(tmp_path, period("2026-11-11T00:00:00Z", "2026-11-12T00:00:00Z"), zone=UTC)
+
+    ((one,), (total,)) = (found.fees, found.totals)
+    assert {"USD": Decimal(15)} == total.amortised
+    assert (4, Decimal(15), Decimal(15)) == (one.shared.attempts, one.shared.here, one.shared.elsewhere)
+
+
+def test_an_unused_fee_is_never_lost(tmp_path: Path) -> None:
+    """A fee without a call is unused in the report that has its first day, also when it was entered later."""
+    ledger = Ledger(tmp_path)
+    ledger.add(at("00:00:00", "2026-12-10"), fee("2026-10-03", 31), fee("2026-11-03"))
+
+    found = november(tmp_path)
+
+    assert () == found.rows
+    unused = {one.shared.fee.first.isoformat(): (one.shared.unused, one.shared.elsewhere) for one in found.fees}
+    assert {"2026-10-03": (Decimal(0), Decimal(30)), "2026-11-03": (Decimal(30), Decimal(0))} == unused
+
+
+def test_fees_in_two_units_stand_apart(tmp_path: Path) -> None:
+    """Fees of two pools in two units are never added (CASES 46); a call that no fee covers is counted."""
+    ledger = Ledger(tmp_path)
+    ledger.add(at("00:00:00", "2026-11-20"), fee("2026-11-20"), fee("2026-11-20", amount="99 CNY", balance="glm"))
+    paid_pool(ledger, "10:00:00", 1)
+    paid_pool(ledger, "10:00:00", 2, balance="glm")
+    paid_pool(ledger, "10:00:00", 3, balance="another")
+
+    (total,) = november(tmp_path).totals
+
+    assert {"CNY": Decimal(99), "USD": Decimal(30)} == total.amortised
+    assert (3, 1) == (total.calls, total.unshared_calls)
+
+
+def test_movements_are_no_spend(tmp_path: Path) -> None:
+    """What moved a balance without a call is told by reason, with what was paid for it and the fee in that."""
+    ledger = Ledger(tmp_path)
+    topup = Adjusted(balance="w", amount="500", unit="CNY", reason="topup", paid="70.90 USD", fee="2.10 USD")
+    ledger.add(at("10:00:00"), topup, topup, fee("2026-11-24"))
+    ledger.add(at("10:00:00"), Adjusted(balance="w", amount="5", unit="CNY", reason="topup", paid="5 CNY"))
+    ledger.add(at("10:00:00"), Adjusted(balance="w", amount="-0.5", unit="CNY", reason="unexplained"))
+    ledger.add(at("10:00:00"), Adjusted(balance="a", amount="-12", unit="requests", reason="used_elsewhere"))
+    ledger.add(at("10:00:00", "2026-12-02"), topup)
+
+    found = document(november(tmp_path))
+
+    nothing: dict[str, str] = {}
+    expected = [
+        ("a", "used_elsewhere", "requests", 1, "-12", nothing, nothing),
+        ("w", "topup", "CNY", 3, "1005", {"USD": "141.8", "CNY": "5"}, {"USD": "4.2"}),
+        ("w", "unexplained", "CNY", 1, "-0.5", nothing, nothing),
+    ]
+    names = ("balance", "reason", "unit", "entries", "amount", "paid", "fees")
+    assert [dict(zip(names, one, strict=True)) for one in expected] == found["movements"]
+    assert [] == found["rows"]
+
+
+_MINUTES_OF_FOUR_DAYS = 4 * 24 * 60
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(min_value=0, max_value=_MINUTES_OF_FOUR_DAYS - 1),
+            st.none() | st.decimals(min_value=0, max_value=10, places=6),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_the_days_sum_to_the_range(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[int, Decimal | None]]
+) -> None:
+    """Over a change of clocks, days and hours of a range and reports of each day sum to it, fees too (CASES 44)."""
+    ledger = Ledger(tmp_path_factory.mktemp("ledger"))
+    began = datetime(2026, 10, 23, 22, tzinfo=UTC)  # midnight in Berlin; the clocks go back on the 25th
+    ledger.add(at("22:00:00", "2026-10-23"), fee("2026-10-23", 3, "19.99 USD"), fee("2026-10-26", 30, "20 USD"))
+    for n, (minute, listed) in enumerate(sorted(calls, key=lambda call: call[0])):
+        moment = began + timedelta(minutes=minute)
+        price = {} if listed is None else {"list": format(listed, "f"), "list_unit": "USD", "saving": "0"}
+        unknown = {"list": "", "list_unit": "", "saving": ""}
+        paid_pool(ledger, f"{moment:%H:%M:%S}", n, f"{moment:%Y-%m-%d}", **(price or unknown))
+    midnights = [datetime(2026, 10, day, tzinfo=BERLIN).astimezone(UTC) for day in (24, 25, 26, 27, 28)]
+
+    def report(since: datetime, until: datetime, *by: str) -> Spend:
+        return spend(ledger.folder, Period(since=since, until=until, label=""), by=by or ("key",), zone=BERLIN)
+
+    whole = report(midnights[0], midnights[-1])
+    days = [report(since, until) for since, until in pairwise(midnights)]
+    for parts in (
+        [row for day in days for row in day.rows],
+        report(midnights[0], midnights[-1], "day").rows,
+        report(midnights[0], midnights[-1], "hour").rows,
+        report(midnights[0], midnights[-1], "model", "task").rows,
+    ):
+        assert len(calls) == sum(row.calls for row in parts)
+        assert whole.totals[0].charge == sum(row.charge for row in parts)
+        shares = sum((row.amortised.get("USD", Decimal(0)) for row in parts), Decimal(0))
+        assert whole.totals[0].amortised["USD"] == shares
+    assert Decimal("39.99") == sum(one.shared.here + one.shared.unused + one.shared.elsewhere for one in whole.fees)
