@@ -204,6 +204,8 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
         if isinstance(verdict, PassedOver):
             passed_over.append(verdict)
             continue
+        if verdict.beyond is not None:
+            passed_over.append(verdict.beyond)
         return Take(
             candidate=found,
             n=tried + 1,
@@ -269,7 +271,7 @@ def _judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) 
     paid = _paid(asked, found, hold)
     # Beyond a pool another balance pays, by the user's word; it is looked at as any other.
     if isinstance(paid, PassedOver) and (beyond := _beyond(asked, found)) is not None:
-        paid = _paid(asked, found, beyond)
+        paid = _paid(asked, found, replace(beyond, beyond=paid))
     return paid if isinstance(paid, PassedOver) else _within_budgets(asked, found, paid)
 
 

@@ -33,6 +33,7 @@ from tokens_forge.core.entries import (
     HoldBasis,
     HoldKind,
     Limit,
+    PassedOver,
     Routed,
     Settled,
     UsageSource,
@@ -79,6 +80,8 @@ class Hold:
     basis: HoldBasis
     windows: tuple[WindowHeld, ...] = ()
     counted: tuple[Counted, ...] = ()
+    beyond: PassedOver | None = None
+    """The pool that this balance pays beyond, and why it could not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

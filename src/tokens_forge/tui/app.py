@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 import msgspec
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import DataTable, Footer, Input, Static
 
+from tokens_forge.core.budgets import shown as shown_budgets
 from tokens_forge.core.config import Config
 from tokens_forge.core.entries import Line, Routed
 from tokens_forge.core.errors import ForgeError
@@ -25,8 +26,9 @@ from tokens_forge.core.moments import stamp
 from tokens_forge.core.story import tell
 from tokens_forge.files.ledger_reader import Follower, find
 from tokens_forge.files.pages import page_path, pages
+from tokens_forge.files.zones import calendar
 from tokens_forge.tui.feed import CallRow, Feed
-from tokens_forge.view.balances import balances_view, known_balances
+from tokens_forge.view.balances import balances_view, budgets_view, known_balances
 from tokens_forge.view.figures import shown
 from tokens_forge.view.story import story_view
 
@@ -213,8 +215,12 @@ class Monitor(App[None]):
                 table.scroll_to(y=top, animate=False)
 
     def _draw_balances(self) -> None:
-        rows = known_balances(self._feed.fold.book, self._config_in_force(), stamp(self._now()))
-        self.query_one("#balances-table", Static).update(balances_view(rows))
+        config, fold, at = self._config_in_force(), self._feed.fold, stamp(self._now())
+        parts = [balances_view(known_balances(fold.book, config, at))]
+        # A kept config was checked when it came into force, its time zone too.
+        if config is not None and (budgets := shown_budgets(config, fold.budgets, at, calendar(config.report))):
+            parts += [Text(), budgets_view(budgets)]
+        self.query_one("#balances-table", Static).update(Group(*parts))
 
     def _draw_story(self) -> None:
         self.query_one("#story-text", Static).update(self._story())
