@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from command_line import tf
-from ledgers import Ledger, fell_back, paid_relay
+from ledgers import Ledger, at, call_id, fell_back, paid_relay, refused, routed
 
 from tokens_forge.cli.periods import numbered
+from tokens_forge.core.entries import Adjusted
 
 TODAY = datetime.now(UTC).date()
 
@@ -65,6 +66,23 @@ def test_the_week_before(folder: Path) -> None:
     assert "Nothing was spent in this period. last week: " in ran.err
     answer = json.loads(tf(folder, "spend", "--week", "-1", "--json").out)
     assert ([], []) == (answer["rows"], answer["totals"])
+
+
+def test_a_period_in_which_only_money_moved(folder: Path) -> None:
+    """A top-up is shown though nothing was spent; by keys there is nothing, and refused calls are said."""
+    ledger = Ledger(folder / "data" / "ledger")
+    day = (TODAY - timedelta(days=20)).isoformat()
+    call = call_id(at("00:00:00", day))
+    ledger.add(at("00:00:00", day), Adjusted(balance="rmb-wallet", amount="500", unit="CNY", reason="topup"))
+    ledger.add(at("00:00:00", day), routed(call), refused(call))
+
+    ran = tf(folder, "spend", day)
+    assert (0, "") == (ran.code, ran.err)
+    assert "rmb-wallet  topped up  +500 CNY" in ran.out
+
+    ran = tf(folder, "spend", day, "--by", "key")
+    assert (0, "") == (ran.code, ran.out)
+    assert "1 call refused in this period (nothing_can_pay 1); `tf explain ID` says why" in ran.err
 
 
 def test_no_ledger(tmp_path: Path) -> None:
