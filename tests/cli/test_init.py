@@ -93,7 +93,7 @@ def test_an_upstream_of_ones_own_has_its_kind(tmp_path: Path) -> None:
         *("init", "--upstream", "ollama=http://127.0.0.1:11434/v1", "--upstream", "my.relay=https://relay.example/v1"),
         *("--balance", "my.relay=500 CNY", "--fx", "CNY=7.10"),
     )
-    config = load(tmp_path / "config.toml")
+    config = load(tmp_path / "config.toml", None)
     assert (0, {"my.relay": "500 CNY"}) == (ran.code, posted(tmp_path))
     assert ["local", "ordinary"] == [config.route[name].route_class for name in ("ollama", "my.relay")]
     assert ["none", "env:MY_RELAY_API_KEY"] == [config.upstream[name].credential for name in ("ollama", "my.relay")]

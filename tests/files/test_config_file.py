@@ -45,7 +45,7 @@ def told(folder: Path, text: str) -> list[str]:
 
 def config_of(folder: Path, text: str) -> Config:
     """Return the config that `text` gives."""
-    return load(written(folder, text))
+    return load(written(folder, text), None)
 
 
 def test_numbers_keep_every_digit(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path: Path) -> 
         ("x = " + "9" * 5000, "config.toml: a number in it has too many digits"),
         ("x = " + "[" * 5000, "config.toml: its brackets are nested too deeply"),
         ("x = 1", "config.toml:1 x: this stands above all tables: write it in its table"),
-        ("[[server]]\nport = 1", "config.toml:1 [server]: `[ … ]` is not a table `{ … = … }`"),
+        ("[[server]]\nport = 1", "config.toml:1 [server]: `[ … ]` is not a table `{ host = … }`"),
         ("[[balance]]\nkind = 'free'", "config.toml:1 [balance]: each has a name of your choice: write `[balance"),
         ("[report.fx]\nCNY = '7'", 'config.toml:2 [report] fx.CNY: `"7"` is not a list in brackets'),
         ("[report]\nfx = '7'", 'config.toml:2 [report] fx: `"7"` is not a table `{ NAME = … }`'),
@@ -171,7 +171,7 @@ def test_a_missing_config_says_how_to_get_one(tmp_path: Path) -> None:
     """The next step for a newcomer is `tf init`."""
     path = tmp_path / "none.toml"
     with pytest.raises(ConfigError) as raised:
-        load(path)
+        load(path, None)
     assert f"{path}: there is no config here: `tf init` writes one" == str(raised.value)
 
 
@@ -295,7 +295,7 @@ def test_a_credential_that_can_not_be_had_says_the_next_step(tmp_path: Path, for
     os.mkfifo(tmp_path / "pipe", 0o600)
     path = written(tmp_path, GOOD.replace("env:OPENAI_API_KEY", form))
     environ = {"EMPTY": "", "LINES": "sk-a\r\nx-injected: 1"}
-    config = load(path)
+    config = load(path, None)
     with pytest.raises(ConfigError) as raised:
         credential(config.upstream["openai"], path, environ)
     assert str(raised.value).startswith(expected.format(folder=tmp_path))

@@ -145,11 +145,11 @@ async def test_going_on(paths: Paths) -> None:
     async with standing(paths, now(), anew=True) as first:
         edited = paths.config.read_text(encoding="utf-8").replace("fallback", "# mine\nfallback")
         paths.config.write_text(edited, encoding="utf-8")
-        before = load(paths.config).upstream
+        before = load(paths.config, paths.prices).upstream
     async with upstreams({"relay": urlsplit(before["relay"].base_url).port or 0}) as taken:
         assert before["relay"].base_url == taken["relay"]
         async with standing(paths, now(), anew=False) as second:
-            after = load(paths.config).upstream
+            after = load(paths.config, paths.prices).upstream
             assert edited.replace(before["relay"].base_url, after["relay"].base_url) == paths.config.read_text("utf-8")
     assert before["relay"].base_url != after["relay"].base_url
     keys = Keys(paths.keys)

@@ -8,6 +8,7 @@ from playbook import SECRETS, Playbook, Reply, Setup, playing
 from upstreams import completion, plain, refusal, until
 
 from tokens_forge.core.entries import Configured
+from tokens_forge.files.kept_terms import kept_config
 from tokens_forge.files.ledger_reader import read_lines
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
@@ -193,3 +194,31 @@ async def test_an_error_in_an_edited_file_is_said_and_mended(tmp_path: Path) -> 
         await until(lambda: in_force.terms.config.model["smart"].fallback == "none")
         following.cancel()
         assert "config: model.smart.fallback: any → none" in said
+
+
+async def test_a_sheet_that_the_machine_was_told_comes_into_force(tmp_path: Path) -> None:
+    """A price that `tf prices` writes is charged from the next call on, and is part of the config that is kept."""
+    told = '[[route.official.prices.gpt-5-mini]]\nfrom = 2026-01-01\nunit = "USD"\ninput = "7"\noutput = "70"\nper = "ktok"\n'
+    async with playing(tmp_path) as play:
+        said: list[str] = []
+        following = asyncio.create_task(play.running.proxy.in_force.follow(play.running.proxy.books, said.append))
+
+        def save() -> bool:
+            """Save again and again: nobody says when the watch has begun."""
+            play.paths.prices.write_text(told, encoding="utf-8")
+            return any("route.official.prices" in text for text in said)
+
+        await until(save)
+        following.cancel()
+        play.lines()
+        await play.ask(model="gpt-5-mini")
+        assert "settled 1 ok 0.336 USD computed; final 200" in play.transcript()
+        play.paths.prices.write_text(told.replace("70", "-1"), encoding="utf-8")
+        refused = await play.control("POST", "/reload")
+        assert (409, True) == (
+            refused.status,
+            "prices.toml:1 [route.official] prices.gpt-5-mini" in refused.json["error"],
+        )
+        kept = kept_config(play.paths, play.fold.config)
+        assert kept is not None
+        assert [1, 7] == [sheet.input for sheet in kept.route["official"].prices["gpt-5-mini"]]

@@ -6,7 +6,7 @@ that no list or sheet prices, balances that nothing has funded (CASES 28). It ch
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -31,7 +31,7 @@ def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
     fold = stand(paths).fold
     keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
     further = (unresolved(paths.config, os.environ), _unpriced, _unfunded(fold), _unissued(keys))
-    config, problems = read(paths.config, further)
+    config, problems = read(paths.config, further, prices=paths.prices)
     summary = _summary(config, fold, keys) if config else {}
     if as_json:
         told = [{"where": found.where, "what": found.what, "warning": found.warning} for found in problems]
@@ -76,17 +76,23 @@ def _summary(config: Config, fold: "Fold", keys: tuple[str, ...]) -> dict[str, d
 
 
 def _balance(config: Config, fold: "Fold", name: str) -> str:
-    from tokens_forge.core.book import unit_of
+    from tokens_forge.core.book import allowances, unit_of
     from tokens_forge.core.money import Amount
 
     balance = config.balance[name]
     match balance.kind:
         case "free":
             return "free"
+        case "pool" if balance.windows == "provider":
+            return f"{balance.unit}, counted by its provider"
         case "pool":
-            return ", ".join(f"{window.allow} {balance.unit} in {window.per}" for window in balance.windows)
+            return ", ".join(f"{window.allow} {balance.unit} in {window.per}" for window in allowances(balance))
         case "prepaid":
             return str(Amount(value=fold.book.state(name, unit_of(balance)).posted, unit=balance.unit))
+        case "postpaid":
+            return f"up to {balance.limit} owed a {balance.per}"
+        case _:
+            assert_never(balance.kind)
 
 
 def _unpriced(config: Config) -> Iterator[Finding]:

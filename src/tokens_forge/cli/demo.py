@@ -214,7 +214,7 @@ def _answers(paths: Paths, tf: str, fell_back: str) -> None:
     show(story_view(tell(find(paths.ledger, fell_back))))
     _title(f"$ {tf} --demo balance")
     at = stamp(datetime.now(UTC))
-    show(balances_view(balances(load(paths.config), stand(paths).fold.book, at)))
+    show(balances_view(balances(load(paths.config, paths.prices), stand(paths).fold.book, at)))
     _title("Go on from here")
     for line, what in _further(paths, tf).items():
         say(f"  {line}\n      {what}")

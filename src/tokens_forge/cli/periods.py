@@ -74,7 +74,7 @@ def chosen(paths: Paths, asked: "Asked", timezone: str) -> "tuple[Period, str, Z
     from tokens_forge.files.zones import zone
     from tokens_forge.reports.periods import period
 
-    report = load(paths.config).report if paths.config.exists() else Report()
+    report = load(paths.config, paths.prices).report if paths.config.exists() else Report()
     name = timezone or report.timezone
     found = zone(name)
     try:

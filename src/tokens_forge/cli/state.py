@@ -51,7 +51,7 @@ def state(paths: Paths) -> State:
     answer = ask(paths, "GET", "/state")
     if answer is not None:
         return msgspec.json.decode(answer, type=State)
-    config, fold, at = load(paths.config), stand(paths).fold, stamp(datetime.now(UTC))
+    config, fold, at = load(paths.config, paths.prices), stand(paths).fold, stamp(datetime.now(UTC))
     return State(
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
@@ -78,7 +78,7 @@ def carried_out(paths: Paths, path: str, order: object, here: Here) -> tuple[Mov
 
 
 def _here(paths: Paths, here: Here) -> tuple[Moved, ...]:
-    config = load(paths.config)
+    config = load(paths.config, paths.prices)
     terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
     now = datetime.now(UTC)
     with open_ledger(paths, now) as ledger:

@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -44,6 +43,8 @@ from tokens_forge.core.plain import encode
 from tokens_forge.core.visible import visible
 from tokens_forge.files.config_shape import faults
 from tokens_forge.files.paths import read_private
+from tokens_forge.files.price_sheets import Kept, merged, read_sheets
+from tokens_forge.files.toml_file import problem_at, tables_of, text_of
 from tokens_forge.files.toml_lines import dotted, line_of, lines
 from tokens_forge.files.zones import zone
 
@@ -52,7 +53,6 @@ Further = Callable[[Config], Iterable[Finding]]
 
 _MODEL_NAME = re.compile(r"[!-~]{1,200}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_STANDS_AT = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
 
 _STAND_INS: dict[str, Table] = {
     "balance": Balance(kind="free"),
@@ -64,46 +64,59 @@ _STAND_INS: dict[str, Table] = {
 """What takes the place of an entry with faults of its own, so that what refers to it is not blamed too."""
 
 
-def load(path: Path) -> Config:
-    """Return the config in the file `path`.
+def load(path: Path, prices: Path | None) -> Config:
+    """Return the config in the file `path`, with the machine's price sheets in the file `prices`.
 
     Raises ConfigError with every problem that is no warning.
     """
-    config, problems = read(path)
+    config, problems = read(path, prices=prices)
     errors = tuple(problem for problem in problems if not problem.warning)
     if config is None or errors:
         raise ConfigError(errors)
     return config
 
 
-def read(path: Path, further: Iterable[Further] = ()) -> tuple[Config | None, tuple[Problem, ...]]:
+def read(
+    path: Path, further: Iterable[Further] = (), *, prices: Path | None = None
+) -> tuple[Config | None, tuple[Problem, ...]]:
     """Return the config in the file `path`, and its problems in the order of its lines, warnings among them.
 
-    There is no config when any problem is an error. Each of `further` is asked when the shape of the file is right.
+    There is no config when any problem is an error. The machine's price sheets, in the file `prices`, are part of it;
+    what is wrong with them follows. Each of `further` is asked when the shape of the files is right.
     """
-    text = _text(path)
-    return (None, (text,)) if isinstance(text, Problem) else read_text(path, text, further)
+    text = text_of(path, missing="there is no config here: `tf init` writes one")
+    return (None, (text,)) if isinstance(text, Problem) else read_text(path, text, further, prices=prices)
 
 
-def read_text(path: Path, text: str, further: Iterable[Further] = ()) -> tuple[Config | None, tuple[Problem, ...]]:
+def read_text(
+    path: Path, text: str, further: Iterable[Further] = (), *, prices: Path | None = None
+) -> tuple[Config | None, tuple[Problem, ...]]:
     """Return what `read` would if `text`, with single line feeds, were in the file `path`."""
-    tables = _tables(path, text)
+    tables = tables_of(path, text)
     if isinstance(tables, Problem):
         return None, (tables,)
     converted = _converted(tables)
-    found = [*converted.findings, *_names(tables)]
-    for ask in (
-        check,
-        _unsafe_urls,
-        _misplaced_secrets,
-        _zone_unknown,
-        *((*further, _open_to_others(path)) if not found else ()),
-    ):
-        found += [finding for finding in ask(converted.config) if finding.path[:2] not in converted.faulty]
+    kept = read_sheets(prices) if prices else Kept(path=path)
+    config, ignored = merged(converted.config, kept.sheets)
+    misshapen = [*converted.findings, *_names(tables)]
+    asks: list[Further] = [check, _unsafe_urls, _misplaced_secrets, _zone_unknown]
+    if not misshapen and not kept.problems:
+        asks += [*further, _open_to_others(path)]
+    found = _asked(asks, config, converted.faulty)
+    # What is wrong with the machine's sheets is what would not be wrong without them.
+    without = _asked(asks, converted.config, converted.faulty) if kept.sheets.route else found
+    theirs = set(found) - set(without)
     at = lines(text)
-    placed = sorted(((line_of(at, finding.path), finding) for finding in found), key=lambda place: place[0])
-    problems = tuple(_problem(path, line, finding) for line, finding in placed)
-    return (None if any(not problem.warning for problem in problems) else converted.config), problems
+    own = sorted(
+        ((line_of(at, finding.path), finding) for finding in (*misshapen, *found) if finding not in theirs),
+        key=lambda place: place[0],
+    )
+    problems = (
+        *(problem_at(path, line, finding) for line, finding in own),
+        *kept.problems,
+        *(kept.placed(finding) for finding in (*ignored, *found) if finding in {*theirs, *ignored}),
+    )
+    return (None if any(not problem.warning for problem in problems) else config), problems
 
 
 def stored(config: Config) -> tuple[str, bytes]:
@@ -175,34 +188,9 @@ class _Converted:
     faulty: frozenset[tuple[str, ...]]
 
 
-def _text(path: Path) -> str | Problem:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Problem(where=str(path), what="there is no config here: `tf init` writes one")
-    except OSError as error:
-        return Problem(where=str(path), what=f"it can't be read ({error.strerror})")
-    try:
-        return data.decode().replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return Problem(where=f"{path}:{line}", what="this is not UTF-8 text: save the file as UTF-8")
-
-
-def _tables(path: Path, text: str) -> dict[str, object] | Problem:
-    try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        said = str(error)
-        place = _STANDS_AT.search(said)
-        line = (place and place[1]) or text.rstrip("\n").count("\n") + 1
-        what = _STANDS_AT.sub("", said)
-        return Problem(where=f"{path}:{line}", what=visible(f"this is not TOML: {what[:1].lower()}{what[1:]}"))
-    except (ValueError, ArithmeticError):
-        # Python refuses integers of more than 4,300 digits, and decimals with an exponent beyond its own range.
-        return Problem(where=str(path), what="a number in it has too many digits")
-    except RecursionError:
-        return Problem(where=str(path), what="its brackets are nested too deeply")
+def _asked(asks: Iterable[Further], config: Config, faulty: frozenset[tuple[str, ...]]) -> list[Finding]:
+    """Return what is found in `config`, but for its entries that are stand-ins."""
+    return [finding for ask in asks for finding in ask(config) if finding.path[:2] not in faulty]
 
 
 def _converted(tables: Mapping[str, object]) -> _Converted:
@@ -340,15 +328,6 @@ def _credential_file(config_path: Path, name: str) -> tuple[str, str]:
 
 def _beside(config_path: Path, written: str) -> Path:
     return config_path.parent / os.path.expanduser(written)  # noqa: PTH111 - Path's raises for an unknown user
-
-
-def _problem(path: Path, line: int, finding: Finding) -> Problem:
-    """Return the finding as told to the user: ``config.toml:41 [route.fast] balance``, then what is wrong."""
-    first = finding.path[0]
-    table = finding.path[: 2 if first in KEYED_TABLES else 1 if first in TABLES else 0]
-    place = f"{path}:{line}", f"[{dotted(table)}]" if table else "", dotted(finding.path[len(table) :])
-    where = " ".join(part for part in place if part)
-    return Problem(where=visible(where), what=visible(finding.what), warning=finding.warning)
 
 
 def _leaves(value: object, path: tuple[str, ...]) -> dict[tuple[str, ...], str]:

@@ -5,10 +5,8 @@ A key is a name; it has one live token or none, and every token it ever had stay
 `Keys` is the running proxy's view, which sees a new or revoked key at once. A token itself is never stored.
 """
 
-import fcntl
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ import tomli_w
 from tokens_forge.core.config import NAME_RULE, did_you_mean, is_name
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.core.moments import stamp
-from tokens_forge.files.paths import private_folder, write_private
+from tokens_forge.files.paths import locked, write_private
 
 TOKEN_PREFIX = "sk-tf-"  # noqa: S105 - how a token begins, so that a leaked one is known for what it is
 _LOOK_EVERY_S = 1.0
@@ -132,22 +130,12 @@ def changing(path: Path) -> Generator["Change"]:
 
     Nothing is written when the block raises or sets no other ring.
     """
-    private_folder(path.parent)
-    # The lock is a file of its own: the keys' file is replaced by every write, and a lock on it with it.
-    lock = path.with_suffix(".lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ForgeError(f"{lock}: it can't be opened ({error.strerror})") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(path):
         before = read_keys(path)
         change = Change(ring=before)
         yield change
         if change.ring != before:
             write_private(path, _encoded(change.ring))
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,10 +5,12 @@ one way to make a private folder (0700) and a private file (0600, never through 
 What the files mean is decided elsewhere.
 """
 
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,11 @@ class Paths:
     def keys(self) -> Path:
         """The file of issued keys; it belongs to the machine."""
         return self.data / "keys.toml"
+
+    @property
+    def prices(self) -> Path:
+        """The file of price sheets that `tf prices` wrote; it belongs to the machine."""
+        return self.data / "prices.toml"
 
     @property
     def socket(self) -> Path:
@@ -123,6 +130,26 @@ def write_private(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise ForgeError(f"{path}: can't be written ({error.strerror})") from error
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Let no other command change the file `path` meanwhile; its folder is made.
+
+    Raises ForgeError, naming the lock and the reason.
+    """
+    private_folder(path.parent)
+    # The lock is a file of its own: the file is replaced by every write, and a lock on it with it.
+    lock = path.with_suffix(".lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ForgeError(f"{lock}: it can't be opened ({error.strerror})") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_private(path: Path) -> tuple[bytes, bool]:

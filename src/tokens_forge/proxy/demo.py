@@ -384,7 +384,7 @@ def _ports(paths: Paths) -> Mapping[str, int]:
     """Return the ports of the config that is there, so that a start changes nothing in it when it need not."""
     if not paths.config.exists():
         return {}
-    upstream = load(paths.config).upstream
+    upstream = load(paths.config, paths.prices).upstream
     return {name: urlsplit(upstream[name].base_url).port or 0 for name in SCRIPTS if name in upstream}
 
 
@@ -393,8 +393,8 @@ def _furnish(paths: Paths, urls: Mapping[str, str], now: datetime) -> None:
     with open_ledger(paths, now) as ledger:
         private_folder(paths.data)
         write_private(paths.data / MARKER, _MARKER_TEXT)
-        _write_config(paths.config, urls)
-        config = load(paths.config)
+        _write_config(paths, urls)
+        config = load(paths.config, paths.prices)
         terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
         for order in FUNDS:
             entries = adjusted(order, terms, ledger.fold, ledger.stamp(now))
@@ -404,12 +404,13 @@ def _furnish(paths: Paths, urls: Mapping[str, str], now: datetime) -> None:
                 ledger.append(entry, ledger.stamp(now))
 
 
-def _write_config(path: Path, urls: Mapping[str, str]) -> None:
+def _write_config(paths: Paths, urls: Mapping[str, str]) -> None:
+    path = paths.config
     if not path.exists():
         write_private(path, _CONFIG.substitute(urls).encode())
         return
     written = path.read_text(encoding="utf-8")
-    upstream = load(path).upstream
+    upstream = load(path, paths.prices).upstream
     text = written
     for name in SCRIPTS:
         if name in upstream:

@@ -98,22 +98,24 @@ class InForce:
         return tuple(f"{change}, from the next start on" if change.startswith(_AT_START) else change for change in said)
 
     async def follow(self, books: Books, say: Callable[[str], None]) -> None:
-        """Reload whenever the config file changes, until cancelled; `say` gets what changed or why nothing did.
+        """Reload whenever the config or the price sheets change, until cancelled; `say` gets what did or why not.
 
-        The folder is watched, not the file: editors save by renaming another file to it.
+        The folders are watched, not the files: editors and `tf` save by renaming another file to them.
         """
-        name = self._paths.config.name
-        async for seen in awatch(self._paths.config.parent, recursive=False, rust_timeout=1_000):
-            if not any(path.rpartition("/")[2] == name for _change, path in seen):
+        config, prices = self._paths.config, self._paths.prices
+        async for seen in awatch(*{config.parent, prices.parent}, recursive=False, rust_timeout=1_000):
+            names = {path.rpartition("/")[2] for _change, path in seen} & {config.name, prices.name}
+            if not names:
                 continue
             try:
                 said = self.reload(books, books.moment())
             except ConfigError as error:
-                say(f"the config in force stays, for the file has errors:\n{error}")
+                say(f"the config in force stays, for there are errors:\n{error}")
             except LedgerStuck as stuck:
                 say(f"the config in force stays: {stuck}")
             else:
-                for change in said or ("read again, nothing changed",):
+                # `tf prices` has had its sheets read already and said so: only a user who saved waits for a word.
+                for change in said or (("read again, nothing changed",) if config.name in names else ()):
                     say(f"config: {change}")
 
     def price(self, candidates: Iterable[str], books: Books, at: str) -> None:
@@ -170,7 +172,7 @@ class InForce:
         return new
 
     def _load(self) -> _Loaded:
-        config = load(self._paths.config)
+        config = load(self._paths.config, self._paths.prices)
         endpoints: dict[str, Endpoint] = {}
         faults: list[Problem] = []
         for name, upstream in config.upstream.items():
