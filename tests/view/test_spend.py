@@ -187,7 +187,7 @@ def test_a_price_that_is_known_in_part(tmp_path: Path) -> None:
 
 
 def test_calls_that_cost_nothing(tmp_path: Path) -> None:
-    """Refused calls and calls that ended without a charge are told apart, with why (CASES 48)."""
+    """Refused calls and calls that were not billed in the end are told apart, with why (CASES 48)."""
     ledger = Ledger(tmp_path)
     fell_back(ledger)
     for n, why in enumerate(("nothing_can_pay", "deadline")):
@@ -196,7 +196,7 @@ def test_calls_that_cost_nothing(tmp_path: Path) -> None:
     call = call_id(at("12:00:00"))
     ledger.add(at("12:00:00"), routed(call), held_relay(call), voided_relay(call, final=True))
     expected = (
-        "2 calls refused in this period (deadline 1, nothing_can_pay 1), 1 call ended without a charge (rejected 1); "
+        "2 calls refused in this period (deadline 1, nothing_can_pay 1), 1 call whose last attempt was not billed (rejected 1); "
         "`tf explain ID` says why"
     )
     assert expected in " ".join(picture(tmp_path, "key"))

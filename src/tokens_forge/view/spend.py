@@ -59,7 +59,7 @@ def spend_view(answer: Spend, zone: tzinfo) -> RenderableType:
 
 
 def is_empty(answer: Spend) -> bool:
-    """Say whether there is nothing to show but calls that ended without a charge."""
+    """Say whether there is nothing to show but calls that cost nothing."""
     return not (answer.rows or answer.fees or _moved(answer))
 
 
@@ -71,8 +71,11 @@ def bounds(answer: Spend, zone: tzinfo) -> str:
 
 
 def ended_words(answer: Spend) -> Iterator[str]:
-    """Yield a sentence for calls that were refused, and one for those that ended without a charge, if there were."""
-    for calls, ended in ((answer.refused, "refused in this period"), (answer.voided, "ended without a charge")):
+    """Yield a sentence for calls that were refused, and one for those whose last attempt was not billed."""
+    for calls, ended in (
+        (answer.refused, "refused in this period"),
+        (answer.voided, "whose last attempt was not billed"),
+    ):
         if calls:
             why = ", ".join(f"{reason} {count(number)}" for reason, number in calls.items())
             yield f"{_calls(sum(calls.values()))} {ended} ({why})"
