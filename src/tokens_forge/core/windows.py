@@ -117,7 +117,8 @@ def period(per: Per, anchor: str, at: str, calendar: Calendar) -> tuple[str, str
     """Return the first moment of the calendar's period around `at`, and the first after it, as stamps.
 
     A wall clock's time that a change of the clocks skips is taken by the offset before it; one that comes twice is the
-    first. Raises ValueError for an anchor that `per` has not.
+    first. Periods follow each other without gap or overlap; only hours do not where an offset changes by less than one.
+    Raises ValueError for an anchor that `per` has not.
     """
     found = read_anchor(per, anchor)
     now = moment(at)
@@ -126,13 +127,14 @@ def period(per: Per, anchor: str, at: str, calendar: Calendar) -> tuple[str, str
         return _hour(now, local, found.clock.minute)
     begin = _first_day(per, found, local.date(), calendar)
     start = _boundary(begin, found, calendar)
-    if start > now:
+    while start > now:  # more than once where the calendar left a day out: its boundary is the next one's
         begin = _step_day(per, found, begin, -1)
         start = _boundary(begin, found, calendar)
-    elif (following := _boundary(_step_day(per, found, begin, 1), found, calendar)) <= now:
-        # A clock that goes back over midnight: the date is yesterday's again, the new day has begun.
-        begin, start = _step_day(per, found, begin, 1), following
-    return stamp(start), stamp(_boundary(_step_day(per, found, begin, 1), found, calendar))
+    following = _step_day(per, found, begin, 1)
+    end = _boundary(following, found, calendar)
+    if end <= now:  # a clock that goes back over midnight: the date is yesterday's again, the new day has begun
+        start, end = end, _boundary(_step_day(per, found, following, 1), found, calendar)
+    return stamp(start), stamp(end)
 
 
 def step(per_ms: int, at: str) -> tuple[str, str]:
