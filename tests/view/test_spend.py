@@ -196,7 +196,7 @@ def test_calls_that_cost_nothing(tmp_path: Path) -> None:
     call = call_id(at("12:00:00"))
     ledger.add(at("12:00:00"), routed(call), held_relay(call), voided_relay(call, final=True))
     expected = (
-        "2 calls refused in this period (deadline 1, nothing_can_pay 1), 1 call whose last attempt was not billed (rejected 1); "
-        "`tf explain ID` says why"
+        "2 calls refused in this period (deadline 1, nothing_can_pay 1), "
+        "1 call whose last attempt was not billed (rejected 1); `tf explain ID` says why"
     )
     assert expected in " ".join(picture(tmp_path, "key"))
