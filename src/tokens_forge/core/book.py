@@ -181,8 +181,8 @@ class Book(msgspec.Struct, kw_only=True):
             count(state.windows.setdefault(window.window, []), window.start, window.end, -amount, ts)
             if entry.reason == "used_elsewhere":
                 count(state.elsewhere.setdefault(window.window, []), window.start, window.end, -amount, ts)
-        if entry.ref:
-            state.refs[entry.ref] = ts
+        if entry.ref:  # an `expiry` repeats that of its lot
+            state.refs.setdefault(entry.ref, ts)
 
     def _end_hold(self, ts: str, entry: Settled | Voided) -> BalanceState:
         state = self._state(entry.balance, entry.unit, ts)
@@ -221,11 +221,13 @@ def _come_in(state: BalanceState, entry: Adjusted, amount: Decimal, before: Deci
     left = subtract(amount, min(debt, amount))
     if not left:
         return
-    whole = next((lot for lot in state.lots if lot.expires == entry.expires and not entry.expires), None)
-    if whole is not None:  # money without an end is one lot
-        whole.left = add(whole.left, left)
+    ref = entry.ref if entry.expires else ""  # money without an end is one lot
+    # An `expiry` names its lot by day and reference, so no two have the same.
+    same = next((lot for lot in state.lots if (lot.expires, lot.ref) == (entry.expires, ref)), None)
+    if same is not None:
+        same.left = add(same.left, left)
         return
-    state.lots.append(Lot(left=left, expires=entry.expires, ref=entry.ref if entry.expires else ""))
+    state.lots.append(Lot(left=left, expires=entry.expires, ref=ref))
     state.lots.sort(key=lambda lot: lot.expires or _NEVER)
 
 
@@ -451,7 +453,7 @@ def _shown(name: str, balance: config.Balance, book: Book, at: str) -> BalanceSh
         windows=dict(left(balance, state, at)),
         outside=_outside(state, at),
         resets=resets_at,
-        status=_status(state),
+        status=_status(state, at),
         lots=tuple(state.lots) if any(lot.expires for lot in state.lots) else (),
         burn=burn,
         empty="" if resets_at and resets_at <= empty else empty,
@@ -493,5 +495,7 @@ def _outside(state: BalanceState, at: str) -> dict[str, Decimal]:
     return {name: amount for name, amount in {**counted, **heard}.items() if amount}
 
 
-def _status(state: BalanceState) -> str:
-    return next((window.status for window in state.provider.values() if window.status not in {"", "allowed"}), "")
+def _status(state: BalanceState, at: str) -> str:
+    """Return the provider's word that is not ``allowed``, of a window whose end is not past."""
+    current_words = (window.status for name, window in state.provider.items() if _believed_to(name, window) > at)
+    return next((word for word in current_words if word not in {"", "allowed"}), "")
