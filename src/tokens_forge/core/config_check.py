@@ -9,17 +9,13 @@ from collections.abc import Iterator
 from tokens_forge.core.balance_check import balance_findings, duration
 from tokens_forge.core.budget_check import budget_findings
 from tokens_forge.core.config import (
-    CATALOGUE_UNIT,
     CREDENTIAL_FORMS,
-    Balance,
     Config,
     Finding,
-    Price,
-    Route,
-    Sheet,
     did_you_mean,
     is_served,
 )
+from tokens_forge.core.price_check import price_findings
 
 
 def check(config: Config) -> tuple[Finding, ...]:
@@ -68,56 +64,11 @@ def _routes(config: Config) -> Iterator[Finding]:
             )
         if not route.serves:
             yield Finding(path=(*path, "serves"), what='it serves no model: write `serves = ["MODEL"]`')
-        if (balance := config.balance.get(route.balance)) is None:
+        if route.balance not in config.balance:
             yield Finding(
                 path=(*path, "balance"),
                 what=f"no balance named `{route.balance}`.{did_you_mean(route.balance, config.balance)}",
             )
-        else:
-            yield from _price(path, route, balance)
-
-
-def _price(path: tuple[str, ...], route: Route, balance: Balance) -> Iterator[Finding]:
-    for model, sheets in route.prices.items():
-        for sheet in sheets:
-            yield from _sheet((*path, "prices", model), sheet, route, balance)
-    if balance.kind == "prepaid":
-        if route.price is None and not route.prices:
-            yield Finding(
-                path=path,
-                what='it has no price: write `price = "list"`, `price = { list = "0.35", fx = "7.10" }` or a sheet '
-                f"in `[route.{path[-1]}.prices]`",
-            )
-        if route.price is not None and balance.unit != CATALOGUE_UNIT:
-            yield from _conversion(path, route, balance.unit)
-    if isinstance(route.price, Price) and (
-        route.price.list < 0 or (route.price.fx is not None and route.price.fx <= 0)
-    ):
-        yield Finding(path=(*path, "price"), what="a share is 0 or more and an exchange rate more than 0")
-
-
-def _sheet(path: tuple[str, ...], sheet: Sheet, route: Route, balance: Balance) -> Iterator[Finding]:
-    if balance.kind == "prepaid" and sheet.unit != balance.unit:
-        yield Finding(
-            path=path,
-            what=f"the sheet is in {sheet.unit} and `{route.balance}` in {balance.unit}: write it in {balance.unit}",
-        )
-    rates = tuple(sheet.rates())
-    if not rates:
-        yield Finding(path=path, what="the sheet has no rate: write `input` and `output`")
-    for usage_class, rate in rates:
-        if rate < 0:
-            yield Finding(path=path, what=f"a rate of {rate} for {usage_class} is less than nothing")
-
-
-def _conversion(path: tuple[str, ...], route: Route, unit: str) -> Iterator[Finding]:
-    """Find a list price that would be taken for the balance's unit as if one were the other."""
-    if not isinstance(route.price, Price) or route.price.fx is None:
-        yield Finding(
-            path=(*path, "price"),
-            what=f"list prices are in {CATALOGUE_UNIT} and `{route.balance}` is in {unit}: write "
-            f'`price = {{ list = "1", fx = "7.10" }}` with the {unit} for one {CATALOGUE_UNIT}, or a sheet',
-        )
 
 
 def _models(config: Config) -> Iterator[Finding]:
@@ -151,5 +102,5 @@ def _settings(config: Config) -> Iterator[Finding]:
             yield Finding(path=("report", "fx", unit), what="an exchange rate is more than 0")
 
 
-_PARTS = (_server, balance_findings, _upstreams, _routes, _models, budget_findings, _settings)
+_PARTS = (_server, balance_findings, _upstreams, _routes, price_findings, _models, budget_findings, _settings)
 """What is looked at, in the file's order of tables."""

@@ -231,6 +231,8 @@ class CardUsed(Record, frozen=True, kw_only=True):
     """The route's share of the list price."""
     fx: str = "1"
     """Units of the balance for one unit of the card."""
+    resolved: tuple[str, ...] = ()
+    """How the upstream's name of the model led to it, from name to name; absent where it is the very name."""
 
 
 class ChargeLine(Record, frozen=True, kw_only=True):
@@ -440,6 +442,8 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     """Disjoint usage classes to counts; `reasoning` is an *of which* of `output`."""
     usage_source: UsageSource
     """Where the usage comes from."""
+    cache_counted: str = ""
+    """Where the upstream counts cached tokens: ``in_input``, ``beside_input``, ``nowhere``; absent for an estimate."""
     charge: str
     """What it cost, in `unit`; at most 12 decimal places."""
     unit: str

@@ -14,14 +14,16 @@ from typing import Literal
 import msgspec
 
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, ChargeLine
-from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text, total
+from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
 from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES
 
 PER = {"mtok": 6, "ktok": 3, "token": 0}
 """What one rate of a token class buys, as a power of ten of tokens. Rates of counts are for one."""
 
-STANDARD_TIERS = ("", "default", "standard", "auto")
-"""Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`, read 2026-11)."""
+STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "standard_only"})
+"""Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`: ``auto``,
+``default``; Anthropic, "Service tiers": ``standard``, ``standard_only``; Groq, "Service tiers": ``on_demand``; read
+2026-11)."""
 
 _BASE_CLASS = {
     "cache_read": "input",
@@ -42,6 +44,13 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """Classes that cost otherwise in this tier; the rest stay at the base rates."""
 
 
+class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rates of a tier of service (``flex``, ``priority``, ``batch``, ``fast``): whole, as a card's own are."""
+
+    rates: dict[str, Decimal]
+    tiers: tuple[Tier, ...] = ()
+
+
 class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one unit of each usage class costs, from a day on, and for whom."""
 
@@ -57,6 +66,10 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The hours of the day in UTC, from and to, in which it holds; the end may lie past midnight."""
     tiers: tuple[Tier, ...] = ()
     """In ascending order of `above`."""
+    service: dict[str, Service] = {}
+    """By tier of service. What a tier costs that is not here is not known (CASES 8)."""
+    resolved: tuple[str, ...] = ()
+    """How the upstream's name led to this card, from name to name; empty where it is the card's own (CASES 13)."""
     list_share: Decimal = Decimal(1)
     fx: Decimal = Decimal(1)
     """Units of the balance for one of the card's."""
@@ -89,30 +102,58 @@ class Charge:
 
 
 def price(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> Charge:
-    """Return the charge for `usage` (class to quantity, one request) on `card`.
+    """Return the charge for `usage` (class to quantity, one request) on `card`, in the tier of `service`.
 
-    The tier is chosen once, from the total input. Lines are exact; their sum is rounded once.
+    The long-context tier is chosen once, from the total input. Lines are exact; their sum is rounded once. A tier of
+    service without rates prices nothing: every class is unpriced, and nothing is taken at base rates (CASES 8).
     """
-    tier, rates = _tier(card, sum(usage.get(name, 0) for name in INPUT_CLASSES))
-    lines: list[ChargeLine] = []
-    amounts: list[Decimal] = []
+    found = _exact(usage, card, service)
+    lines = [
+        ChargeLine(usage_class=usage_class, quantity=quantity, rate=text(rate), amount=text(amount))
+        for usage_class, quantity, rate, amount in found.parts
+    ]
+    charge = rounded(found.total)
+    if charge != found.total:
+        rest = text(subtract(charge, found.total))
+        lines.append(ChargeLine(usage_class=ROUNDING_CLASS, quantity=1, rate=rest, amount=rest))
+    return Charge(amount=charge, lines=tuple(lines), card=_used(card, found), unpriced=found.unpriced)
+
+
+def cost(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> tuple[Decimal, tuple[str, ...]]:
+    """Return the amount and the unpriced classes that `price` would give, without its lines: what a hold needs."""
+    found = _exact(usage, card, service)
+    return rounded(found.total), found.unpriced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Exact:
+    """A usage priced, before its rounding."""
+
+    tier: str
+    rates: Mapping[str, Decimal]
+    parts: list[tuple[str, int, Decimal, Decimal]]
+    """Class, quantity, rate after share and exchange, amount."""
+    unpriced: tuple[str, ...]
+    total: Decimal
+
+
+def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
+    tier, rates = _tier(card, service, usage)
+    parts: list[tuple[str, int, Decimal, Decimal]] = []
     unpriced: list[str] = []
+    sum_ = ZERO
+    plain = card.list_share == 1 and card.fx == 1
     for usage_class, quantity in _quantities(usage, rates):
         rate = _rate(rates, usage_class)
         if rate is None:
             unpriced.append(usage_class)
             continue
-        own = multiply(multiply(rate, card.list_share), card.fx)
+        own = rate if plain else multiply(multiply(rate, card.list_share), card.fx)
         power = 0 if usage_class in COUNT_CLASSES else PER[card.per]
         amount = scaled(multiply(own, Decimal(quantity)), -power)
-        lines.append(ChargeLine(usage_class=usage_class, quantity=quantity, rate=text(own), amount=text(amount)))
-        amounts.append(amount)
-    exact = total(amounts)
-    charge = rounded(exact)
-    if charge != exact:
-        rest = text(subtract(charge, exact))
-        lines.append(ChargeLine(usage_class=ROUNDING_CLASS, quantity=1, rate=rest, amount=rest))
-    return Charge(amount=charge, lines=tuple(lines), card=_used(card, tier, rates), unpriced=tuple(unpriced))
+        parts.append((usage_class, quantity, own, amount))
+        sum_ = add(sum_, amount)
+    return _Exact(tier=tier, rates=rates, parts=parts, unpriced=tuple(unpriced), total=sum_)
 
 
 def card_at(cards: Sequence[RateCard], at: datetime) -> RateCard | None:
@@ -142,11 +183,23 @@ def _within(hours: tuple[time, time], clock: time) -> bool:
     return start <= clock < end if start <= end else clock >= start or clock < end
 
 
-def _tier(card: RateCard, total_input: int) -> tuple[str, Mapping[str, Decimal]]:
-    for tier in reversed(card.tiers):
-        if total_input > tier.above:
-            return f"input>{tier.above}", {**card.rates, **tier.rates}
-    return "base", card.rates
+def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> tuple[str, Mapping[str, Decimal]]:
+    """Return the name of the tier that a usage falls in, and its rates; none for a tier of service not on the card."""
+    word = service.lower()
+    rates, tiers = card.rates, card.tiers
+    if word not in STANDARD_TIERS:
+        served = card.service.get(word)
+        if served is None:
+            return word, {}
+        rates, tiers = served.rates, served.tiers
+    else:
+        word = ""
+    if tiers:
+        total_input = sum(usage.get(name, 0) for name in INPUT_CLASSES)
+        for tier in reversed(tiers):
+            if total_input > tier.above:
+                return f"{word} input>{tier.above}".lstrip(), {**rates, **tier.rates}
+    return word or "base", rates
 
 
 def _quantities(usage: Mapping[str, int], rates: Mapping[str, Decimal]) -> list[tuple[str, int]]:
@@ -169,15 +222,16 @@ def _rate(rates: Mapping[str, Decimal], usage_class: str) -> Decimal | None:
     return rates[usage_class]
 
 
-def _used(card: RateCard, tier: str, rates: Mapping[str, Decimal]) -> CardUsed:
+def _used(card: RateCard, found: _Exact) -> CardUsed:
     return CardUsed(
         id=card.id,
         source=card.source,
         valid_from=card.valid_from.isoformat() if card.valid_from else "",
-        tier=tier,
+        tier=found.tier,
         unit=card.unit,
         per=card.per,
-        rates={name: text(rate) for name, rate in rates.items()},
+        rates={name: text(rate) for name, rate in found.rates.items()},
         list_share=text(card.list_share),
         fx=text(card.fx),
+        resolved=card.resolved,
     )

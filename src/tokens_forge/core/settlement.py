@@ -46,7 +46,7 @@ from tokens_forge.core.fallback import Row
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
 from tokens_forge.core.money import ZERO, Amount, divided, rounded, subtract, text
-from tokens_forge.core.prices import Cards, Charge, RateCard, card_at, card_name, price
+from tokens_forge.core.prices import Cards, Charge, RateCard, card_at, card_name, cost, price
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 
@@ -110,6 +110,8 @@ class Finish:
     upstream_id: str = ""
     finish: str = ""
     tier_served: str = ""
+    cache_counted: str = ""
+    """Where the upstream's dialect counts cached tokens (`core/usage.py`)."""
     reported_cost: Decimal | None = None
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
@@ -156,8 +158,8 @@ def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -
     amount: Amount | None = None
     card = card_at(terms.cards.list.get(candidate, ()), moment(asked.at))
     if binding.count == "list" and card is not None:
-        listed = _priced(asked, candidate, need, card)
-        amount = None if listed.unpriced else Amount(value=listed.amount, unit=card.unit)
+        listed, unpriced = _priced(asked, candidate, need, card)
+        amount = None if unpriced else Amount(value=listed, unit=card.unit)
     elif is_money(payer):
         money = _money_for(asked, candidate, need)
         amount = Amount(value=money[0], unit=hold.unit) if money else None
@@ -209,6 +211,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
         total_ms=finish.total_ms,
         usage=dict(use.usage),
         usage_source=use.source,
+        cache_counted=finish.cache_counted,
         flags=(*finish.flags, *bill.flags),
         card=bill.card,
         lines=bill.lines,
@@ -367,14 +370,14 @@ def _need(asked: Question, candidate: str, holding: Holding | None) -> _Need:
     return _Need(kind="bound", input=bound, output=routed.output_bound)
 
 
-def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> Charge:
-    """Return what `need` costs on a card, in the tier of service that was asked for."""
+def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tuple[Decimal, tuple[str, ...]]:
+    """Return what `need` costs on a card in the tier of service asked for, and what of it has no price."""
     usage = {"input": need.input, "output": need.output}
     if "seconds" in card.rates:
         conf = asked.terms.config
         upstream = conf.upstream[conf.route[candidate.partition("/")[0]].upstream]
         usage["seconds"] = -(-read_duration_ms(upstream.timeouts.whole) // 1000)
-    return price(usage, card, service=asked.routed.tier_asked)
+    return cost(usage, card, service=asked.routed.tier_asked)
 
 
 def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, HoldBasis] | None:
@@ -388,10 +391,10 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
     basis = replace(basis, card=card_name(candidate, card))
     if card.terms == "free":
         return ZERO, replace(basis, kind="free")
-    charge = _priced(asked, candidate, need, card)
-    if charge.unpriced and refuses and card.terms != "reported":
+    amount, unpriced = _priced(asked, candidate, need, card)
+    if unpriced and refuses and card.terms != "reported":
         return None
-    return charge.amount, basis
+    return amount, basis
 
 
 def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
@@ -463,7 +466,9 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     flags = (*flags, *(f"unpriced_{name}" for name in charge.unpriced))
     if card.terms == "reported":
         if charge.unpriced:  # neither the upstream nor a list says what it cost
-            return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("not_reported", "charged_at_hold"))
+            hold = Decimal(held.hold)
+            flags = ("not_reported", "charged_at_hold")
+            return _Bill(amount=hold, certainty="estimated" if hold else "unpriced", flags=flags)
         flags = (*flags, "not_reported")
     return _Bill(
         amount=charge.amount,

@@ -7,25 +7,41 @@ than the package was released with: a price has a source and a date. What a usag
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
+from msgspec.structs import replace
 
 from tokens_forge.core import plain
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Route, Sheet
-from tokens_forge.core.money import scaled
-from tokens_forge.core.prices import Cards, RateCard, Tier
+from tokens_forge.core.book import unit_of
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Rates, Route, Sheet
+from tokens_forge.core.money import read_amount, scaled
+from tokens_forge.core.prices import STANDARD_TIERS, Cards, RateCard, Service, Tier
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TimeOfDateConstraint
+    from genai_prices.types import (
+        ConditionalPrice,
+        ModelInfo,
+        ModelPrice,
+        PriceVariant,
+        Provider,
+        StartDateConstraint,
+        TieredPrices,
+        TimeOfDateConstraint,
+    )
 
 SHEET_SOURCE = "route sheet"
 """`source` of a card that a route's own sheet made."""
+
+ROUTE_SOURCE = "route price"
+"""`source` of a card that a route's `price` made without the catalogue."""
+
+FREE_RATES = {name: Decimal(0) for name in ("input", "output", "searches", "images")}
+"""What a call costs by its usage where it is sold by something else."""
 
 MOST_REMEMBERED = 4_096
 """Models whose cards are kept; names come from clients, so there is no end of them."""
@@ -79,7 +95,8 @@ class Catalog:
             found = _provider(providers, base_url, provider, name)
             if found is not None and (info := found.find_model(name, all_providers=providers)) is not None:
                 owner = next(other for other in providers if any(info is own for own in other.models))
-                return _model_cards(info, name=f"{owner.id}/{info.id}")
+                card_name = f"{owner.id}/{info.id}"
+                return _model_cards(info, name=card_name, resolved=_resolved(model, name, card_name, info.id))
         return ()
 
     def _load(self) -> "list[Provider]":
@@ -89,6 +106,13 @@ class Catalog:
 
             self._providers = providers
         return self._providers
+
+
+def _resolved(model: str, name: str, card_name: str, catalogue_id: str) -> tuple[str, ...]:
+    """Return the names on the way from an upstream's name to the catalogue's; none where they are one."""
+    if model == catalogue_id:
+        return ()
+    return tuple(dict.fromkeys((model, name, card_name)))
 
 
 def route_cards(
@@ -103,19 +127,47 @@ def route_cards(
     upstream = config.upstream[route.upstream]
     names = tuple(_names(route, upstream_model))
     listed = _first(catalog.cards(base_url=upstream.base_url, provider=upstream.provider, model=name) for name in names)
+    if listed and listed[0].resolved and listed[0].resolved[0] != upstream_model:
+        listed = tuple(replace(card, resolved=(upstream_model, *card.resolved)) for card in listed)
     sheets = _first(route.prices.get(name, ()) for name in names)
+    card_id = f"{route_name}/{upstream_model}"
     if sheets:
-        card_id = f"{route_name}/{upstream_model}"
         dated = sorted(sheets, key=lambda sheet: sheet.valid_from)
         return tuple(_sheet_card(sheet, card_id) for sheet in dated), listed
+    return _by_price(config, route, card_id, listed), listed
+
+
+def _by_price(  # noqa: PLR0911 - one for each form of a price
+    config: Config, route: Route, card_id: str, listed: tuple[RateCard, ...]
+) -> tuple[RateCard, ...]:
+    """Return the cards of a route's `price`."""
+    unit = unit_of(config.balance[route.balance])
+    nothing = RateCard(id=card_id, source=ROUTE_SOURCE, unit=unit, per="mtok", rates={})
     match route.price:
         case None:
-            return (), listed
-        case Price(list=share, fx=fx) if share is not None:
-            fx = Decimal(1) if fx is None else fx
-            return tuple(msgspec.structs.replace(card, list_share=share, fx=fx) for card in listed), listed
+            return ()
         case "list":
-            return listed, listed
+            return listed
+        case "free":
+            return (replace(nothing, rates=FREE_RATES, terms="free"),)
+        case "reported":
+            # The list is only for the hold; in another unit it says nothing of what will be reported.
+            usable = tuple(replace(card, terms="reported") for card in listed if card.unit == unit)
+            return usable or (replace(nothing, terms="reported"),)
+        case Price(per="call", amount=amount):
+            return (_flat(nothing, "requests", amount),)
+        case Price(per="second", amount=amount):
+            return (_flat(nothing, "seconds", amount),)
+        case Price(list=share, fx=fx):
+            assert share is not None, "checked: a price is a share, or so much a call or second"
+            fx = Decimal(1) if fx is None else fx
+            return tuple(replace(card, list_share=share, fx=fx) for card in listed)
+
+
+def _flat(card: RateCard, usage_class: str, amount: str) -> RateCard:
+    """Return a card on which only `usage_class` costs something."""
+    price = read_amount(amount)
+    return replace(card, unit=price.unit, rates={**FREE_RATES, usage_class: price.value})
 
 
 def stored(cards: Cards) -> tuple[str, bytes]:
@@ -137,14 +189,45 @@ def _names(route: Route, upstream_model: str) -> Iterator[str]:
 
 
 def _sheet_card(sheet: Sheet, card_id: str) -> RateCard:
+    rates = dict(sheet.rates())
+    tiers = tuple(
+        Tier(above=tier.above, rates=dict(tier.rates())) for tier in sorted(sheet.long_input, key=lambda it: it.above)
+    )
     return RateCard(
         id=card_id,
         source=SHEET_SOURCE,
         unit=sheet.unit,
         per=sheet.per,
-        rates=dict(sheet.rates()),
+        rates=rates,
         valid_from=sheet.valid_from,
+        tiers=_completed(tiers),
+        # A tier of service has the sheet's own rates where it says nothing else, in long requests too.
+        service={
+            word.lower(): Service(rates={**rates, **dict(own.rates())}, tiers=_beyond(_completed(tiers), own))
+            for word, own in sheet.service.items()
+        },
+        fx=Decimal(1) if sheet.fx is None else sheet.fx,
     )
+
+
+def _completed(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+    """Return tiers in which a rate that began at a lower threshold goes on."""
+    done: list[Tier] = []
+    reached: dict[str, Decimal] = {}
+    for tier in tiers:
+        reached = {**reached, **tier.rates}
+        done.append(Tier(above=tier.above, rates=reached))
+    return tuple(done)
+
+
+def _beyond(tiers: tuple[Tier, ...], own: Rates) -> tuple[Tier, ...]:
+    """Return the tiers without the classes that a tier of service prices itself."""
+    priced = {name for name, _rate in own.rates()}
+    left = (
+        Tier(above=tier.above, rates={name: rate for name, rate in tier.rates.items() if name not in priced})
+        for tier in tiers
+    )
+    return tuple(tier for tier in left if tier.rates)
 
 
 def _is_private(base_url: str) -> bool:
@@ -169,19 +252,19 @@ def _provider(providers: "Sequence[Provider]", base_url: str, name: str, model: 
     return next(at_url, None) or next(of_model, None)
 
 
-def _model_cards(info: "ModelInfo", *, name: str) -> tuple[RateCard, ...]:
-    """Return a card for each of a model's prices; none when it is sold by measures that no usage of ours has.
+def _model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> tuple[RateCard, ...]:
+    """Return a card for each time in which a model has other prices; none when nothing that we count is priced.
 
     The catalogue takes the last price whose condition is met and the first when none is, so the first has none here.
+    A tier of service is whole: what it says goes before the price of that time, class by class.
     """
     from genai_prices.types import ConditionalPrice, ModelPrice  # noqa: PLC0415 - as in `_load`
 
-    prices = [ConditionalPrice(prices=info.prices)] if isinstance(info.prices, ModelPrice) else info.prices
+    given = [ConditionalPrice(prices=info.prices)] if isinstance(info.prices, ModelPrice) else info.prices
     source = f"genai-prices {version('genai-prices')}"
     cards: list[RateCard] = []
-    for number, price in enumerate(prices):
-        rates, tiers = _rates(price.prices)
-        valid_from, hours = _condition(price.constraint if number else None)
+    for valid_from, hours, prices, day in _times(given, info.price_variants or ()):
+        rates, tiers = _rates(vars(prices))
         cards.append(
             RateCard(
                 id=name,
@@ -192,10 +275,67 @@ def _model_cards(info: "ModelInfo", *, name: str) -> tuple[RateCard, ...]:
                 valid_from=valid_from,
                 hours=hours,
                 tiers=tiers,
+                service=_services(vars(prices), info.price_variants or (), day),
+                resolved=resolved,
                 context_window=info.context_window,
             )
         )
     return tuple(cards) if any(card.rates for card in cards) else ()
+
+
+def _times(
+    given: "Sequence[ConditionalPrice]", variants: "Sequence[PriceVariant]"
+) -> "Iterator[tuple[date | None, tuple[time, time] | None, ModelPrice, date]]":
+    """Yield each price with the day and hours from which it holds, and a day on which it does.
+
+    A tier of service that begins later than its price makes a card of its own from that day on.
+    """
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `_load`
+
+    begins = sorted(
+        {variant.constraint.start_date for variant in variants if isinstance(variant.constraint, StartDateConstraint)}
+    )
+    conditions = [_condition(price.constraint if number else None) for number, price in enumerate(given)]
+    for number, (price, (valid_from, hours)) in enumerate(zip(given, conditions, strict=True)):
+        yield valid_from, hours, price.prices, valid_from or _ANY_DAY
+        following = next((day for day, _hours in conditions[number + 1 :] if day is not None), None)
+        for day in begins:
+            if (valid_from is None or day > valid_from) and (following is None or day < following):
+                yield day, hours, price.prices, day
+
+
+def _services(
+    prices: "Mapping[str, Decimal | TieredPrices | None]", variants: "Sequence[PriceVariant]", day: date
+) -> dict[str, Service]:
+    """Return the tiers of service on `day`: of several variants of one tier the first that prices a class counts."""
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `_load`
+
+    own: dict[str, dict[str, Decimal | TieredPrices | None]] = {}
+    for variant in variants:
+        begun = not isinstance(variant.constraint, StartDateConstraint) or variant.constraint.start_date <= day
+        word = _service_word(variant.when)
+        if not begun or word in STANDARD_TIERS:
+            continue
+        chosen = own.setdefault(word, {})
+        for key, value in vars(variant.prices).items():
+            if value is not None:
+                chosen.setdefault(key, value)
+    return {
+        word: Service(rates=rates, tiers=tiers)
+        for word, chosen in own.items()
+        for rates, tiers in (_rates({**prices, **chosen}),)
+    }
+
+
+def _service_word(when: Mapping[str, str]) -> str:
+    """Return the word of an upstream for the tier that a variant prices; empty for a variant of something else.
+
+    Anthropic says ``speed`` and OpenAI ``service_tier`` in the reply; a batch is known by the endpoint.
+    """
+    if len(when) != 1:
+        return ""
+    ((key, word),) = when.items()
+    return word if key in {"service_tier", "speed", "processing"} else ""
 
 
 def _condition(
@@ -217,12 +357,12 @@ def _utc(clock: time) -> time:
     return datetime.combine(_ANY_DAY, clock).astimezone(UTC).time() if clock.tzinfo else clock
 
 
-def _rates(prices: "ModelPrice") -> tuple[dict[str, Decimal], tuple[Tier, ...]]:
+def _rates(prices: "Mapping[str, Decimal | TieredPrices | None]") -> tuple[dict[str, Decimal], tuple[Tier, ...]]:
     """Return the base rates, and for each threshold the rates above it, of the classes that change there or before."""
     base: dict[str, Decimal] = {}
     above: dict[str, dict[int, Decimal]] = {}
     for key, (usage_class, power) in _RATES.items():
-        value = vars(prices).get(key)
+        value = prices.get(key)
         if value is None:
             continue
         if isinstance(value, Decimal):

@@ -323,6 +323,7 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
         upstream_id=visible(said.upstream_id)[:200] if said else "",
         finish=visible(said.finish)[:40] if said else "",
         tier_served=visible(said.tier_served)[:40] if said else "",
+        cache_counted=reading.cache_counted if reading else "",
         reported_cost=said.reported_cost if said else None,
         wait_s=attempted.wait_s,
         limits=attempted.limits,
