@@ -7,6 +7,7 @@ reply. What is not entered yet counts all the same: `core/book.py` takes expired
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import assert_never
 
 from tokens_forge.core.book import PROVIDER, BalanceState, Book, Lot, allowances, left, unit_of, windows_of_charge
@@ -15,8 +16,8 @@ from tokens_forge.core.entries import Adjusted, Limit, Settled, Voided
 from tokens_forge.core.money import subtract, text
 from tokens_forge.core.windows import Calendar, months_later
 
-MOST_PERIODS = 1_200
-"""A fee's periods that are entered at once, at most: a hundred years of months."""
+MOST_PERIODS = 5_300
+"""A fee has so many periods at most: a hundred years of weeks."""
 
 
 def due(config: Config, book: Book, at: str) -> tuple[Adjusted, ...]:
@@ -35,10 +36,9 @@ def next_due(config: Config, book: Book, at: str) -> str:
     for name, balance in config.balance.items():
         if balance.fee is not None:
             paid_to = book.state(name, unit_of(balance)).paid_to
-            begins = next((first for first, _last in _periods(balance.fee) if first.isoformat() > paid_to), None)
-            if begins is not None:
-                moments.append(_midnight(begins))
-    return min((one for one in moments if one > at), default="")
+            begins = (_midnight(first) for first, _last in _periods(balance.fee) if first.isoformat() > paid_to)
+            moments.extend(islice((begin for begin in begins if begin > at), 1))
+    return min(moments, default="")
 
 
 def used_elsewhere(
@@ -46,8 +46,9 @@ def used_elsewhere(
 ) -> tuple[Adjusted, ...]:
     """Return what an upstream's headers show as used beyond our count, window by window (CASES 58).
 
-    A header speaks of a window where it limits the same unit to the same allowance. `book` has `entry` applied; what
-    live holds reserve may be counted there already, so they are taken off ours first.
+    A header speaks of a window where it limits the same unit to the same allowance; where two windows have that, nobody
+    knows of which. `book` has `entry` applied; what live holds reserve may be counted there already, so they are taken
+    off ours first.
     """
     balance = config.balance.get(book.name(entry.balance))
     if balance is None or balance.kind != "pool" or balance.windows == "provider":
@@ -55,9 +56,10 @@ def used_elsewhere(
     state = book.state(entry.balance, entry.unit)
     found: list[Adjusted] = []
     counts = {held.window: held for held in windows_of_charge(balance, state, at, calendar)}
+    allowed = [window.allow for window in allowances(balance)]
     for window in allowances(balance):
         theirs = _remaining(entry.limits, balance.unit, window.allow)
-        if theirs is None or window.name not in counts:
+        if theirs is None or window.name not in counts or allowed.count(window.allow) > 1:
             continue
         ours = subtract(left(balance, state, at)[window.name], state.held)
         if theirs >= ours:
