@@ -16,20 +16,35 @@ Field = Literal["", "unit", "was"]
 
 
 def conflicts(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:
-    """Yield what stands against a config: the balance, its setting (empty for the table), and what to do."""
+    """Yield what stands against a config: the balance, its setting (empty for the table), and what to do.
+
+    A balance may go back to a name that it had.
+    """
     book = fold.book
     for name, balance in config.balance.items():
         if what := unit_conflict(name, balance, book):
             yield name, "unit", what
-        if (now := book.name(name)) != name:
-            yield name, "", f"it is the earlier name of `{now}`, whose history it stays: give this one another name"
-        both = next((was for was in balance.was if was in book.balances and name in book.balances), "")
-        if both:
-            close = f"`tf balance close {both} --to {name}`"
-            yield name, "was", f"`{both}` and this one have a history each and stay two: close one, {close}"
+        own = (name, *balance.was)
+        for one in own:
+            if (now := book.name(one)) not in own:
+                field, step = _apart(name, one, now)
+                yield name, field, f"`{one}` is the earlier name of `{now}`, whose history it stays: {step}"
+        histories = [one for one in own if one in book.balances]
+        if len(histories) > 1:
+            other = next(one for one in histories if one != name)
+            both = " and ".join(f"`{one}`" for one in histories)
+            move = f"to move its money, `tf balance close {other} --to {name}`"
+            yield name, "was", f"{both} have a history each and stay apart: leave `{other}` out of `was`; {move}"
     for name, amount in removed(config, fold).items():
         ways = f'`tf balance close {name} --to OTHER`, or give it a new name with `was = ["{name}"]`'
         yield name, "", f"it is gone from the config and has {amount}: bring it back, then {ways}"
+
+
+def _apart(name: str, one: str, now: str) -> tuple[Field, str]:
+    """Return where `name` takes the name `one` of `now`, and what to write."""
+    if one == name:
+        return "", "give this one another name"
+    return "was", f"leave it out, or write `{now}` beside it"
 
 
 def removed(config: Config, fold: Fold) -> dict[str, Amount]:
