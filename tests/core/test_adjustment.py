@@ -1,10 +1,17 @@
 """Balances moved by hand: what is entered, and what is refused with the next step."""
 
-import pytest
-from builders import RELAY, Bench, agreed, config, listed
+from datetime import date
+from decimal import Decimal
+from typing import ClassVar
 
-from tokens_forge.core.config import Balance
+import pytest
+from builders import OFFICIAL, PLAN, RELAY, Bench, agreed, config, listed
+from msgspec.structs import replace
+
+from tokens_forge.core.book import BalanceState, Lot, available, unit_of
+from tokens_forge.core.config import Balance, Budget, Cap, Config, Key, Rate, Report, Task
 from tokens_forge.core.entries import Adjusted, Recovered
+from tokens_forge.core.money import text
 
 
 def adjustments(made: Bench) -> list[tuple[str, str, str, str]]:
@@ -102,3 +109,286 @@ def test_a_changed_unit_is_refused() -> None:
     made.topup(wallet="1 CNY")
     made.configure(agreed(config(balance={**config().balance, "wallet": Balance(kind="prepaid", unit="EUR")})))
     assert made.order("wallet", "topup", "1 EUR").startswith("`wallet` is in CNY since its first entry")
+
+
+def account(candidate: str = OFFICIAL) -> Config:
+    """Return the bench's config with the official route paid by an account of 10 USD a month, and two more wallets."""
+    balance = {
+        **config().balance,
+        "account": Balance(kind="postpaid", unit="USD", limit="10 USD"),
+        "spare": Balance(kind="prepaid", unit="CNY"),
+        "claude": Balance(kind="pool", unit="percent", windows="provider"),
+    }
+    route = {**config().route, "official": replace(config().route["official"], balance="account")}
+    return listed(candidate, balance=balance, route=route)
+
+
+def state(made: Bench, name: str) -> BalanceState:
+    """Return a balance's state."""
+    return made.fold.book.state(name, unit_of(made.terms.config.balance[name]))
+
+
+def may_hold(made: Bench, name: str) -> str:
+    """Return what is available of a balance."""
+    found = available(made.terms.config.balance[name], state(made, name), made.at)
+    return "" if found is None else text(found)
+
+
+class TestSet:
+    """CASES 57: an amount that the provider's dashboard shows can be entered as it is; the difference is named."""
+
+    def test_what_is_owed_of_an_account(self) -> None:
+        """Its page shows what is owed in the period; what is left follows from the limit."""
+        made = Bench(terms=agreed(account()))
+        assert "" == made.order("account", "set", "4 USD")
+        assert "6" == may_hold(made, "account")
+        made.later(days=1)
+        assert "" == made.order("account", "set", "3.5 USD")
+        assert "6.5" == may_hold(made, "account")
+        assert [("-4", "opening", "0", "-4"), ("0.5", "unexplained", "-4", "-3.5")] == adjustments(made)
+
+        made.later(days=10)  # another month: the page begins at nothing, and so do we
+        assert "10" == may_hold(made, "account")
+        assert "" == made.order("account", "set", "0 USD")
+        assert 2 == len(adjustments(made))
+
+    def test_what_is_left_of_a_pool(self) -> None:
+        """The window that leaves the least then leaves this."""
+        made = Bench(terms=agreed(listed(PLAN)))
+        made.call()
+        assert "" == made.order("plan", "set", "1 requests")
+        assert "" == made.order("plan", "set", "1 requests")
+
+        assert ("1", [("-1", "unexplained", "-1", "-2")]) == (may_hold(made, "plan"), adjustments(made))
+        assert "" == made.order("plan", "set", "3 requests")
+        assert "3" == may_hold(made, "plan")
+
+    def test_what_was_used_opens_the_windows(self) -> None:
+        """Before our first hold no window is open, but the page shows that one is; from now on it counts."""
+        made = Bench(terms=agreed(listed(PLAN)))
+        assert "" == made.order("plan", "set", "1 requests")
+        assert "1" == may_hold(made, "plan")
+        assert [("-2", "opening", "0", "-2")] == adjustments(made)
+
+        made.call()
+        assert "pool_used_up" == made.refused(made.route()).passed_over[0].reason
+        made.later(hours=5)
+        assert "2" == may_hold(made, "plan")
+
+    def test_more_than_a_closed_window_has_opens_none(self) -> None:
+        """What is given back in a window of first use that is not open counts nowhere."""
+        made = Bench(terms=agreed(listed(PLAN)))
+        assert "" == made.order("plan", "adjust", "1 requests")
+        assert ("3", {}) == (may_hold(made, "plan"), state(made, "plan").windows)
+
+    def test_an_opening_is_the_first_entry(self) -> None:
+        """After any other something was known, so the difference is unexplained."""
+        made = Bench(terms=agreed(account()))
+        made.topup(wallet="1 CNY")
+        assert "" == made.order("wallet", "set", "0 CNY")
+        assert [("1", "topup", "0", "1"), ("-1", "unexplained", "1", "0")] == adjustments(made)
+
+
+class TestRefund:
+    """What the provider paid back left the balance."""
+
+    def test_it_takes_away(self) -> None:
+        """From the lots, earliest end first; the books may be behind the provider's."""
+        made = Bench()
+        assert "" == made.order("wallet", "topup", "5 CNY", expires="2026-11-30")
+        made.topup(wallet="2 CNY")
+        assert "" == made.order("wallet", "refund", "6 CNY", ref="R-1", note="closed early")
+
+        assert ("-6", "refund", "7", "1") == adjustments(made)[-1]
+        assert [Lot(left=Decimal(1))] == state(made, "wallet").lots
+        assert [] == made.recoveries()
+
+    def test_money_in_and_back_is_nothing_owed_in_a_period(self) -> None:
+        """What is paid into an account or back from it settles what was owed; the period's limit is for calls."""
+        made = Bench(terms=agreed(account()))
+        assert "" == made.order("account", "adjust", "-4 USD")
+        assert "" == made.order("account", "topup", "5 USD")
+        assert "" == made.order("account", "refund", "1 USD")
+
+        assert ("6", Decimal(0)) == (may_hold(made, "account"), state(made, "account").posted)
+
+
+class TestClose:
+    """A balance that is given up, or goes on in another one."""
+
+    def test_what_is_left_goes_over(self) -> None:
+        """Both movements have one batch; the other one is not empty any more."""
+        made = Bench(terms=agreed(account()))
+        made.topup(wallet="5 CNY", spare="1 CNY")
+        assert "" == made.order("wallet", "close", "", to="spare")
+
+        assert [("-5", "closed", "5", "0"), ("5", "closed", "1", "6")] == adjustments(made)[2:]
+        out, into = [entry for entry in made.entries if isinstance(entry, Adjusted)][2:]
+        assert ("close wallet", "to spare", "close wallet", "from wallet") == (
+            out.batch,
+            out.note,
+            into.batch,
+            into.note,
+        )
+        assert (Decimal(0), Decimal(6)) == (state(made, "wallet").posted, state(made, "spare").posted)
+        assert ([], [Lot(left=Decimal(6))]) == (state(made, "wallet").lots, state(made, "spare").lots)
+
+    def test_money_keeps_its_end(self) -> None:
+        """Credit that ends on a day ends then on the other balance too."""
+        made = Bench(terms=agreed(account()))
+        assert "" == made.order("wallet", "topup", "5 CNY", expires="2026-11-30", ref="A")
+        made.topup(wallet="2 CNY", spare="1 CNY")
+        assert "" == made.order("wallet", "close", "", to="spare", batch="B", note="n")
+
+        expected = [("-7", "closed", "7", "0"), ("5", "closed", "1", "6"), ("2", "closed", "6", "8")]
+        assert expected == adjustments(made)[3:]
+        assert [Lot(left=Decimal(5), expires="2026-11-30"), Lot(left=Decimal(3))] == state(made, "spare").lots
+
+    def test_a_debt_goes_over_too(self) -> None:
+        """What is owed lowers the other one; that is no top-up of it."""
+        made = Bench(terms=agreed(account()))
+        assert "" == made.order("wallet", "adjust", "-2 CNY")
+        made.topup(spare="5 CNY")
+        assert "" == made.order("wallet", "close", "", to="spare")
+
+        assert (Decimal(0), Decimal(3)) == (state(made, "wallet").posted, state(made, "spare").posted)
+        assert [Lot(left=Decimal(3))] == state(made, "spare").lots
+
+    def test_into_an_account(self) -> None:
+        """It has no lots: what comes over pays what is owed there."""
+        made = Bench(terms=agreed(account()))
+        assert "" == made.order("account", "adjust", "-4 USD")
+        assert "" == made.order("credit", "topup", "6 USD", expires="2026-12-31")
+        assert "" == made.order("credit", "close", "", to="account")
+
+        assert (Decimal(2), "6") == (state(made, "account").posted, may_hold(made, "account"))
+
+    def test_given_up(self) -> None:
+        """Without another one it is gone; a remark of the user's goes before ours."""
+        made = Bench()
+        made.topup(wallet="5 CNY")
+        assert "" == made.order("wallet", "close", "")
+        assert "" == made.order("wallet", "close", ""), "nothing is left to close"
+
+        assert ("-5", "closed", "5", "0") == adjustments(made)[-1]
+        entry = made.entries[-1]
+        assert isinstance(entry, Adjusted)
+        assert ("close wallet", "given up") == (entry.batch, entry.note)
+
+    def test_the_other_one_is_not_empty_any_more(self) -> None:
+        """CASES 54: money came in there."""
+        made = Bench(terms=agreed(account(RELAY)))
+        made.topup(wallet="5 CNY", spare="5 CNY")
+        made.call("insufficient_quota")
+        assert "" == made.order("spare", "close", "", to="wallet")
+
+        assert [Recovered(scope="balance", name="wallet", by="topup")] == made.recoveries()
+
+    def test_calls_under_way_keep_it_open(self) -> None:
+        """Their charges are still to come."""
+        made = Bench(terms=agreed(listed(RELAY)))
+        made.topup(wallet="5 CNY")
+        made.held(made.route())
+
+        assert "calls under way hold 0.062 CNY on `wallet`: try again when they have ended" == made.order(
+            "wallet", "close", ""
+        )
+
+    @pytest.mark.parametrize(
+        ("balance", "to", "why"),
+        [
+            ("wallet", "credit", "`credit` is in USD and `wallet` in CNY: amounts of different units never add. Close"),
+            ("wallet", "plan", "`plan` is in requests and `wallet` in CNY"),
+            ("wallet", "spar", "no balance named `spar`. Did you mean `spare`?"),
+            ("wallet", "wallet", "a balance is not closed into itself"),
+            ("plan", "", "`plan` is a pool balance: only one that holds or owes money is closed"),
+            ("claude", "", "`claude` is counted by its provider: only one that holds or owes money is closed"),
+        ],
+    )
+    def test_refusals(self, balance: str, to: str, why: str) -> None:
+        """Another unit never adds: the message says what to write instead."""
+        made = Bench(terms=agreed(account()))
+        made.topup(wallet="5 CNY")
+        before = len(made.entries)
+        assert made.order(balance, "close", "", to=to).startswith(why)
+        assert before == len(made.entries)
+
+    def test_the_other_ones_changed_unit(self) -> None:
+        """What the config says of it is not what its entries are in."""
+        made = Bench(terms=agreed(account()))
+        made.topup(credit="1 USD", wallet="5 CNY")
+        tables = {**account().balance, "credit": Balance(kind="prepaid", unit="CNY")}
+        made.configure(agreed(replace(account(), balance=tables)))
+
+        assert made.order("wallet", "close", "", to="credit").startswith("`credit` is in USD since its first entry")
+
+
+class TestCorrection:
+    """What corrects a call counts against the budgets that the call counted against."""
+
+    def spent(self, made: Bench) -> dict[str, str]:
+        """Return what counts against each budget now."""
+        return {name: text(it.spent(made.at)) for name, it in made.fold.budgets.budgets.items()}
+
+    def corrected(self, amount: str, **more: str) -> Bench:
+        """Return a bench on which a call of 0.015 CNY was corrected."""
+        budget = Budget(limit="5 USD", per="day")
+        rates = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(10)),)})
+        made = Bench(
+            terms=agreed(
+                listed(
+                    RELAY,
+                    key={"k": Key(budget=budget)},
+                    task={"t": Task(cap=Cap(limit="5 USD"))},
+                    report=rates,
+                )
+            )
+        )
+        made.topup(wallet="1 CNY")
+        made.attempt(made.route(task="t"))
+        assert {"key.k/day": "0.0015", "task.t/cap": "0.0015"} == self.spent(made)
+        assert "" == made.order("wallet", "adjust", amount, **more)
+        return made
+
+    OF_CALL: ClassVar[dict[str, str]] = {"corrects": "tf_1", "key": "k", "task": "t", "route": "relay"}
+
+    def test_what_is_given_back_is_free_again(self) -> None:
+        """Cost less than charged: the budget has more left, converted at the rate of the day."""
+        made = self.corrected("0.01 CNY", **self.OF_CALL)
+        assert {"key.k/day": "0.0005", "task.t/cap": "0.0005"} == self.spent(made)
+
+    def test_what_is_taken_counts(self) -> None:
+        """Cost more than charged."""
+        made = self.corrected("-0.01 CNY", **self.OF_CALL)
+        assert {"key.k/day": "0.0025", "task.t/cap": "0.0025"} == self.spent(made)
+
+    def test_without_a_call_nobody_spent_it(self) -> None:
+        """A balance that moves by hand counts against no key."""
+        made = self.corrected("-0.01 CNY")
+        assert {"key.k/day": "0.0015", "task.t/cap": "0.0015"} == self.spent(made)
+
+    def test_an_allowance_is_no_money(self) -> None:
+        """A pool's correction counts in its windows and against no budget."""
+        budget = Budget(limit="5 USD", per="day", count="list")
+        made = Bench(terms=agreed(listed(PLAN, key={"k": Key(budget=budget)})))
+        made.call()
+        assert "" == made.order("plan", "adjust", "1 requests", corrects="tf_1", key="k", route="plan")
+
+        assert ({"key.k/day": "0.0015"}, "3") == (self.spent(made), may_hold(made, "plan"))
+
+
+@pytest.mark.parametrize(
+    ("balance", "kind", "amount", "why"),
+    [
+        ("wallet", "refund", "0 CNY", "a refund of 0 CNY takes nothing: write how much was paid back to you"),
+        ("wallet", "refund", "-1 CNY", "a refund of -1 CNY takes nothing"),
+        ("plan", "refund", "1 requests", "`plan` is a pool balance: only a prepaid or postpaid one holds money"),
+        ("claude", "set", "40 percent", "`claude` is counted by its provider: there is nothing of ours to set"),
+        ("local", "adjust", "1 free", "`local` is a free balance: there is nothing of ours to move"),
+    ],
+)
+def test_what_can_not_move(balance: str, kind: str, amount: str, why: str) -> None:
+    """Each says what it is, and what it would take."""
+    made = Bench(terms=agreed(account()))
+    assert made.order(balance, kind, amount).startswith(why)
+    assert {} == made.fold.book.balances

@@ -14,20 +14,23 @@ from msgspec.structs import replace
 from tokens_forge.core.book import (
     COUNT_UNITS,
     BalanceState,
+    Lot,
     is_money,
     remaining,
     unit_conflict,
     unit_of,
+    windows_at,
     windows_of_charge,
 )
 from tokens_forge.core.budgets import Payer, bindings, counted
 from tokens_forge.core.config import Balance, Config, did_you_mean
-from tokens_forge.core.entries import Adjusted, AdjustedReason, Counted, Record, Recovered
+from tokens_forge.core.entries import Adjusted, AdjustedReason, Counted, Record, Recovered, WindowHeld
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import topped_up
 from tokens_forge.core.money import ZERO, Amount, add, read_amount, rounded, subtract, text
 from tokens_forge.core.settlement import Terms
+from tokens_forge.core.windows import Calendar
 
 AdjustReason = Literal["correction", "fee", "reconciled", "used_elsewhere", "unexplained"]
 """What `tf balance adjust` may give as its reason."""
@@ -77,7 +80,7 @@ def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted 
     """
     config = terms.config
     against = _against(order, config, fold) or (
-        _against_close(order, config, fold) if order.kind == "close" else _against_amounts(order, config)
+        _against_close(order, config, fold) if order.kind == "close" else _against_amounts(order, config, at)
     )
     if against:
         return Unadjusted(why=against)
@@ -91,7 +94,7 @@ def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted 
         return ()
     entry = replace(
         _entry(order, state, moved, unit),
-        windows=() if order.kind == "topup" else windows_of_charge(balance, state, at, terms.calendar),
+        windows=_windows(order, moved, balance, state, at, terms.calendar),
         counted=_counted(order, terms, fold, Amount(value=-moved, unit=unit), at),
     )
     recovery = topped_up(fold.health, order.balance) if moved > ZERO else None
@@ -132,7 +135,7 @@ def _kind(balance: Balance) -> str:
     return "counted by its provider" if balance.windows == "provider" else f"a {balance.kind} balance"
 
 
-def _against_amounts(order: Order, config: Config) -> str:
+def _against_amounts(order: Order, config: Config, at: str) -> str:
     """Return what stands against an amount or a day, empty for nothing."""
     balance = config.balance[order.balance]
     try:
@@ -146,7 +149,7 @@ def _against_amounts(order: Order, config: Config) -> str:
         return against
     if order.expires and (order.kind != "topup" or balance.kind != "prepaid"):
         return "only what is topped up on a prepaid balance expires"
-    return _against_day(order.expires)
+    return _against_day(order.expires, at)
 
 
 def _against_amount(order: Order, amount: Amount, unit: str) -> str:
@@ -164,14 +167,16 @@ def _against_amount(order: Order, amount: Amount, unit: str) -> str:
     return ""
 
 
-def _against_day(written: str) -> str:
+def _against_day(written: str, at: str) -> str:
     if not written:
         return ""
     try:
         day = date.fromisoformat(written)
     except ValueError:
         day = None
-    return "" if day is not None and day.isoformat() == written else f"`{written}` is no day: write it as `2027-01-31`"
+    if day is None or day.isoformat() != written:
+        return f"`{written}` is no day: write it as `2027-01-31`"
+    return "" if written >= at[:10] else f"{written} is over: nothing could be spent of it any more"
 
 
 def _against_close(order: Order, config: Config, fold: Fold) -> str:
@@ -206,19 +211,36 @@ def _closed(order: Order, config: Config, fold: Fold) -> tuple[Adjusted | Recove
     out = replace(_entry(order, state, -left, unit), reason="closed", batch=batch, note=note)
     if not order.to:
         return (out,)
-    other = fold.book.state(order.to, unit)
-    into = Adjusted(
-        balance=order.to,
-        amount=text(left),
-        unit=unit,
-        reason="closed",
-        batch=batch,
-        note=order.note or f"from {order.balance}",
-        balance_before=text(other.posted),
-        balance_after=text(add(other.posted, left)),
-    )
+    before = fold.book.state(order.to, unit).posted
+    into: list[Adjusted] = []
+    for part in _parts(state, config.balance[order.to]):
+        after = add(before, part.left)
+        into.append(
+            Adjusted(
+                balance=order.to,
+                amount=text(part.left),
+                unit=unit,
+                reason="closed",
+                expires=part.expires,
+                batch=batch,
+                note=order.note or f"from {order.balance}",
+                balance_before=text(before),
+                balance_after=text(after),
+            )
+        )
+        before = after
     recovery = topped_up(fold.health, order.to) if left > ZERO else None
-    return (out, into) if recovery is None else (out, into, recovery)
+    return (out, *into) if recovery is None else (out, *into, recovery)
+
+
+def _parts(state: BalanceState, to: Balance) -> tuple[Lot, ...]:
+    """Return what another balance takes over: each lot, as money keeps its end; or what is owed, and is no lot.
+
+    Only a prepaid balance has money that ends. What has ended is entered before an order is looked at.
+    """
+    if state.posted < ZERO or to.kind != "prepaid":
+        return (Lot(left=state.posted),)
+    return tuple(state.lots)
 
 
 def _moved(order: Order, balance: Balance, state: BalanceState, at: str) -> Decimal:
@@ -234,6 +256,16 @@ def _moved(order: Order, balance: Balance, state: BalanceState, at: str) -> Deci
     rest = remaining(balance, state, at) or ZERO
     shown = amount if balance.kind == "pool" else subtract(read_amount(balance.limit).value, amount)
     return subtract(shown, rest)
+
+
+def _windows(  # noqa: PLR0913, PLR0917 - what moves, and the windows as they are
+    order: Order, moved: Decimal, balance: Balance, state: BalanceState, at: str, calendar: Calendar
+) -> tuple[WindowHeld, ...]:
+    """Return the windows in which it counts: none of money that is paid in or back; what was used opens them."""
+    if order.kind in {"topup", "refund"}:
+        return ()
+    counting = windows_at if moved < ZERO else windows_of_charge
+    return counting(balance, state, at, calendar)
 
 
 def _counted(order: Order, terms: Terms, fold: Fold, spent: Amount, at: str) -> tuple[Counted, ...]:
