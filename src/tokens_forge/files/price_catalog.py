@@ -46,7 +46,7 @@ FREE_RATES = {name: Decimal(0) for name in ("input", "output", "searches", "imag
 MOST_REMEMBERED = 4_096
 """Models whose cards are kept; names come from clients, so there is no end of them."""
 
-_RATES = {
+PRICED = {
     "input_mtok": ("input", 0),
     "cache_read_mtok": ("cache_read", 0),
     "cache_write_mtok": ("cache_write_5m", 0),
@@ -96,7 +96,7 @@ class Catalog:
             if found is not None and (info := found.find_model(name, all_providers=providers)) is not None:
                 owner = next(other for other in providers if any(info is own for own in other.models))
                 card_name = f"{owner.id}/{info.id}"
-                return _model_cards(info, name=card_name, resolved=_resolved(model, name, card_name, info.id))
+                return model_cards(info, name=card_name, resolved=_resolved(model, name, card_name, info.id))
         return ()
 
     def _load(self) -> "list[Provider]":
@@ -252,7 +252,7 @@ def _provider(providers: "Sequence[Provider]", base_url: str, name: str, model: 
     return next(at_url, None) or next(of_model, None)
 
 
-def _model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> tuple[RateCard, ...]:
+def model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> tuple[RateCard, ...]:
     """Return a card for each time in which a model has other prices; none when nothing that we count is priced.
 
     The catalogue takes the last price whose condition is met and the first when none is, so the first has none here.
@@ -361,7 +361,7 @@ def _rates(prices: "Mapping[str, Decimal | TieredPrices | None]") -> tuple[dict[
     """Return the base rates, and for each threshold the rates above it, of the classes that change there or before."""
     base: dict[str, Decimal] = {}
     above: dict[str, dict[int, Decimal]] = {}
-    for key, (usage_class, power) in _RATES.items():
+    for key, (usage_class, power) in PRICED.items():
         value = prices.get(key)
         if value is None:
             continue
