@@ -515,6 +515,26 @@ class TestProvider:
             name: window.used for name, window in bench.fold.book.balances["plan"].provider.items()
         }
 
+    def test_a_word_without_a_figure_leaves_the_one_before(self) -> None:
+        """DESIGN 2: unknown is never zero. A new window begins at nothing."""
+        bench = claude_bench()
+        bench.call(finished(limits=(said("provider/5h", "20", reset=at(hours=2)),)))
+        bench.call(finished(limits=(said("provider/5h", "", reset=at(hours=2)),)))
+        assert Decimal(20) == shown(bench, "plan")[2]
+
+        bench.later(hours=2)
+        bench.call(finished(limits=(said("provider/5h", "", reset=at(hours=7)),)))
+        assert Decimal(100) == shown(bench, "plan")[2]
+
+    def test_what_was_used_before_our_first_call_is_outside(self) -> None:
+        """CASES 58: as much as the first word said; what is used from then on may be ours."""
+        bench = claude_bench()
+        for remaining in ("60", "40"):
+            bench.call(finished(limits=(said("provider/5h", remaining, reset=at(hours=2)),)))
+        (plan,) = balances(bench.terms.config, bench.fold.book, bench.at)
+        assert {"provider/5h": Decimal(40)} == plan.outside
+        assert {} == balances(bench.terms.config, bench.fold.book, at(hours=2))[0].outside
+
     def test_other_pools_do_not_listen(self) -> None:
         """What counts requests has no percent."""
         bench = plan_bench()
@@ -539,6 +559,17 @@ class TestProvider:
         state = bench.fold.book.balances["plan"]
 
         assert [at(hours=1), at(days=1), ""] == [resets(plan, state, at(hours=hours)) for hours in (0, 1, 24)]
+
+
+def test_use_outside_shows_while_its_window_is_open() -> None:
+    """CASES 58: by window, what headers showed beyond our count."""
+    bench = plan_bench()
+    bench.call(finished(limits=(Limit(window="requests", limit="3", remaining="1"),)))
+    plan = next(it for it in balances(bench.terms.config, bench.fold.book, bench.at) if it.name == "plan")
+    assert {"first-use/5h": Decimal(1)} == plan.outside
+
+    plan = next(it for it in balances(bench.terms.config, bench.fold.book, at(hours=5)) if it.name == "plan")
+    assert {} == plan.outside
 
 
 def plan_left_of(bench: Bench, unit: str) -> dict[str, Decimal]:

@@ -252,7 +252,9 @@ def _said(state: BalanceState, limits: tuple[Limit, ...], ts: str) -> None:
     for limit in limits:
         if limit.window.startswith(PROVIDER) and limit.window != OVERAGE:
             before = kept.get(limit.window)
-            taken = subtract(FULL, Decimal(limit.remaining) if limit.remaining else FULL)
+            taken = before.used if before else ZERO  # a word without a figure leaves the one before
+            if limit.remaining:
+                taken = subtract(FULL, Decimal(limit.remaining))
             kept[limit.window] = ProviderWindow(
                 used=taken,
                 reset=limit.reset,
