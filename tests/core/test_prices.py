@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokens_forge.core.entries import CardUsed, ChargeLine
-from tokens_forge.core.prices import RateCard, Tier, card_at, card_name, lines_total, price
+from tokens_forge.core.prices import RateCard, Service, Tier, card_at, card_name, cost, lines_total, price
 from tokens_forge.core.usage import COUNT_CLASSES, TOKEN_CLASSES
 
 
@@ -239,3 +239,66 @@ def test_a_card_is_named_by_candidate_and_day() -> None:
     """A hold's basis names the card it was reckoned by."""
     assert card_name("relay/m", NEW) == "relay/m@2026-09-10"
     assert card_name("relay/m", OLD) == "relay/m"
+
+
+FLEX = RateCard(
+    id="openai/m",
+    source="test",
+    unit="USD",
+    per="mtok",
+    rates={"input": Decimal(2), "output": Decimal(10)},
+    tiers=(Tier(above=1000, rates={"input": Decimal(4)}),),
+    service={
+        "flex": Service(
+            rates={"input": Decimal(1), "output": Decimal(5)}, tiers=(Tier(above=1000, rates={"input": Decimal(2)}),)
+        )
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("service", "tokens", "tier", "amount"),
+    [
+        ("", 1000, "base", "0.0021"),
+        ("default", 1000, "base", "0.0021"),
+        ("standard", 1000, "base", "0.0021"),
+        ("auto", 1001, "input>1000", "0.004104"),
+        ("flex", 1000, "flex", "0.00105"),
+        ("Flex", 1000, "flex", "0.00105"),
+        ("flex", 1001, "flex input>1000", "0.002052"),
+    ],
+)
+def test_a_tier_of_service_has_its_own_rates(service: str, tokens: int, tier: str, amount: str) -> None:
+    """CASES 7, 8: the tier of service first, then the long-context tier within it, and the card says both."""
+    charge = price({"input": tokens, "output": 10}, FLEX, service=service)
+    assert (tier, Decimal(amount), ()) == (charge.card.tier, charge.amount, charge.unpriced)
+
+
+def test_a_tier_of_service_without_rates_is_unpriced_not_base() -> None:
+    """CASES 8, 12: what priority costs is not known here; nothing is taken at base rates, and nothing is hidden."""
+    charge = price({"input": 1000, "output": 10}, FLEX, service="priority")
+    assert ("priority", Decimal(0), ("input", "output"), {}, ()) == (
+        charge.card.tier,
+        charge.amount,
+        charge.unpriced,
+        charge.card.rates,
+        charge.lines,
+    )
+
+
+@given(
+    usage=st.dictionaries(st.sampled_from((*TOKEN_CLASSES, *COUNT_CLASSES)), st.integers(0, 10**9)),
+    service=st.sampled_from(["", "flex", "priority"]),
+)
+def test_a_hold_costs_what_a_bill_would(usage: dict[str, int], service: str) -> None:
+    """CASES 10: the amount for a hold comes from the very function that makes a bill."""
+    charge = price(usage, FLEX, service=service)
+    assert (charge.amount, charge.unpriced) == cost(usage, FLEX, service=service)
+
+
+def test_eighteen_digits_of_a_rate_stay_exact() -> None:
+    """CASES 9: a rate of 18 decimals times a share, an exchange rate and a large count is exact, and rounded once."""
+    charge = price({"input": 10**12}, card({"input": "0.123456789012345678"}, share="0.3333333333", fx="7.123456789"))
+    exact = Fraction("0.123456789012345678") * Fraction("0.3333333333") * Fraction("7.123456789") * 10**6
+    assert Decimal(round(exact * 10**12)).scaleb(-12) == charge.amount
+    assert charge.amount == lines_total(charge.lines)

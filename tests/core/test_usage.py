@@ -94,8 +94,13 @@ def audio(tokens: int) -> Parts:
         ),
         (
             TotalCounts(input=1, output=9, output_parts=Parts(text=2, image=7)),
-            {"input": 1, "output": 9},
-            ("image_out_as_output",),
+            {"input": 1, "output": 2, "image_out": 7},
+            (),
+        ),
+        (
+            TotalCounts(input=1, output=9, output_parts=Parts(audio=5, image=7)),
+            {"input": 1, "output": 4, "audio_out": 5},
+            ("impossible_image_out",),
         ),
         # A total that is none: nothing is taken from it.
         (TotalCounts(input=-1, output=1), {}, ("impossible_total",)),
@@ -292,8 +297,8 @@ def test_messages_become_disjoint_classes(counts: MessagesCounts, usage: Usage, 
         ),
         (
             GeminiCounts(prompt=1, candidates=5, candidate_parts=Parts(text=1, image=4)),
-            {"input": 1, "output": 5},
-            ("image_out_as_output",),
+            {"input": 1, "output": 1, "image_out": 4},
+            (),
         ),
         # Parts of a total, not details: one that is no number leaves no total.
         (GeminiCounts(candidates=1), {}, ("impossible_total",)),

@@ -31,7 +31,7 @@ USAGES: tuple[dict[str, int], ...] = (
     {"input": 272_001, "output": 1},
     {"input": 123, "output": 300, "reasoning": 200},
     {"input": 10, "audio_in": 7, "output": 5, "audio_out": 3},
-    {"input": 10, "image_in": 7, "output": 5},
+    {"input": 10, "image_in": 7, "output": 5, "image_out": 2},
     {"input": 10, "output": 5, "searches": 3},
 )
 
@@ -45,7 +45,6 @@ NOT_OURS = {
     "storage_searches_kcount": "searches in a provider's own storage: a tool of the Responses dialect",
     "cache_audio_read_mtok": "one class holds all that was read from a cache: the upstream's text rate prices it",
     "cache_image_read_mtok": "the same",
-    "output_image_mtok": "images in an output are flagged (`image_out_as_output`); they come with media",
     "input_video_mtok": "no usage object that is read counts video",
     "output_video_mtok": "the same",
     "output_citation_mtok": "no usage object that is read counts citations",
@@ -75,7 +74,8 @@ def theirs(
         "cache_write_1h_tokens": usage.get("cache_write_1h", 0),
         "input_audio_tokens": usage.get("audio_in", 0),
         "input_image_tokens": usage.get("image_in", 0),
-        "output_tokens": usage["output"] + usage.get("audio_out", 0),
+        "output_tokens": usage["output"] + usage.get("audio_out", 0) + usage.get("image_out", 0),
+        "output_image_tokens": usage.get("image_out", 0),
         "output_audio_tokens": usage.get("audio_out", 0),
         "output_reasoning_tokens": usage.get("reasoning", 0),
         "web_searches": usage.get("searches", 0),

@@ -32,7 +32,7 @@ PROVIDERS = {
 }
 """Its names of providers to the catalogue's."""
 
-IMAGES = "theirs is the rate of an image in the output, ours that of its text (flagged `image_out_as_output`)"
+IMAGES = "theirs is the rate of an image in the output, ours that of its text; images have a rate of their own here"
 OLD_CACHE = "theirs keeps the cache rate of the preview, ours has that of the model it became"
 ALIAS = "the name leads to another model in each: an alias that the provider moved"
 DIFFERENT = {

@@ -30,7 +30,6 @@ from tokens_forge.wire.usage_objects import (
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 UNSPLIT: tuple[Flag, ...] = ("cache_write_unsplit",)
-IMAGE_OUT: tuple[Flag, ...] = ("image_out_as_output",)
 
 
 def shown(read: UsageRead) -> tuple[Mapping[str, int], tuple[str, ...]]:
@@ -190,8 +189,8 @@ def shown(read: UsageRead) -> tuple[Mapping[str, int], tuple[str, ...]]:
                 b'{"promptTokenCount":8,"candidatesTokenCount":1290,"totalTokenCount":1298,"promptTokensDetails":'
                 b'[{"modality":"TEXT","tokenCount":8}],"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290}]}'
             ),
-            {"input": 8, "output": 1290},
-            IMAGE_OUT,
+            {"input": 8, "output": 0, "image_out": 1290},
+            (),
         ),
         # OpenAI's Python library, `CreateEmbeddingResponse`: no completion is no output; figures constructed.
         ("openai_embeddings", b'{"prompt_tokens":8,"total_tokens":8}', {"input": 8, "output": 0}, ()),
@@ -228,8 +227,8 @@ def shown(read: UsageRead) -> tuple[Mapping[str, int], tuple[str, ...]]:
                 b'{"total_tokens":60,"input_tokens":10,"output_tokens":50,"input_tokens_details":{"text_tokens":10,'
                 b'"image_tokens":0},"output_tokens_details":{"text_tokens":8,"image_tokens":42}}'
             ),
-            {"input": 10, "output": 50},
-            IMAGE_OUT,
+            {"input": 10, "output": 8, "image_out": 42},
+            (),
         ),
     ],
 )

@@ -200,6 +200,7 @@ class Rates(Table, frozen=True, kw_only=True):
     audio_in: Decimal | None = None
     audio_out: Decimal | None = None
     image_in: Decimal | None = None
+    image_out: Decimal | None = None
     requests: Decimal | None = None
     searches: Decimal | None = None
     images: Decimal | None = None

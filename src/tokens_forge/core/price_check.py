@@ -140,9 +140,7 @@ def _price(path: Path, price: Price) -> Iterator[Finding]:
             '`{ per = "call", amount = "0.02 CNY" }`',
         )
     elif flat and (price.per is None or not price.amount or price.fx is not None):
-        yield Finding(
-            path=path, what='write both `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 CNY" }`'
-        )
+        yield Finding(path=path, what='write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 CNY" }`')
     if price.amount.lstrip().startswith("-"):
         yield Finding(path=(*path, "amount"), what=f"{price.amount} is less than nothing")
     if (price.list is not None and price.list < 0) or (price.fx is not None and price.fx <= 0):
@@ -166,13 +164,11 @@ def _sheet(path: Path, sheet: Sheet, route: Route, payer: Balance) -> Iterator[F
     if is_money(payer) and sheet.unit != payer.unit and sheet.fx is None:
         yield Finding(
             path=path,
-            what=f"the sheet is in {sheet.unit} and `{route.balance}` in {payer.unit}: write it in {payer.unit}, or with "
-            f'`fx = "7.10"`, the {payer.unit} for one {sheet.unit}',
+            what=f"the sheet is in {sheet.unit} and `{route.balance}` in {payer.unit}: write it in {payer.unit}, or "
+            f'with `fx = "7.10"`, the {payer.unit} for one {sheet.unit}',
         )
     if sheet.fx is not None and sheet.unit == payer.unit:
-        yield Finding(
-            path=path, what=f"the sheet is in {sheet.unit} as the balance is, so nothing is converted: leave `fx` out"
-        )
+        yield Finding(path=path, what=f"the sheet is in the balance's own {sheet.unit}: leave `fx` out")
     if sheet.fx is not None and sheet.fx <= 0:
         yield Finding(path=path, what="an exchange rate is more than 0")
     if not any(True for _rate in sheet.rates()):

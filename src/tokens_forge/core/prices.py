@@ -25,6 +25,9 @@ STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "sta
 ``default``; Anthropic, "Service tiers": ``standard``, ``standard_only``; Groq, "Service tiers": ``on_demand``; read
 2026-11)."""
 
+_WHATEVER_IS_USED = ("flat", "free")
+"""Terms by which a class without a rate costs nothing."""
+
 _BASE_CLASS = {
     "cache_read": "input",
     "cache_write_5m": "input",
@@ -32,6 +35,7 @@ _BASE_CLASS = {
     "audio_in": "input",
     "image_in": "input",
     "audio_out": "output",
+    "image_out": "output",
 }
 """Where a class without a rate of its own is priced: the remainder of a total goes to its base class (CASES 6)."""
 
@@ -75,8 +79,9 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Units of the balance for one of the card's."""
     context_window: int | None = None
     """The model's context in tokens, where the catalogue states it."""
-    terms: Literal["rates", "free", "reported"] = "rates"
-    """``free``: known to cost nothing; ``reported``: the upstream says what it cost, the rates are for the hold."""
+    terms: Literal["rates", "flat", "free", "reported"] = "rates"
+    """``flat``: so much a call or second, whatever is used and in whichever tier; ``free``: known to cost nothing;
+    ``reported``: the upstream says what it cost, the rates are for the hold."""
 
 
 class Cards(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +151,8 @@ def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
     for usage_class, quantity in _quantities(usage, rates):
         rate = _rate(rates, usage_class)
         if rate is None:
-            unpriced.append(usage_class)
+            if card.terms not in _WHATEVER_IS_USED:
+                unpriced.append(usage_class)
             continue
         own = rate if plain else multiply(multiply(rate, card.list_share), card.fx)
         power = 0 if usage_class in COUNT_CLASSES else PER[card.per]
@@ -187,7 +193,7 @@ def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> tuple[str, 
     """Return the name of the tier that a usage falls in, and its rates; none for a tier of service not on the card."""
     word = service.lower()
     rates, tiers = card.rates, card.tiers
-    if word not in STANDARD_TIERS:
+    if word not in STANDARD_TIERS and card.terms not in _WHATEVER_IS_USED:
         served = card.service.get(word)
         if served is None:
             return word, {}

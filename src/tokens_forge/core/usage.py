@@ -18,6 +18,7 @@ TOKEN_CLASSES = (
     "image_in",
     "output",
     "audio_out",
+    "image_out",
 )
 """Disjoint token classes."""
 
@@ -27,7 +28,7 @@ COUNT_CLASSES = ("requests", "searches", "images", "seconds")
 INPUT_CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 """Token classes that make up the total input, which chooses a long-context tier."""
 
-OUTPUT_CLASSES = ("output", "audio_out")
+OUTPUT_CLASSES = ("output", "audio_out", "image_out")
 
 Dialect = Literal[
     "openai_chat",
@@ -72,7 +73,7 @@ Flag = Literal[
     "unexplained_output",
     "unexplained_total",
     "reasoning_apart",
-    "image_out_as_output",
+    "impossible_image_out",
     "iterations_apart",
     "paid_elsewhere",
 ]
@@ -84,9 +85,8 @@ cached tokens by kind: what was sound or image in them is then not known. ``impo
 ``cache_part_unstated``: sound or images and a cache, and not said which was cached (text is taken to be cached first).
 ``unexplained_…``: parts by kind that do not sum to the total (it governs; the rest is at the base class); a grand
 total beyond input and output (not billed). ``reasoning_apart``: reasoning counted beside the output instead of in it
-(added). ``image_out_as_output``: images in the output, which have no class of their own. ``iterations_apart``: work
-beside the message itself, such as a compaction, that these counts leave out (not billed). ``paid_elsewhere``: a
-provider bills the tokens to a key of one's own, beside what this upstream charges."""
+(added). ``iterations_apart``: work beside the message itself, such as a compaction, that these counts leave out (not
+billed). ``paid_elsewhere``: a provider bills the tokens to a key of one's own, beside what this upstream charges."""
 
 MOST_TOKENS = 2**53
 """A count above this is no count: JSON readers of the ledger would lose its last digits."""
@@ -330,11 +330,10 @@ class _Tally:
         """Divide an output: what was said, with its sound, and the reasoning that was counted beside it."""
         self.put("output", spoken + thought)
         heard = self.part("audio_out", parts.audio, spoken, "impossible_audio_out")
-        self.usage["output"] -= heard
+        seen = self.part("image_out", parts.image, spoken - heard, "impossible_image_out")
+        self.usage["output"] -= heard + seen
         if thought:
             self.usage["reasoning"] = thought
-        if parts.image:
-            self.flag("image_out_as_output")
         self._explain(parts, spoken, "unexplained_output")
 
     def read_writes(self, total: int, split: tuple[int, int] | None) -> None:

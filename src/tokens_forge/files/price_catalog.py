@@ -40,9 +40,6 @@ SHEET_SOURCE = "route sheet"
 ROUTE_SOURCE = "route price"
 """`source` of a card that a route's `price` made without the catalogue."""
 
-FREE_RATES = {name: Decimal(0) for name in ("input", "output", "searches", "images")}
-"""What a call costs by its usage where it is sold by something else."""
-
 MOST_REMEMBERED = 4_096
 """Models whose cards are kept; names come from clients, so there is no end of them."""
 
@@ -57,6 +54,7 @@ PRICED = {
     "output_mtok": ("output", 0),
     "output_reasoning_mtok": ("reasoning", 0),
     "output_audio_mtok": ("audio_out", 0),
+    "output_image_mtok": ("image_out", 0),
     "requests_kcount": ("requests", -3),
     "web_searches_kcount": ("searches", -3),
 }
@@ -149,7 +147,7 @@ def _by_price(  # noqa: PLR0911 - one for each form of a price
         case "list":
             return listed
         case "free":
-            return (replace(nothing, rates=FREE_RATES, terms="free"),)
+            return (replace(nothing, terms="free"),)
         case "reported":
             # The list is only for the hold; in another unit it says nothing of what will be reported.
             usable = tuple(replace(card, terms="reported") for card in listed if card.unit == unit)
@@ -167,7 +165,7 @@ def _by_price(  # noqa: PLR0911 - one for each form of a price
 def _flat(card: RateCard, usage_class: str, amount: str) -> RateCard:
     """Return a card on which only `usage_class` costs something."""
     price = read_amount(amount)
-    return replace(card, unit=price.unit, rates={**FREE_RATES, usage_class: price.value})
+    return replace(card, unit=price.unit, rates={usage_class: price.value}, terms="flat")
 
 
 def stored(cards: Cards) -> tuple[str, bytes]:

@@ -1,0 +1,256 @@
+"""What is wrong with prices, and which rates can't be meant: each finding says what to write instead."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tokens_forge.core.config import Config
+from tokens_forge.core.price_check import implausible, price_findings
+from tokens_forge.core.prices import RateCard
+
+GOOD: dict[str, Any] = {
+    "balance": {
+        "wallet": {"kind": "prepaid", "unit": "CNY"},
+        "credit": {"kind": "postpaid", "unit": "USD", "limit": "9 USD"},
+        "plan": {"kind": "pool", "unit": "requests", "windows": [{"allow": 1, "per": "5h"}]},
+        "over": {
+            "kind": "pool",
+            "unit": "requests",
+            "windows": [{"allow": 1, "per": "5h"}],
+            "overage": "credit",
+        },
+    },
+    "report": {"fx": {"CNY": [{"from": "2026-01-01", "rate": "7"}]}},
+}
+
+
+def config(balance: str, **route: Any) -> Config:  # noqa: ANN401 - what a config file may hold
+    """Return a config with one route on `balance`."""
+    written = {"class": "direct", "upstream": "u", "balance": balance, "serves": ["m"], **route}
+    return msgspec.convert({**GOOD, "route": {"r": written}}, Config)
+
+
+def sheet(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return a sheet in CNY."""
+    return {"from": "2026-01-01", "unit": "CNY", "input": "4", "output": "28", **changes}
+
+
+def found(balance: str, **route: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - as above
+    """Return where and what is found wrong."""
+    return [(".".join(one.path), one.what) for one in price_findings(config(balance, **route))]
+
+
+@pytest.mark.parametrize(
+    ("balance", "route"),
+    [
+        ("wallet", {"price": {"list": "0.35", "fx": "7.10"}}),
+        ("wallet", {"price": {"per": "call", "amount": "0.02 CNY"}}),
+        ("wallet", {"price": {"per": "second", "amount": "0.001 CNY"}}),
+        ("wallet", {"price": "free"}),
+        ("wallet", {"price": "reported"}),
+        ("wallet", {"prices": {"m": [sheet(), sheet(**{"from": "2026-02-01"})]}}),
+        ("wallet", {"prices": {"m": [sheet(unit="USD", fx="7.10")]}}),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(long_input=[{"above": 200_000, "input": "8"}], service={"flex": {"input": 2}})]}},
+        ),
+        ("credit", {"price": "list"}),
+        ("plan", {}),
+        ("over", {"price": "list"}),
+        ("nowhere", {}),
+    ],
+)
+def test_what_is_right(balance: str, route: dict[str, Any]) -> None:
+    """Every form of a price that a user may write, and routes that need none."""
+    assert [] == found(balance, **route)
+
+
+NO_PRICE = (
+    'it has no price: write `price = "list"`, `price = { list = "0.35", fx = "7.10" }` or a sheet in `[route.r.prices]`'
+)
+CONVERSION = (
+    'list prices are in USD and the balance is in CNY: write `price = { list = "1", fx = "7.10" }` with the CNY for '
+    "one USD, or a sheet"
+)
+ONE_THING = (
+    'it is a share of the list price, `{ list = "0.35", fx = "7.10" }`, or so much a call or second, '
+    '`{ per = "call", amount = "0.02 CNY" }`'
+)
+BOTH = 'write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 CNY" }`'
+
+
+@pytest.mark.parametrize(
+    ("balance", "route", "where", "what"),
+    [
+        ("wallet", {}, "route.r", NO_PRICE),
+        ("credit", {}, "route.r", NO_PRICE),
+        ("over", {}, "route.r", NO_PRICE),
+        ("wallet", {"price": "list"}, "route.r.price", CONVERSION),
+        ("wallet", {"price": {"list": "0.5"}}, "route.r.price", CONVERSION),
+        ("wallet", {"price": {}}, "route.r.price", ONE_THING),
+        ("wallet", {"price": {"list": "1", "fx": "7", "per": "call", "amount": "1 CNY"}}, "route.r.price", ONE_THING),
+        ("wallet", {"price": {"amount": "1 CNY"}}, "route.r.price", BOTH),
+        ("wallet", {"price": {"per": "call"}}, "route.r.price", BOTH),
+        ("wallet", {"price": {"per": "call", "amount": "1 CNY", "fx": "7"}}, "route.r.price", BOTH),
+        (
+            "wallet",
+            {"price": {"per": "call", "amount": "1 USD"}},
+            "route.r.price.amount",
+            "`1 USD` is in USD and the balance in CNY: write it in CNY",
+        ),
+        (
+            "wallet",
+            {"price": {"per": "call", "amount": "-1 CNY"}},
+            "route.r.price.amount",
+            "-1 CNY is less than nothing",
+        ),
+        ("credit", {"price": {"list": "-1"}}, "route.r.price", "a share is 0 or more and an exchange rate more than 0"),
+        (
+            "wallet",
+            {"price": {"list": "1", "fx": "0"}},
+            "route.r.price",
+            "a share is 0 or more and an exchange rate more than 0",
+        ),
+        (
+            "credit",
+            {"price": {"list": "35"}},
+            "route.r.price",
+            "35 times the list price: for 35 % of it write `list = 0.35`",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(unit="USD")]}},
+            "route.r.prices.m",
+            'the sheet is in USD and `wallet` in CNY: write it in CNY, or with `fx = "7.10"`, the CNY for one USD',
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(fx="7")]}},
+            "route.r.prices.m",
+            "the sheet is in the balance's own CNY: leave `fx` out",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(unit="USD", fx="0")]}},
+            "route.r.prices.m",
+            "an exchange rate is more than 0",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [{"from": "2026-01-01", "unit": "CNY"}]}},
+            "route.r.prices.m",
+            "the sheet has no rate: write `input` and `output`",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(input="-4")]}},
+            "route.r.prices.m",
+            "a rate of -4 for input is less than nothing",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(service={"flex": {"output": "-1"}})]}},
+            "route.r.prices.m",
+            "a rate of -1 for output is less than nothing",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(), sheet(input="5")]}},
+            "route.r.prices.m",
+            "there are two sheets from 2026-01-01: one day has one sheet",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(long_input=[{"above": 0, "input": "8"}])]}},
+            "route.r.prices.m.long_input",
+            "each `above` is a number of tokens of its own, 1 or more",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(long_input=[{"above": 5, "input": "8"}, {"above": 5, "output": "9"}])]}},
+            "route.r.prices.m.long_input",
+            "each `above` is a number of tokens of its own, 1 or more",
+        ),
+    ],
+)
+def test_what_is_wrong(balance: str, route: dict[str, Any], where: str, what: str) -> None:
+    """Bad input is an error that says what to write instead (issue: a sheet without a unit, a missing fx)."""
+    assert [(where, what)] == found(balance, **route)
+
+
+def card(rates: Mapping[str, str], **changes: object) -> RateCard:
+    """Return a card of the route's own."""
+    plain = RateCard(
+        id="r/m",
+        source="route sheet",
+        unit="CNY",
+        per="mtok",
+        rates={name: Decimal(rate) for name, rate in rates.items()},
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+LISTED = (card({"input": "1.25", "output": "10"}, id="openai/m", unit="USD"),)
+
+
+def far_off(balance: str, cards: tuple[RateCard, ...], listed: tuple[RateCard, ...] = LISTED) -> list[str]:
+    """Return what is said of rates that can't be meant."""
+    return [str(one) for one in implausible(config(balance, price="free"), "r", cards, listed)]
+
+
+def test_a_rate_a_thousand_times_off_is_told_with_both_figures() -> None:
+    """CASES 11: 4 a ktok for 4 a Mtok, and the other way round; both are in the balance's unit per Mtok."""
+    said = far_off("wallet", (card({"input": "4", "output": "28"}, per="ktok", valid_from=date(2026, 11, 1)),))
+    off = "more than 300 times off: look at the rate and at `per` (ktok)"
+    assert [
+        f"4000 CNY per Mtok of input from 2026-11-01, and the list price is 8.75 CNY, {off}",
+        f"28000 CNY per Mtok of output from 2026-11-01, and the list price is 70 CNY, {off}",
+    ] == said
+    assert 2 == len(far_off("wallet", (card({"input": "0.004", "output": "0.028"}),)))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        card({"input": "4", "output": "28"}),
+        card({"input": "0", "output": "28"}),
+        card({"input": "0.5", "output": "2"}),
+        card({"searches": "5000", "requests": "9000"}),
+        card({"input": "9000000"}, terms="free"),
+        LISTED[0],
+        card({"input": "9000000"}, id="openai/m"),
+    ],
+)
+def test_what_may_be_meant(own: RateCard) -> None:
+    """A cheap relay, a rate of 0, counts, free routes and the list's own cards are no typing errors."""
+    assert [] == far_off("wallet", (own,))
+
+
+def test_without_a_list_price_only_the_impossible_is_refused() -> None:
+    """Where nothing can be compared, a rate beyond any price is refused; without an exchange rate, far beyond it."""
+    told = "more than anything costs: look at the rate and at `per` (token)"
+    assert [f"4000000 CNY per Mtok of input is {told}"] == far_off("wallet", (card({"input": "4"}, per="token"),), ())
+    assert [] == far_off("wallet", (card({"input": "4"}),), ())
+    unknown = msgspec.convert(
+        {
+            "balance": {"relay": {"kind": "prepaid", "unit": "RELAY$"}},
+            "route": {
+                "r": {"class": "ordinary", "upstream": "u", "balance": "relay", "serves": ["m"], "price": "free"}
+            },
+        },
+        Config,
+    )
+    cards = (card({"input": "4000000"}, unit="RELAY$"), card({"output": "40000000"}, unit="RELAY$"))
+    assert [("output", Decimal(40_000_000))] == [
+        (one.usage_class, one.rate) for one in implausible(unknown, "r", cards, LISTED)
+    ]
+
+
+def test_beyond_a_pool_the_payers_unit_counts() -> None:
+    """A route on a pool is priced in the unit of what pays beyond it."""
+    assert 1 == len(far_off("over", (card({"input": "5000"}, unit="USD"),)))
+    assert [] == far_off("over", (card({"input": "5"}, unit="USD"),))
