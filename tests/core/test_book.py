@@ -529,8 +529,8 @@ class TestProvider:
     def test_what_was_used_before_our_first_call_is_outside(self) -> None:
         """CASES 58: as much as the first word said; what is used from then on may be ours."""
         bench = claude_bench()
-        for remaining in ("60", "40"):
-            bench.call(finished(limits=(said("provider/5h", remaining, reset=at(hours=2)),)))
+        for rest in ("60", "40"):
+            bench.call(finished(limits=(said("provider/5h", rest, reset=at(hours=2)),)))
         (plan,) = balances(bench.terms.config, bench.fold.book, bench.at)
         assert {"provider/5h": Decimal(40)} == plan.outside
         assert {} == balances(bench.terms.config, bench.fold.book, at(hours=2))[0].outside
