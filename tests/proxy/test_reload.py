@@ -198,7 +198,8 @@ async def test_an_error_in_an_edited_file_is_said_and_mended(tmp_path: Path) -> 
 
 async def test_a_sheet_that_the_machine_was_told_comes_into_force(tmp_path: Path) -> None:
     """A price that `tf prices` writes is charged from the next call on, and is part of the config that is kept."""
-    told = '[[route.official.prices.gpt-5-mini]]\nfrom = 2026-01-01\nunit = "USD"\ninput = "7"\noutput = "70"\nper = "ktok"\n'
+    sheet = 'from = 2026-01-01\nunit = "USD"\nper = "ktok"\ninput = "7"\noutput = "70"\n'
+    told = f"[[route.official.prices.gpt-5-mini]]\n{sheet}"
     async with playing(tmp_path) as play:
         said: list[str] = []
         following = asyncio.create_task(play.running.proxy.in_force.follow(play.running.proxy.books, said.append))

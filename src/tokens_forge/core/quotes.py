@@ -1,0 +1,188 @@
+"""What a model costs on a candidate: the rate card in force, its rates as they are charged, and a sample call.
+
+Rates are shown after the route's share and exchange, tier by tier; the sample is priced by `prices.price`, as a bill
+is (CASES 10). Nothing is decided here: which cards a candidate has is `files/price_catalog.py`'s part.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, time
+from decimal import Decimal
+
+import msgspec
+
+from tokens_forge.core.book import is_money, unit_of
+from tokens_forge.core.config import Config
+from tokens_forge.core.entries import ChargeLine, Record, RouteClass
+from tokens_forge.core.money import multiply, text
+from tokens_forge.core.price_check import route_payer
+from tokens_forge.core.price_help import price_line
+from tokens_forge.core.prices import RateCard, card_at, price
+from tokens_forge.core.routing import Candidate
+
+
+class TierShown(Record, frozen=True, kw_only=True):
+    """The rates of one tier."""
+
+    tier: str
+    """``base``, ``input>N``, ``flex``, ``flex input>N``: as a charge names it."""
+    rates: dict[str, str]
+    """Usage class to rate in the unit of the charge, after share and exchange; of a token class for one `per`."""
+
+
+class Sample(Record, frozen=True, kw_only=True):
+    """What the sample call costs."""
+
+    amount: str
+    unit: str
+    lines: tuple[ChargeLine, ...]
+    unpriced: tuple[str, ...] = ()
+    """Usage classes of it that have no rate."""
+
+
+class CardShown(Record, frozen=True, kw_only=True):
+    """A rate card."""
+
+    id: str
+    source: str
+    """Where the rates come from: ``genai-prices VERSION``, ``route sheet``."""
+    unit: str
+    """What the rates below and the sample are in."""
+    per: str
+    """What one rate of a token class buys: ``mtok``, ``ktok`` or ``token``."""
+    terms: str
+    """``rates``; ``free``, known to cost nothing; ``reported``, the upstream says and the rates are for the hold."""
+    tiers: tuple[TierShown, ...]
+    """The base first."""
+    sample: Sample
+    valid_from: str = ""
+    """Its first day; absent when it has none."""
+    until: str = ""
+    """The day on which another takes its place, where that is known."""
+    hours: tuple[str, ...] = ()
+    """The hours of the day in UTC in which it holds, from and to; absent for all."""
+    card_unit: str = ""
+    """What the card itself is in, where that is another unit."""
+    list_share: str = "1"
+    fx: str = "1"
+    """Units of `unit` for one of `card_unit`."""
+    resolved: tuple[str, ...] = ()
+    """How the upstream's name of the model led to it, from name to name."""
+    context_window: int = 0
+    """Tokens; absent where it is not known."""
+
+
+class Quote(Record, frozen=True, kw_only=True):
+    """What a candidate charges, and the provider's list price beside it."""
+
+    candidate: str
+    """ROUTE/MODEL; for a list price alone PROVIDER/MODEL."""
+    route: str = ""
+    upstream_model: str = ""
+    # `class` is the ledger's word and a keyword in Python.
+    route_class: RouteClass | None = msgspec.field(name="class", default=None)
+    balance: str = ""
+    kind: str = ""
+    """The balance's kind."""
+    unit: str = ""
+    """The balance's unit."""
+    sheet: str = ""
+    """FILE:LINE of the sheet that the card was made of."""
+    card: CardShown | None = None
+    """What the route charges; absent where no card is in force."""
+    others: tuple[CardShown, ...] = ()
+    """Cards of the route for other hours of that day, then those that begin later."""
+    list: CardShown | None = None
+    missing: str = ""
+    """The command that sets the price, where one is needed and not known."""
+
+
+def quote(
+    config: Config,
+    candidate: Candidate,
+    cards: tuple[Sequence[RateCard], Sequence[RateCard]],
+    *,
+    at: datetime,
+    usage: Mapping[str, int],
+) -> Quote:
+    """Return what `candidate` costs at the aware moment `at` by its own cards and by list, and what `usage` costs."""
+    own, listed = cards
+    balance, payer = config.balance[candidate.balance], config.balance[route_payer(config, candidate.route)]
+    unit = unit_of(payer) if is_money(payer) else ""
+    card = shown(own, at, usage, unit=unit)
+    quoted = Quote(
+        candidate=candidate.name,
+        route=candidate.route,
+        upstream_model=candidate.model,
+        route_class=candidate.route_class,
+        balance=candidate.balance,
+        kind=balance.kind,
+        unit=unit_of(balance),
+        card=card,
+        others=tuple(_card(other, own, usage, unit) for other in _others(own, at)),
+        list=shown(listed, at, usage),
+    )
+    if is_money(payer) and (card is None or (card.terms == "rates" and card.sample.unpriced)):
+        return msgspec.structs.replace(quoted, missing=price_line(config, candidate.name))
+    return quoted
+
+
+def shown(cards: Sequence[RateCard], at: datetime, usage: Mapping[str, int], *, unit: str = "") -> CardShown | None:
+    """Return the card in force at `at`, in `unit` or its own, and what `usage` costs; None when there is none."""
+    card = card_at(cards, at)
+    return None if card is None else _card(card, cards, usage, unit)
+
+
+def _card(card: RateCard, cards: Sequence[RateCard], usage: Mapping[str, int], unit: str) -> CardShown:
+    unit = unit or card.unit
+    place = next(number for number, one in enumerate(cards) if one is card)
+    later = (
+        other.valid_from.isoformat()
+        for other in cards[place + 1 :]
+        if other.valid_from and other.hours is None and (card.valid_from is None or other.valid_from > card.valid_from)
+    )
+    # What is sold by time has no tokens: a second of it is the sample.
+    sold_by_time = {"seconds": 1} if "seconds" in card.rates and "seconds" not in usage else {}
+    charge = price({**usage, **sold_by_time}, card)
+    return CardShown(
+        id=card.id,
+        source=card.source,
+        unit=unit,
+        per=card.per,
+        terms=card.terms,
+        tiers=tuple(_tiers(card)),
+        sample=Sample(amount=text(charge.amount), unit=unit, lines=charge.lines, unpriced=charge.unpriced),
+        valid_from=card.valid_from.isoformat() if card.valid_from else "",
+        until=min(later, default=""),
+        hours=tuple(f"{clock:%H:%M}" for clock in card.hours or ()),
+        card_unit=card.unit if card.unit != unit else "",
+        list_share=text(card.list_share),
+        fx=text(card.fx),
+        resolved=card.resolved,
+        context_window=card.context_window or 0,
+    )
+
+
+def _tiers(card: RateCard) -> Iterator[TierShown]:
+    services = {"": (card.rates, card.tiers)}
+    services |= {word: (service.rates, service.tiers) for word, service in card.service.items()}
+    for word, (rates, tiers) in services.items():
+        yield TierShown(tier=word or "base", rates=_charged(card, rates))
+        for tier in tiers:
+            name = f"{word} input>{tier.above}".lstrip()
+            yield TierShown(tier=name, rates=_charged(card, {**rates, **tier.rates}))
+
+
+def _charged(card: RateCard, rates: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: text(multiply(multiply(rate, card.list_share), card.fx)) for name, rate in rates.items()}
+
+
+def _others(cards: Sequence[RateCard], at: datetime) -> Iterator[RateCard]:
+    """Yield the cards of other hours of the day, then those of later days."""
+    seen = [card_at(cards, at)]
+    clocks = {clock for card in cards for clock in card.hours or ()} | {time()}
+    for clock in sorted(clocks):
+        found = card_at(cards, datetime.combine(at.date(), clock, at.tzinfo))
+        if found is not None and not any(found is one for one in seen):
+            seen.append(found)
+            yield found
+    yield from (card for card in cards if card.valid_from and card.valid_from > at.date())

@@ -1,0 +1,49 @@
+"""What the price catalogue has: its providers and models by name, and the newest day on which a price in it begins.
+
+For hints and for its age alone; which price a model has is `price_catalog.py`'s part.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from importlib.metadata import version
+
+
+def catalogue() -> str:
+    """Return the catalogue's name and version, as a card's `source` has it."""
+    return f"genai-prices {version('genai-prices')}"
+
+
+def provider_names() -> tuple[str, ...]:
+    """Return the providers' names."""
+    from genai_prices.data import providers  # noqa: PLC0415 - loading takes a tenth of a second: only who asks pays
+
+    return tuple(provider.id for provider in providers)
+
+
+def model_names(provider: str = "") -> tuple[str, ...]:
+    """Return the models' names, those of one provider or all."""
+    from genai_prices.data import providers  # noqa: PLC0415 - as above
+
+    chosen = [found for found in providers if not provider or found.id == provider]
+    return tuple(dict.fromkeys(model.id for found in chosen for model in found.models))
+
+
+def newest_price(today: date) -> date | None:
+    """Return the latest day up to `today` on which a price begins: the catalogue was made then or later.
+
+    The package states no day of its own (0.2.3), and a file's time is that of its installation.
+    """
+    return max((day for day in _days() if day <= today), default=None)
+
+
+def _days() -> Iterator[date]:
+    from genai_prices.data import providers  # noqa: PLC0415 - as above
+    from genai_prices.types import ModelPrice, StartDateConstraint  # noqa: PLC0415 - as above
+
+    for provider in providers:
+        for model in provider.models:
+            if isinstance(model.prices, ModelPrice):
+                continue
+            for price in model.prices:
+                if isinstance(price.constraint, StartDateConstraint):
+                    yield price.constraint.start_date
