@@ -54,8 +54,8 @@ GOOD: dict[str, Any] = {
 }
 
 NO_EXCHANGE = (
-    'list prices are in USD and `wallet` is in CNY: write `price = { list = "1", fx = "7.10" }` with the CNY for one '
-    "USD, or a sheet"
+    'list prices are in USD and the balance is in CNY: write `price = { list = "1", fx = "7.10" }` with the CNY for '
+    "one USD, or a sheet"
 )
 NO_PRICE = (
     'it has no price: write `price = "list"`, `price = { list = "0.35", fx = "7.10" }` or a sheet in '
@@ -206,7 +206,7 @@ def test_a_good_config_has_no_findings() -> None:
             "route.relay.prices",
             {"m": [{"from": "2026-11-01", "unit": "USD", "per": "mtok", "input": "4"}]},
             "route.relay.prices.m",
-            "the sheet is in USD and `wallet` in CNY: write it in CNY",
+            'the sheet is in USD and `wallet` in CNY: write it in CNY, or with `fx = "7.10"`, the CNY for one USD',
         ),
         (
             "route.relay.prices",

@@ -238,6 +238,8 @@ class TestMoney:
             available="0",
             need="1",
             unit="requests",
+            limit="3",
+            spent="3",
             until="2026-11-24T15:00:00.000000Z",
         )
         assert (used_up,) == held.passed_over

@@ -115,10 +115,13 @@ class TestCharge:
         entry = settled(bench(OFFICIAL), finished(usage={"input": 100_000, "output": 0}))
         assert ("0.1", "0.0062", "0.0938") == (entry.charge, entry.hold, entry.overrun)
 
-    def test_a_tier_of_service_is_flagged(self) -> None:
-        """CASES 8: what was served in another tier is not passed off as the base rate's bill."""
-        flags = {tier: settled(bench(OFFICIAL), finished(tier_served=tier)).flags for tier in ("", "default", "flex")}
-        assert {"": (), "default": (), "flex": ("tier_at_base_rate",)} == flags
+    def test_a_tier_of_service_without_rates_is_unpriced(self) -> None:
+        """CASES 8: what was served in a tier that the card has not is not passed off as the base rate's bill."""
+        served = {tier: settled(bench(OFFICIAL), finished(tier_served=tier)) for tier in ("", "default", "flex")}
+        unpriced = ("0", "unpriced", ("unpriced_input", "unpriced_output"))
+        assert {"": ("0.0015", "computed", ()), "default": ("0.0015", "computed", ()), "flex": unpriced} == {
+            tier: (entry.charge, entry.certainty, entry.flags) for tier, entry in served.items()
+        }
 
     def test_the_upstreams_own_cost_stands_beside_ours(self) -> None:
         """CASES 15."""
