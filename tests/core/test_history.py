@@ -1,5 +1,6 @@
 """What a config may not change about what the ledger already knows, and how a name keeps its history."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from builders import OFFICIAL, PLAN, RELAY, Bench, agreed, config, finished, lis
 from msgspec.structs import replace
 
 from tokens_forge.core.book import available
-from tokens_forge.core.config import Balance, Budget, Config, Key
+from tokens_forge.core.config import Balance, Budget, Config, Key, Rate, Report
 from tokens_forge.core.entries import Limit, Renamed
 from tokens_forge.core.fold import decode
 from tokens_forge.core.history import conflicts, removed, renames
@@ -136,6 +137,39 @@ class TestNames:
         spent = {name: state.spent(bench.at) for name, state in bench.fold.budgets.budgets.items()}
         assert {"key.editor/day": Decimal("0.0015"), "route.direct/day": Decimal("0.0015")} == spent
 
+    def test_two_keys_that_become_one(self) -> None:
+        """What both spent counts against the budget, and both their calls under way."""
+        budget = Budget(limit="5 USD", per="day")
+        bench = Bench(terms=agreed(listed(OFFICIAL, key={"a": Key(budget=budget), "b": Key(budget=budget)})))
+        bench.topup(credit="5 USD")
+        ended: list[str] = []
+        for key in ("a", "b", "b"):
+            ended.append(bench.attempt(bench.route(key=key)).id)
+            bench.held(bench.route(key=key))
+        begin(bench, listed(OFFICIAL, key={"b": Key(budget=budget, was=("a",))}))
+
+        state = bench.fold.budgets.state("key.b/day", "USD")
+        assert (Decimal("0.0045"), Decimal("0.0186"), 3) == (state.spent(bench.at), state.held, len(state.holds))
+        assert ["key.b/day"] == list(bench.fold.budgets.budgets)
+        assert bench.fold == bench.replayed() == decode(bench.fold.encode())
+
+    def test_budgets_of_different_units_never_add(self) -> None:
+        """CASES 46: the one that has the name now stays."""
+        budgets = {
+            name: Key(budget=Budget(limit=f"5 {unit}", per="day")) for name, unit in (("a", "EUR"), ("b", "USD"))
+        }
+        fx = Report(fx={"EUR": (Rate(valid_from=date(2026, 1, 1), rate=Decimal("0.5")),)})
+        bench = Bench(terms=agreed(listed(OFFICIAL, key=budgets, report=fx)))
+        bench.topup(credit="5 USD")
+        for key in ("a", "b"):
+            bench.attempt(bench.route(key=key))
+        begin(bench, listed(OFFICIAL, key={"b": replace(budgets["b"], was=("a",))}, report=fx))
+
+        found = bench.fold.budgets.budgets
+        assert {"key.b/day": ("USD", Decimal("0.0015"))} == {
+            name: (it.unit, it.spent(bench.at)) for name, it in found.items()
+        }
+
 
 class TestConflicts:
     """What the ledger knows otherwise is an error of the config, with what to write."""
@@ -150,7 +184,7 @@ class TestConflicts:
         conf = replace(wallets(a=()), balance={"a": Balance(kind="prepaid", unit="EUR")})
         ((name, field, what),) = against(conf, bench)
 
-        assert ("a", "unit") == (name, field)
+        assert ("balance.a", "unit") == (name, field)
         assert what.startswith("`a` is in CNY since its first entry, and the config says EUR")
         assert 'Write `unit = "CNY"`' in what
 
@@ -158,9 +192,28 @@ class TestConflicts:
         """CASES 53: something new does not inherit a stranger's history."""
         bench = paid_in(wallets(a=()), a="5 CNY")
         begin(bench, wallets(b=("a",)))
-        expected = [("a", "", "`a` is the earlier name of `b`, whose history it stays: give this one another name")]
+        expected = [
+            ("balance.a", "", "`a` is the earlier name of `b`, whose history it stays: give this one another name")
+        ]
 
         assert expected == against(wallets(b=(), a=()), bench)
+
+    def test_nor_is_that_of_a_key_or_route(self) -> None:
+        """CASES 53: a reissued key does not inherit a stranger's budgets."""
+        bench = Bench()
+        route = config().route["local"]
+        renamed = config(
+            key={"editor": Key(was=("aider",))}, route={**config().route, "box": replace(route, was=("x",))}
+        )
+        begin(bench, renamed)
+        reissued = config(key={"aider": Key(), "editor": Key()}, route={**config().route, "x": route, "box": route})
+
+        step = "whose history it stays: give this one another name"
+        expected = [
+            ("route.x", "", f"`x` is the earlier name of `box`, {step}"),
+            ("key.aider", "", f"`aider` is the earlier name of `editor`, {step}"),
+        ]
+        assert expected == against(reissued, bench)
 
     def test_an_earlier_name_is_not_taken_from_another(self) -> None:
         """Even when the other one does not claim it any more."""
@@ -168,7 +221,7 @@ class TestConflicts:
         begin(bench, wallets(b=("a",)))
         whose = "`a` is the earlier name of `b`, whose history it stays"
 
-        assert [("c", "was", f"{whose}: leave it out, or write `b` beside it")] == against(
+        assert [("balance.c", "was", f"{whose}: leave it out, or write `b` beside it")] == against(
             wallets(b=(), c=("a",)), bench
         )
         assert [] == against(wallets(c=("a", "b")), bench)
@@ -180,14 +233,14 @@ class TestConflicts:
             "`b` and `a` have a history each and stay apart: leave `a` out of `was`; to move its money, "
             "`tf balance close a --to b`"
         )
-        assert [("b", "was", expected)] == against(wallets(b=("a",)), bench)
+        assert [("balance.b", "was", expected)] == against(wallets(b=("a",)), bench)
 
     def test_two_earlier_names_with_a_history_each(self) -> None:
         """A new name can't be both: the later rename would lose the earlier one's money."""
         bench = paid_in(wallets(a=(), b=()), a="5 CNY", b="1 CNY")
         ((name, field, what),) = against(wallets(c=("a", "b")), bench)
 
-        assert ("c", "was") == (name, field)
+        assert ("balance.c", "was") == (name, field)
         assert what.startswith("`a` and `b` have a history each and stay apart: leave `a` out of `was`")
 
     def test_a_balance_that_is_not_zero_stays(self) -> None:
@@ -195,7 +248,7 @@ class TestConflicts:
         bench = paid_in(wallets(a=(), b=()), a="5 CNY")
         ((name, field, what),) = against(wallets(b=()), bench)
 
-        assert ("a", "") == (name, field)
+        assert ("balance.a", "") == (name, field)
         assert what == (
             "it is gone from the config and has 5 CNY: bring it back, then `tf balance close a --to OTHER`, or give it "
             'a new name with `was = ["a"]`'

@@ -53,6 +53,13 @@ class BudgetState(msgspec.Struct, kw_only=True):
         """Return what was settled in the period at `at`."""
         return used(self.spans, at)
 
+    def add(self, other: "BudgetState") -> None:
+        """Take over what counted under an earlier name."""
+        for span in other.spans:
+            count(self.spans, span.start, span.end, span.used, span.start)
+        self.holds |= other.holds
+        self.held = add(self.held, other.held)
+
 
 class TaskState(msgspec.Struct, kw_only=True):
     """What `tf task` said of a task."""
@@ -138,7 +145,10 @@ class Budgets(msgspec.Struct, kw_only=True):
     def _rename(self, scope: NamedScope, was: str, name: str) -> None:
         self.names = follow_name(self.names, f"{scope}.{was}", f"{scope}.{name}")
         for known in [budget for budget in self.budgets if budget.rpartition("/")[0] == f"{scope}.{was}"]:
-            self.budgets[self._name(known)] = self.budgets.pop(known)
+            earlier = self.budgets.pop(known)
+            there = self.budgets.setdefault(self._name(known), earlier)
+            if there is not earlier and there.unit == earlier.unit:
+                there.add(earlier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,35 +16,41 @@ Field = Literal["", "unit", "was"]
 
 
 def conflicts(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:
-    """Yield what stands against a config: the balance, its setting (empty for the table), and what to do.
+    """Yield what stands against a config: the table (``balance.wallet``), its setting or nothing, and what to do.
 
-    A balance may go back to a name that it had.
+    Something may go back to a name that it had; nothing else ever gets that.
     """
+    yield from _taken(config, fold)
     book = fold.book
     for name, balance in config.balance.items():
+        table = f"balance.{name}"
         if what := unit_conflict(name, balance, book):
-            yield name, "unit", what
-        own = (name, *balance.was)
-        for one in own:
-            if (now := book.name(one)) not in own:
-                field, step = _apart(name, one, now)
-                yield name, field, f"`{one}` is the earlier name of `{now}`, whose history it stays: {step}"
-        histories = [one for one in own if one in book.balances]
+            yield table, "unit", what
+        histories = [one for one in (name, *balance.was) if one in book.balances]
         if len(histories) > 1:
             other = next(one for one in histories if one != name)
             both = " and ".join(f"`{one}`" for one in histories)
             move = f"to move its money, `tf balance close {other} --to {name}`"
-            yield name, "was", f"{both} have a history each and stay apart: leave `{other}` out of `was`; {move}"
+            yield table, "was", f"{both} have a history each and stay apart: leave `{other}` out of `was`; {move}"
     for name, amount in removed(config, fold).items():
         ways = f'`tf balance close {name} --to OTHER`, or give it a new name with `was = ["{name}"]`'
-        yield name, "", f"it is gone from the config and has {amount}: bring it back, then {ways}"
+        yield f"balance.{name}", "", f"it is gone from the config and has {amount}: bring it back, then {ways}"
 
 
-def _apart(name: str, one: str, now: str) -> tuple[Field, str]:
-    """Return where `name` takes the name `one` of `now`, and what to write."""
-    if one == name:
-        return "", "give this one another name"
-    return "was", f"leave it out, or write `{now}` beside it"
+def _taken(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:
+    """Yield the names that are earlier names of something else, whose budgets and money they would share."""
+    for scope, tables in _earlier(config):
+        for name, was in tables.items():
+            own = (name, *was)
+            for one in own:
+                now = fold.budgets.names.get(f"{scope}.{one}", f"{scope}.{one}").removeprefix(f"{scope}.")
+                if now in own:
+                    continue
+                whose = f"`{one}` is the earlier name of `{now}`, whose history it stays"
+                if one == name:
+                    yield f"{scope}.{name}", "", f"{whose}: give this one another name"
+                else:
+                    yield f"{scope}.{name}", "was", f"{whose}: leave it out, or write `{now}` beside it"
 
 
 def removed(config: Config, fold: Fold) -> dict[str, Amount]:
@@ -59,13 +65,17 @@ def removed(config: Config, fold: Fold) -> dict[str, Amount]:
 
 def renames(config: Config, fold: Fold) -> Iterator[Renamed]:
     """Yield the entries that give history its new name, those that are not in the ledger yet."""
-    scopes: tuple[tuple[NamedScope, dict[str, tuple[str, ...]]], ...] = (
-        ("balance", {name: balance.was for name, balance in config.balance.items()}),
-        ("route", {name: route.was for name, route in config.route.items()}),
-        ("key", {name: key.was for name, key in config.key.items()}),
-    )
-    for scope, tables in scopes:
+    for scope, tables in _earlier(config):
         for name, earlier in tables.items():
             for was in earlier:
                 if fold.budgets.names.get(f"{scope}.{was}") != f"{scope}.{name}":
                     yield Renamed(scope=scope, name=name, was=was)
+
+
+def _earlier(config: Config) -> tuple[tuple[NamedScope, dict[str, tuple[str, ...]]], ...]:
+    """Return the earlier names of balances, routes and keys."""
+    return (
+        ("balance", {name: balance.was for name, balance in config.balance.items()}),
+        ("route", {name: route.was for name, route in config.route.items()}),
+        ("key", {name: key.was for name, key in config.key.items()}),
+    )

@@ -140,8 +140,8 @@ class InForce:
     def _check_history(self, config: Config, books: Books) -> None:
         """Raise ConfigError for what the ledger knows otherwise: a unit, a name, a balance that is not empty."""
         problems = tuple(
-            Problem(where=f"{self._paths.config} [balance.{name}] {field}".rstrip(), what=what)
-            for name, field, what in conflicts(config, books.fold)
+            Problem(where=f"{self._paths.config} [{table}] {field}".rstrip(), what=what)
+            for table, field, what in conflicts(config, books.fold)
         )
         if problems:
             raise ConfigError(problems)
