@@ -439,17 +439,12 @@ def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
             until=min(untils, default=""),
         )
     if reasons & set(MONEY_REASONS):
-        code = "budget_exceeded" if _budget_alone(call, passed_over) else "insufficient_balance"
+        # Where a budget stands against a candidate its balance had room: it is the budget that refuses.
+        code = "budget_exceeded" if "over_budget" in reasons else "insufficient_balance"
         return Refuse(reason="nothing_can_pay", error=code, status=402, passed_over=passed_over)
     if "no_price" in reasons:
         return Refuse(reason="no_price", error="no_price", status=501, passed_over=passed_over)
     return Refuse(reason="not_allowed", error="not_allowed", status=403, passed_over=passed_over)
-
-
-def _budget_alone(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> bool:
-    """Say whether a budget is what refuses: it stands against the candidate that was meant, or against every one."""
-    against = {passed.candidate: passed.reason for passed in passed_over if passed.reason in MONEY_REASONS}
-    return against.get(call.routed.intended, "") == "over_budget" or set(against.values()) == {"over_budget"}
 
 
 def _key(config: Config, name: str) -> Key:
