@@ -125,6 +125,30 @@ def test_a_model_without_a_price_may_be_allowed(tmp_path: Path) -> None:
     assert (0, "config.toml can be used: 1 warning.") == (code, lines[1])
 
 
+def test_a_rate_a_thousand_times_off_is_an_error(tmp_path: Path) -> None:
+    """CASES 11: an implausible rate is refused with both figures, where it stands."""
+    fund(tmp_path, wallet="5 USD")
+    sheet = '[route.official.prices]\n"gpt-5" = [{ from = 2026-01-01, unit = "USD", input = 1250, output = 10 }]\n'
+    code, lines = told(tmp_path, CONFIG + sheet)
+    assert (1, "config.toml:17 [route.official] prices.gpt-5") == (code, lines[0].split(": ")[1])
+    assert all(figure in lines[0] for figure in ("1250 USD per Mtok of input", "the list price is 1.25 USD")), lines
+
+
+def test_a_sheet_of_the_machine_is_checked_in_its_own_file(tmp_path: Path) -> None:
+    """What `tf prices` was told is a price like the config's, and what is wrong with it is told where it stands."""
+    fund(tmp_path, wallet="5 USD")
+    text = CONFIG.replace("gpt-5", "nobody-prices-this")
+    sheet = '[[route.official.prices.nobody-prices-this]]\nfrom = 2026-01-01\nunit = "USD"\ninput = "1"\n'
+    (tmp_path / "data" / "prices.toml").write_text(sheet)
+    code, lines = told(tmp_path, text)
+    assert (1, True) == (code, "no price is known for `nobody-prices-this`" in lines[0])
+    (tmp_path / "data" / "prices.toml").write_text(f'{sheet}output = "2"\n')
+    assert (0, "config.toml can be used.") == (told(tmp_path, text)[0], told(tmp_path, text)[1][0])
+    (tmp_path / "data" / "prices.toml").write_text(f'{sheet}output = "2e6"\nper = "token"\n')
+    wrong = told(tmp_path, text)[1][0]
+    assert "error: data/prices.toml:1 [route.official] prices.nobody-prices-this" == ": ".join(wrong.split(": ")[:2])
+
+
 def test_a_balance_that_no_route_pays_from_is_a_warning(tmp_path: Path) -> None:
     """Money that can't be burnt is told and stops nothing."""
     fund(tmp_path, wallet="5 USD")
@@ -174,4 +198,5 @@ def test_the_example_is_in_order(tmp_path: Path) -> None:
     fund(tmp_path, openai_credit="25 USD", rmb_wallet="500 CNY")
     code, lines = told(tmp_path, EXAMPLE.read_text())
     assert (0, "config.toml can be used.") == (code, lines[0])
-    assert "          coding-plan    900 requests in 5h, 6000 requests in week" in lines
+    ends = "900 requests in 5h, 6000 requests in week, 2000 requests in 1d"
+    assert [True] == [line.endswith(ends) for line in lines if line.strip().startswith("coding-plan")]

@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli import balance, check, demo, doctor, explain, init, keys, ledger, monitor, serve, spend, task
+from tokens_forge.cli import (
+    balance,
+    check,
+    demo,
+    doctor,
+    explain,
+    init,
+    keys,
+    ledger,
+    monitor,
+    prices,
+    serve,
+    spend,
+    task,
+)
 from tokens_forge.cli.output import hint
 from tokens_forge.cli.periods import PeriodCommand
 from tokens_forge.core.errors import ForgeError
@@ -32,6 +46,7 @@ app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.add_typer(keys.app, name="keys")
+app.add_typer(prices.app, name="prices")
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("spend", cls=PeriodCommand)(spend.spend)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 import typer
 
 from tokens_forge.cli.output import say, say_json
-from tokens_forge.core.config import Config, Finding, is_served
+from tokens_forge.core.config import Config, Finding
 from tokens_forge.core.errors import Problem
 from tokens_forge.files.paths import Paths
 
@@ -96,38 +96,33 @@ def _balance(config: Config, fold: "Fold", name: str) -> str:
 
 
 def _unpriced(config: Config) -> Iterator[Finding]:
-    """Find models named in the config that must be paid and have no price: their calls would be refused.
+    """Find models named in the config whose calls would be refused for want of a price, and rates that can't be meant.
 
     What a route serves by a pattern is not known before it is asked for.
     """
+    from datetime import UTC, datetime
+
+    from tokens_forge.core.price_check import implausible
+    from tokens_forge.core.price_help import sheet_name
+    from tokens_forge.core.price_review import named, review, reviewed
     from tokens_forge.files.price_catalog import Catalog, route_cards
-    from tokens_forge.files.toml_lines import dotted
 
-    catalog = Catalog()
-    for route, model in _named(config):
-        paid = config.balance[config.route[route].balance].kind == "prepaid"
-        if paid and not route_cards(config, route, model, catalog)[0]:
-            yield Finding(
-                path=("route", route, "price"),
-                what=f"no price is known for `{model}`, so its calls are refused: give it a sheet in "
-                f"`[{dotted(('route', route, 'prices'))}]`, or allow calls without a price with `[settle] unpriced = "
-                '"zero"`',
-                warning=config.settle.unpriced == "zero",
-            )
-
-
-def _named(config: Config) -> dict[tuple[str, str], None]:
-    """Return route and upstream's model of every candidate that the config names without a pattern, in its order."""
-    from tokens_forge.core.routing import match
-
-    named: dict[tuple[str, str], None] = {}
-    for name, route in config.route.items():
-        models = route.serves.values() if isinstance(route.serves, dict) else route.serves
-        named |= {(name, model): None for model in models if "*" not in model}
-    for model in config.model:
-        candidates = match(config, model).candidates
-        named |= {(it.route, it.model): None for it in candidates if is_served(config.route[it.route], it.model)}
-    return named
+    catalog, now = Catalog(), datetime.now(UTC)
+    for found in named(config):
+        cards = route_cards(config, found.route, found.model, catalog)
+        for note in review(config, (reviewed(config, found, cards, {}),), at=now, older_than=0):
+            if note.kind == "missing":
+                yield Finding(
+                    path=("route", found.route, "price"),
+                    what=f"no price is known for `{found.model}`, so its calls are refused: `{note.line}`, or allow "
+                    'calls without a price with `[settle] unpriced = "zero"`',
+                    warning=config.settle.unpriced == "zero",
+                )
+        for far_off in implausible(config, found.route, *cards):
+            name = sheet_name(config.route[found.route], found.model)
+            sheets = config.route[found.route].prices.get(name, ())
+            path = ("prices", name) if sheets else ("price",)
+            yield Finding(path=("route", found.route, *path), what=str(far_off))
 
 
 def _unfunded(fold: "Fold") -> "Callable[[Config], Iterator[Finding]]":

@@ -1,0 +1,186 @@
+"""Prices on a screen: a model's rates on each route beside the list, what a new list changes, and what wants a look.
+
+The figures are those of `core/quotes.py`, `core/sheet_changes.py` and `core/price_review.py`; here they are only shown.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tokens_forge.core.money import rounded, scaled, text
+from tokens_forge.core.price_review import Noted
+from tokens_forge.core.quotes import CardShown, Quote
+from tokens_forge.core.sheet_changes import RateChange, SheetChange
+from tokens_forge.core.usage import COUNT_CLASSES, TOKEN_CLASSES
+from tokens_forge.core.visible import visible
+from tokens_forge.view.figures import NONE, amount, count, shown
+
+PER_WORDS = {"mtok": "Mtok", "ktok": "1,000 tokens", "token": "token"}
+"""What a rate of a token class buys, as people say it."""
+
+_ORDER = (*TOKEN_CLASSES, "reasoning", *COUNT_CLASSES)
+_ONCE = Decimal(1)
+
+
+def prices_view(quotes: tuple[Quote, ...], usage: Mapping[str, int], at: str) -> RenderableType:
+    """Return what each candidate charges at the moment `at`, the list beside it, and what the sample call costs.
+
+    The command that sets a missing price is not among it: a renderable would fold or crop what is to be copied.
+    """
+    return Group(*(part for number, found in enumerate(quotes) for part in _quote(found, usage, at, number)))
+
+
+def changes_view(changes: tuple[SheetChange, ...]) -> RenderableType:
+    """Return what new sheets change: a line for each rate with its factor, and how many stay as they are."""
+    parts: list[RenderableType] = []
+    for change in changes:
+        if change.status in {"new", "changed"}:
+            parts += _change(change)
+    for status, words in (("same", "unchanged"), ("gone", "not in this list any more; its sheet stays")):
+        models = [f"{change.route}/{change.model}" for change in changes if change.status == status]
+        if models:
+            parts.append(shown(f"{count(len(models))} {words}: {', '.join(models)}", "dim"))
+    return Group(*parts)
+
+
+def review_view(notes: tuple[Noted, ...]) -> RenderableType:
+    """Return what is to be said of prices, the worst first; without commands, as in `prices_view`."""
+    parts: list[RenderableType] = []
+    for kind, style in (("missing", "bold red"), ("far", "bold yellow"), ("old", "yellow"), ("future", "dim")):
+        for note in notes:
+            if note.kind == kind:
+                told = visible(f" {note.candidate}: {note.what}") if note.candidate else visible(f" {note.what}")
+                parts.append(Text.assemble((f"{kind:<7}", style), told))
+    return Group(*parts)
+
+
+def _quote(found: Quote, usage: Mapping[str, int], at: str, number: int) -> Iterator[RenderableType]:
+    if number:
+        yield Text()
+    yield _heading(found)
+    if found.card is None and found.kind:
+        yield shown(_unpaid(found, at), "bold red" if found.missing else "")
+    if found.card is not None:
+        yield from _source(found.card, found.sheet)
+    if found.list is not None and (found.card is None or found.list.id != found.card.id):
+        yield from _source(found.list, "", label="list   ")
+    if found.card is not None or found.list is not None:
+        yield _rates(found)
+        yield from _sample(found, usage)
+    for other in found.others:
+        yield shown(_other(other), "dim")
+
+
+def _heading(found: Quote) -> Text:
+    if not found.route:
+        return Text.assemble((visible(found.candidate), "bold"), ", the list price")
+    pays = "" if found.unit == found.kind else f", {found.unit}"
+    return Text.assemble(
+        (visible(found.candidate), "bold"),
+        visible(f"  {found.route_class}, paid by {found.balance} ({found.kind}{pays})"),
+    )
+
+
+def _unpaid(found: Quote, at: str) -> str:
+    """Return why there is no card: nothing is priced there, or nobody knows the price."""
+    if found.missing:
+        return f"no price is known on {at[:10]}: its calls are refused, unless `[settle] unpriced` allows them"
+    return "a call counts in the pool and costs nothing more" if found.kind == "pool" else "a call costs nothing"
+
+
+def _source(card: CardShown, sheet: str, label: str = "from   ") -> Iterator[Text]:
+    since = f" since {card.valid_from}" if card.valid_from else ""
+    until = f" until {card.until}" if card.until else ""
+    hours = f", {' to '.join(card.hours)} UTC" if card.hours else ""
+    place = f" ({sheet})" if sheet else ""
+    share = f" at {text(scaled(Decimal(card.list_share), 2))} %" if Decimal(card.list_share) != _ONCE else ""
+    fx = f", {card.fx} {card.unit} for one {card.card_unit}" if card.card_unit else ""
+    terms = {"free": ", known to cost nothing", "reported": ": what it reports; these rates are for the hold"}
+    yield Text.assemble(
+        (label, "dim"),
+        visible(f"{card.source}{place}: {card.id}{share}{fx}{since}{until}{hours}{terms.get(card.terms, '')}"),
+    )
+    if card.resolved:
+        yield Text.assemble(("name   ", "dim"), visible(" → ".join(card.resolved)))
+
+
+def _rates(found: Quote) -> RenderableType:
+    """Return the rates, a class a line: each tier of the card, and the list's base where the card is not the list."""
+    columns = [(tier.tier, tier.rates) for tier in found.card.tiers] if found.card else []
+    card = found.card or found.list
+    assert card is not None, "there is a card to show"
+    units = [card.unit] * len(columns)
+    if found.list is not None and (found.card is None or found.list.tiers != found.card.tiers):
+        alone = found.card is None
+        columns += [(tier.tier if alone else "list", tier.rates) for tier in found.list.tiers[: None if alone else 1]]
+        units += [found.list.unit] * (len(columns) - len(units))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column(visible(f"per {PER_WORDS[card.per]}"), no_wrap=True)
+    for (name, _rates_of), unit in zip(columns, units, strict=True):
+        table.add_column(f"{visible(name)}\n{visible(unit)}", justify="right", overflow="fold")
+    for usage_class in (name for name in _ORDER if any(name in rates for _tier, rates in columns)):
+        each = ", each" if usage_class in COUNT_CLASSES else ""
+        table.add_row(f"{usage_class}{each}", *(shown(rates.get(usage_class, NONE)) for _tier, rates in columns))
+    return table
+
+
+def _sample(found: Quote, usage: Mapping[str, int]) -> Iterator[Text]:
+    call = f"{count(usage['input'])} tokens in, {count(usage['output'])} out"
+    told: list[str] = []
+    if found.card is not None:
+        timed = " a second" if any(line.usage_class == "seconds" for line in found.card.sample.lines) else ""
+        told.append(f"{amount(found.card.sample.amount, found.card.unit)}{timed}")
+        if found.card.sample.unpriced:
+            told.append(f"without {', '.join(found.card.sample.unpriced)}, which has no rate")
+    if found.list is not None and (found.card is None or found.list.sample != found.card.sample):
+        told.append(f"list {amount(found.list.sample.amount, found.list.unit)}")
+    yield Text.assemble((f"{call}: ", "dim"), (visible("; ".join(told)), "bold"))
+
+
+def _other(card: CardShown) -> str:
+    rates = ", ".join(f"{name} {rate}" for name, rate in card.tiers[0].rates.items())
+    when = (
+        f"{' to '.join(card.hours)} UTC" if card.hours else f"from {card.valid_from} on" if card.valid_from else "else"
+    )
+    return f"{when}: {rates} {card.unit} per {PER_WORDS[card.per]}"
+
+
+def _change(change: SheetChange) -> Iterator[RenderableType]:
+    what = "new" if change.status == "new" else f"after the sheet from {change.before}"
+    if change.before == change.valid_from:
+        what = "instead of the sheet of that day"
+    yield Text.assemble(
+        (visible(f"{change.route}/{change.model}"), "bold"),
+        visible(f"  {change.unit} per {PER_WORDS[change.per]} from {change.valid_from} on; {what}"),
+    )
+    if change.old_unit or change.old_per:
+        old = f"{change.old_unit or change.unit} per {PER_WORDS[change.old_per or change.per]}"
+        yield shown(f"  the figures before are in {old}", "dim")
+    if change.also:
+        yield shown(f"  also changed: {', '.join(change.also)}", "dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    for _column in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column()
+    for rate in change.rates:
+        table.add_row(f"  {rate.usage_class}", _moved(rate, change), _factor(rate))
+    yield table
+
+
+def _moved(rate: RateChange, change: SheetChange) -> str:
+    return rate.new if change.status == "new" else f"{rate.old or NONE} → {rate.new or NONE}"
+
+
+def _factor(rate: RateChange) -> str:
+    if not rate.new:
+        return "no rate of its own any more"
+    return f"x {short(Decimal(rate.factor))}" if rate.factor and Decimal(rate.factor) != _ONCE else ""
+
+
+def short(factor: Decimal) -> str:
+    """Return a factor with about three digits: it is read, not reckoned with."""
+    places = max(0, 2 - factor.adjusted())
+    return text(rounded(scaled(Decimal(round(scaled(factor, places))), -places)))
