@@ -377,6 +377,16 @@ class TestCorrection:
         assert ({"key.k/day": "0.0015"}, "3") == (self.spent(made), may_hold(made, "plan"))
 
 
+@pytest.mark.parametrize("reason", ["expiry", "topup", "refund", "set", "opening", "closed"])
+def test_a_reason_that_means_more_is_not_given_by_hand(reason: str) -> None:
+    """An `expiry` takes a whole lot away: entered with any amount, posted money and lots would not agree."""
+    made = Bench()
+    made.topup(wallet="5 CNY")
+    why = made.order("wallet", "adjust", "-1 CNY", reason=reason)
+    assert why.startswith(f"`{reason}` is no reason of an adjustment. ")
+    assert Decimal(5) == state(made, "wallet").posted
+
+
 @pytest.mark.parametrize(
     ("balance", "kind", "amount", "why"),
     [

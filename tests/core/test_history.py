@@ -137,6 +137,23 @@ class TestNames:
         spent = {name: state.spent(bench.at) for name, state in bench.fold.budgets.budgets.items()}
         assert {"key.editor/day": Decimal("0.0015"), "route.direct/day": Decimal("0.0015")} == spent
 
+    def test_what_cools_follows(self) -> None:
+        """CASES 54: a balance that is empty upstream, and a candidate that is passed over, are so under a new name."""
+        bench = paid_in(listed(RELAY), wallet="5 CNY")
+        bench.call("rate_limited")
+        bench.later(seconds=11)
+        bench.call("insufficient_quota")
+        assert {"candidate relay/m", "balance wallet"} == set(bench.fold.health.cooldowns)
+
+        tables = config()
+        conf = listed(
+            "cheap/m",
+            balance={**tables.balance, "purse": replace(tables.balance["wallet"], was=("wallet",))},
+            route={"cheap": replace(tables.route["relay"], balance="purse", was=("relay",))},
+        )
+        begin(bench, conf)
+        assert {"candidate cheap/m", "balance purse"} == set(bench.fold.health.cooldowns)
+
     def test_two_keys_that_become_one(self) -> None:
         """What both spent counts against the budget, and both their calls under way."""
         budget = Budget(limit="5 USD", per="day")

@@ -7,7 +7,7 @@ use it alike. It decides nothing about calls.
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, assert_never
+from typing import Literal, assert_never, get_args
 
 from msgspec.structs import replace
 
@@ -106,6 +106,8 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
     balance = config.balance.get(order.balance)
     if balance is None:
         return f"no balance named `{order.balance}`.{did_you_mean(order.balance, config.balance)}"
+    if order.kind == "adjust" and order.reason not in _REASONS:
+        return f"`{order.reason}` is no reason of an adjustment.{did_you_mean(order.reason, _REASONS)}"
     if not _may_move(order, balance):
         return f"`{order.balance}` is {_kind(balance)}: {_IMMOVABLE[order.kind]}"
     if conflict := unit_conflict(order.balance, balance, fold.book):
@@ -116,6 +118,9 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
         return f"{entered}: a reference counts once, so nothing was added again"
     return ""
 
+
+_REASONS: tuple[AdjustedReason, ...] = (*get_args(AdjustReason), "reprice")
+"""Other reasons mean more than an amount: an `expiry` takes a lot away."""
 
 _IMMOVABLE: dict[Kind, str] = {
     "topup": "only a prepaid or postpaid one takes money in",
