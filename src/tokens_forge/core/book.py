@@ -76,7 +76,7 @@ class ProviderWindow(msgspec.Struct, kw_only=True):
     seen: str
     """When it was said."""
     outside: Decimal = ZERO
-    """What was used already when the window was first heard of: no call of ours can have used it (CASES 58)."""
+    """What was used already when the window was first heard of, at most one call of ours among it (CASES 58)."""
 
 
 class BalanceState(msgspec.Struct, kw_only=True):
@@ -416,7 +416,7 @@ class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     windows: dict[str, Decimal] = {}
     """What is left of each window by KIND/PER, live holds not taken off."""
     outside: dict[str, Decimal] = {}
-    """What of each window was used outside of tf, at least."""
+    """What of each window was used outside of tf, as far as headers show it; the first call there may be among it."""
     resets: str = ""
     """When the window that leaves the least gives some back."""
     status: str = ""

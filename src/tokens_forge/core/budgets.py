@@ -186,8 +186,6 @@ class Over:
     spent: Decimal
     held: Decimal
     need: Decimal
-    until: str
-    """When its period ends; empty for a cap."""
     holds: tuple[str, ...]
     """The live holds, where they alone are in the way."""
 
@@ -243,7 +241,6 @@ def over(binding: Binding, need: Decimal, budgets: Budgets, at: str) -> Over | N
         spent=spent,
         held=state.held,
         need=need,
-        until=_ends(binding, state, at),
         holds=tuple(state.holds) if need <= free and free > ZERO else (),
     )
 
@@ -382,8 +379,3 @@ def _period(binding: Binding, state: BudgetState, at: str, calendar: Calendar) -
     if (known := current(state.spans, at)) is not None:
         return known.start, known.end
     return period(binding.per, "", at, calendar)
-
-
-def _ends(binding: Binding, state: BudgetState, at: str) -> str:
-    span = current(state.spans, at)
-    return span.end if span is not None and binding.per is not None else ""

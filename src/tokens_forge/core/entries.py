@@ -590,7 +590,8 @@ class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
     ref: str = ""
     """An invoice or receipt; never used twice on one balance."""
     expires: str = ""
-    """Of a top-up: the last day (UTC) on which it can be spent. Of a pool's fee: the last day of its period."""
+    """Of a top-up: the last day (UTC) on which it can be spent; of ``closed``: that of the lot taken over. Of a pool's
+    fee: the last day of its period."""
     effective: str = ""
     """The moment or day that it belongs to, where that is not the entry's: a fee's first day, the end of a lot."""
     batch: str = ""

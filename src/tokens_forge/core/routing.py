@@ -377,13 +377,13 @@ def _within_budgets(asked: Question, found: Candidate, hold: Hold) -> Hold | Pas
         if costs or one.amount != "0":
             against = over(binding, Decimal(one.amount), budgets, asked.at)
             if against is not None:
-                return _over_budget(found, hold, binding.name, against)
+                return _over_budget(found, hold, binding.name, against, until=one.end)
         counted.append(one)
     return replace(hold, counted=tuple(counted))
 
 
-def _over_budget(
-    found: Candidate, hold: Hold, budget: str, against: Over | None = None, *, error: str = ""
+def _over_budget(  # noqa: PLR0913 - the numbers behind it
+    found: Candidate, hold: Hold, budget: str, against: Over | None = None, *, until: str = "", error: str = ""
 ) -> PassedOver:
     passed = PassedOver(candidate=found.name, reason="over_budget", balance=hold.balance, budget=budget, error=error)
     if against is None:
@@ -398,7 +398,7 @@ def _over_budget(
         spent=text(against.spent),
         held=text(against.held) if against.held else "",
         holds=against.holds,
-        until=against.until,
+        until=until,
     )
 
 

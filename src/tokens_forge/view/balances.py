@@ -120,7 +120,7 @@ def _notes(row: BalanceShown) -> Iterator[Text]:
         yield shown(f"{row.name}: the provider says {row.status}", "bold yellow")
     if row.outside:
         used = ", ".join(f"{text(part)} {row.unit} of {name}" for name, part in row.outside.items())
-        yield shown(f"{row.name}: used outside of tf, at least: {used}", "dim")
+        yield shown(f"{row.name}: used outside of tf, as far as headers show it: {used}", "dim")
     for lot in row.lots:
         if lot.expires:
             yield shown(f"{row.name}: {amount(lot.left, row.unit)} can be spent through {lot.expires} UTC", "dim")

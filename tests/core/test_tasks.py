@@ -1,0 +1,80 @@
+"""Tasks started, raised and stopped by hand: the entry, or why there is none."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from builders import Bench, agreed, config
+
+from tokens_forge.core.adjustment import Unadjusted
+from tokens_forge.core.budgets import cap_of, stopped
+from tokens_forge.core.config import Cap, Rate, Report, Task
+from tokens_forge.core.entries import TaskAction, Tasked
+from tokens_forge.core.tasks import TaskOrder, tasked
+
+CAPPED = Task(cap=Cap(limit="4 USD", soft=Decimal("0.8"), at_cap="wait 5s", count="list"))
+
+
+def bench() -> Bench:
+    """Return a bench whose config has the task `written`."""
+    fx = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(7)),)})
+    return Bench(terms=agreed(config(task={"written": CAPPED, "bare": Task()}, report=fx)))
+
+
+def order(made: Bench, task: str, action: TaskAction, **more: str) -> Tasked | str:
+    """Carry an order out; return the entry, or why not."""
+    entry = tasked(TaskOrder(task=task, action=action, **more), made.terms.config, made.fold)
+    if isinstance(entry, Unadjusted):
+        return entry.why
+    made.append(entry)
+    return entry
+
+
+def test_a_task_from_start_to_stop() -> None:
+    """It may spend to its cap; a raise adds or replaces, what it does not say stays; a start after a stop goes on."""
+    made = bench()
+    first = order(made, "research", "started", cap="20 USD", soft="0.8", at_cap="wait 10m")
+    assert Tasked(task="research", action="started", cap="20 USD", soft="0.8", at_cap="wait 10m") == first
+    raised = order(made, "research", "raised", cap="+5 USD")
+    assert Tasked(task="research", action="raised", cap="25 USD", soft="0.8", at_cap="wait 10m") == raised
+    order(made, "research", "raised", cap="30 USD", at_cap="refuse")
+    assert Cap(limit="30 USD", soft=Decimal("0.8")) == cap_of(made.terms.config, made.fold.budgets, "research")
+    assert "" == stopped(made.fold.budgets, "research")
+    assert Tasked(task="research", action="stopped") == order(made, "research", "stopped")
+    assert made.at == stopped(made.fold.budgets, "research")
+    assert f"`research` was stopped at {made.at} already" == order(made, "research", "stopped")
+    assert Tasked(task="research", action="started") == order(made, "research", "started")
+    assert "" == stopped(made.fold.budgets, "research")
+    assert made.fold == made.replayed()
+
+
+def test_what_the_config_says_is_where_a_raise_begins() -> None:
+    """A cap of the file is added to; its soft limit and what happens at it stay."""
+    made = bench()
+    raised = order(made, "written", "raised", cap="+1.50 USD")
+    assert Tasked(task="written", action="raised", cap="5.5 USD", soft="0.8", at_cap="wait 5s") == raised
+    assert "5.5 USD" == getattr(cap_of(made.terms.config, made.fold.budgets, "written"), "limit", "")
+    assert cap_of(made.terms.config, made.fold.budgets, "bare") is None
+    assert cap_of(made.terms.config, made.fold.budgets, "never heard of") is None
+
+
+@pytest.mark.parametrize(
+    ("task", "action", "more", "why"),
+    [
+        ("a/b", "started", {}, "`a/b` is no name of a task"),
+        ("new", "raised", {}, 'say what `new` may cost: `tf task raise new "30 USD"`, or `"+10 USD"`'),
+        ("new", "raised", {"cap": "+5 USD"}, "`new` has no cap to add to: write what it may cost in all"),
+        ("written", "raised", {"cap": "+5 CNY"}, "4 USD and 5 CNY are of different units and never add or compare"),
+        ("new", "started", {"cap": "five"}, "`five` is no amount"),
+        ("new", "started", {"soft": "0.8"}, "`` is no amount"),
+        ("new", "started", {"cap": "5 USD", "soft": "most"}, "`most` is no share of the cap: write one such as 0.8"),
+        ("new", "started", {"cap": "5 USD", "soft": "2"}, "2 is no share of the limit: write one such as 0.8"),
+        ("new", "started", {"cap": "0 USD"}, "`0 USD` is nothing: write an amount of more than 0"),
+        ("new", "started", {"cap": "5 USD", "at_cap": "cry"}, "`cry` is none: write `refuse`"),
+    ],
+)
+def test_what_is_refused(task: str, action: TaskAction, more: dict[str, str], why: str) -> None:
+    """The checks of a cap in the config hold for one by hand; the answer says what to write instead."""
+    answer = order(bench(), task, action, **more)
+    assert isinstance(answer, str)
+    assert answer.startswith(why)
