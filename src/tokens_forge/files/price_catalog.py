@@ -124,15 +124,23 @@ def route_cards(
     route = config.route[route_name]
     upstream = config.upstream[route.upstream]
     names = tuple(_names(route, upstream_model))
-    listed = _first(catalog.cards(base_url=upstream.base_url, provider=upstream.provider, model=name) for name in names)
-    if listed and listed[0].resolved and listed[0].resolved[0] != upstream_model:
-        listed = tuple(replace(card, resolved=(upstream_model, *card.resolved)) for card in listed)
+    listed = _first(
+        _from(upstream_model, name, catalog.cards(base_url=upstream.base_url, provider=upstream.provider, model=name))
+        for name in names
+    )
     sheets = _first(route.prices.get(name, ()) for name in names)
     card_id = f"{route_name}/{upstream_model}"
     if sheets:
         dated = sorted(sheets, key=lambda sheet: sheet.valid_from)
         return tuple(_sheet_card(sheet, card_id) for sheet in dated), listed
     return _by_price(config, route, card_id, listed), listed
+
+
+def _from(upstream_model: str, name: str, cards: tuple[RateCard, ...]) -> tuple[RateCard, ...]:
+    """Return cards that were found by `name` with the upstream's own name first in the way that led to them."""
+    if name == upstream_model:
+        return cards
+    return tuple(replace(card, resolved=(upstream_model, *(card.resolved or (name, card.id)))) for card in cards)
 
 
 def _by_price(  # noqa: PLR0911 - one for each form of a price

@@ -17,6 +17,7 @@ from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
+from tokens_forge.core.price_help import price_line
 from tokens_forge.core.routing import Refuse, models
 from tokens_forge.core.story import reason_text
 from tokens_forge.proxy.attempt import Attempted, named
@@ -143,7 +144,12 @@ def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) 
         case "not_allowed":
             said = f"Key `{routed.key}` may use none of the routes for `{routed.model_asked}`. {passed}."
         case "no_price":
-            said = f"No price is known for `{routed.model_asked}`, so it can't be metered. {passed}."
+            lines = "; ".join(
+                f"`{price_line(config, over.candidate)}`" for over in refuse.passed_over if over.reason == "no_price"
+            )
+            said = (
+                f"No price is known for `{routed.model_asked}`, so it can't be metered. {passed}. To set it: {lines}."
+            )
         case "task_stopped" | "stopping" | "client_left" | "found_open":
             said = _ENDED[refuse.reason].format(task=routed.task)
         case _:
