@@ -92,6 +92,13 @@ def test_a_good_config_has_no_findings() -> None:
     [
         ("server.port", 65536, "server.port", "65536 is no port: write 1 to 65535"),
         ("server.max_body_mb", 0, "server.max_body_mb", "write at least 1"),
+        ("settle.inline_tokens", -1, "settle.inline_tokens", "write 0 or more tokens"),
+        (
+            "settle.wait",
+            "a while",
+            "settle.wait",
+            "`a while` is no duration: write a number and ms, s, m, h or d, such as `10s`",
+        ),
         (
             "balance.extra",
             {"kind": "prepaid", "unit": "$"},

@@ -249,3 +249,39 @@ def test_reasons_have_their_numbers() -> None:
 
     assert reason_text(short) == "0.01 CNY available, 0.04 CNY needed"
     assert reason_text(cooling) == "cooling until 2026-11-24 10:00:12 UTC (rate_limited)"
+
+
+def test_a_budget_tells_what_is_spent_held_and_when_it_begins_anew() -> None:
+    """CASES 30: what was spent, held and by which calls, the limit, and when it frees; many holds are counted."""
+    over = PassedOver(
+        candidate="a/b",
+        reason="over_budget",
+        budget="key.k/day",
+        available="0.1",
+        need="0.5",
+        unit="USD",
+        limit="5",
+        spent="4.6",
+        held="0.3",
+        holds=tuple(f"tf_{n}/1" for n in range(7)),
+        until=at("23:00:00"),
+    )
+    assert (
+        "over budget key.k/day: 0.1 USD left, 0.5 USD needed; 4.6 of 5 USD spent, 0.3 USD held by calls under way "
+        "(tf_0/1, tf_1/1, tf_2/1, tf_3/1, tf_4/1 and 2 more); begins anew at 2026-11-24 23:00:00 UTC"
+    ) == reason_text(over)
+
+
+def test_a_short_balance_tells_whose_holds_are_in_the_way() -> None:
+    """CASES 30: they are named where they alone are; a balance has no limit to speak of."""
+    short = PassedOver(
+        candidate="a/b",
+        reason="balance_short",
+        available="0.01",
+        need="0.04",
+        unit="CNY",
+        held="0.5",
+        holds=("tf_1/1",),
+    )
+    said = "0.01 CNY available, 0.04 CNY needed; 0.5 CNY held by calls under way (tf_1/1)"
+    assert said == reason_text(short)
