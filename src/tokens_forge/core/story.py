@@ -257,6 +257,8 @@ def tell(lines: Sequence[Line]) -> Story:
 
 def reason_text(passed: PassedOver) -> str:
     """Return why a candidate was passed over, with the numbers behind it, as a half sentence."""
+    if passed.error == "no_fx":
+        return f"no exchange rate of the day says what it counts against budget {passed.budget}: add one to [report] fx"
     reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
         need=f"{passed.need} {passed.unit}".strip(),
