@@ -40,6 +40,7 @@ from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment
 from tokens_forge.core.replay import NO_DECISION, replay
 from tokens_forge.core.settlement import Terms
+from tokens_forge.core.tasks import TaskOrder
 from tokens_forge.files.kept_terms import kept_terms
 from tokens_forge.files.keys_file import changing, new, new_token
 from tokens_forge.files.ledger_reader import read_lines, verify
@@ -258,10 +259,26 @@ class Playbook:
             got = await client.request(method, path, content=content)
             return Reply(status=got.status_code, headers=got.headers, body=got.content)
 
-    async def topup(self, balance: str, amount: str) -> None:
+    async def topup(self, balance: str, amount: str, *, expires: str = "") -> None:
         """Add money as `tf balance topup` does."""
-        done = await self.control("POST", "/adjust", Order(balance=balance, kind="topup", amount=amount))
+        await self.adjust(Order(balance=balance, kind="topup", amount=amount, expires=expires))
+
+    async def adjust(self, order: Order) -> None:
+        """Move a balance as `tf balance` does."""
+        done = await self.control("POST", "/adjust", order)
         assert done.status == 200, done.body
+
+    async def task(self, order: TaskOrder) -> None:
+        """Start, raise or stop a task as `tf task` does."""
+        done = await self.control("POST", "/task", order)
+        assert done.status == 200, done.body
+
+    async def reload(self, before: str, after: str) -> Reply:
+        """Change a part of the config file and have it read again."""
+        text = self.paths.config.read_text(encoding="utf-8")
+        assert before in text
+        self.paths.config.write_text(text.replace(before, after), encoding="utf-8")
+        return await self.control("POST", "/reload")
 
     async def idle(self) -> None:
         """Return once no call is open and every line is written."""
@@ -310,7 +327,7 @@ async def playing(folder: Path, setup: Setup | None = None) -> AsyncGenerator[Pl
         _audit(play)
 
 
-def tell(line: Line) -> str:  # noqa: PLR0911 - one return a kind
+def tell(line: Line) -> str:
     """Return a line of the ledger as a transcript has it."""
     entry = line.entry
     match entry:
@@ -331,15 +348,26 @@ def tell(line: Line) -> str:  # noqa: PLR0911 - one return a kind
         case Refused():
             over = f" past {_over(entry.passed_over)}" if entry.passed_over else ""
             return f"refused {entry.reason}{over}; final {entry.client_status}"
+        case _:
+            return _tell_change(entry, line.ts)
+
+
+def _tell_change(entry: Cooled | Recovered | Adjusted | Tasked | Renamed | Opened | Configured, ts: str) -> str:
+    """Return what belongs to no one call."""
+    match entry:
         case Cooled():
             # The last digits are the upstream's clock when it wrote a date, so whole seconds are told.
-            wait_s = round((moment(entry.until) - moment(line.ts)).total_seconds())
+            wait_s = round((moment(entry.until) - moment(ts)).total_seconds())
             return f"cooled {entry.scope} {entry.name} {wait_s} s, level {entry.level}, {entry.error}"
         case Recovered():
             return f"recovered {entry.scope} {entry.name}"
         case Adjusted():
             return f"adjusted {entry.balance} {entry.amount} {entry.unit} {entry.reason}"
-        case Opened() | Configured() | Tasked() | Renamed():
+        case Tasked():
+            return f"tasked {entry.task} {entry.action} {entry.cap}".rstrip()
+        case Renamed():
+            return f"renamed {entry.scope} {entry.was} to {entry.name}"
+        case Opened() | Configured():
             return entry.__struct_config__.tag if isinstance(entry.__struct_config__.tag, str) else ""
         case _:
             assert_never(entry)
