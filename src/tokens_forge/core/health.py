@@ -116,6 +116,8 @@ class Health(msgspec.Struct, kw_only=True):
 
     def obstacle(self, target: Target, at: str) -> Obstacle | None:
         """Return why `target` may not be tried at `at`, or None. A money reason goes before a wait."""
+        if not self.cooldowns:
+            return None
         for scope in _SCOPES:
             cooldown = self.cooldowns.get(_key(scope, target.name(scope)))
             if cooldown is None:

@@ -287,14 +287,13 @@ def _outside(terms: Terms, routed: Routed, found: Candidate) -> PassedOver | Non
 
     When nothing could serve as the call was routed (a rate card begins only now), the first that can is what was meant.
     """
-    meant = candidate(terms.config, routed.intended or found.name)
-    inside = {
-        "none": found.name == meant.name,
-        "balance": found.balance == meant.balance,
-        "class": found.route_class == meant.route_class,
-        "any": True,
-    }
-    return None if inside[routed.boundary] else _passed(terms, found.name, "outside_boundary")
+    if routed.boundary == "any" or routed.intended in {"", found.name}:
+        return None
+    meant = candidate(terms.config, routed.intended)
+    inside = (routed.boundary == "balance" and found.balance == meant.balance) or (
+        routed.boundary == "class" and found.route_class == meant.route_class
+    )
+    return None if inside else _passed(terms, found.name, "outside_boundary")
 
 
 def _done_in_call(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> PassedOver | None:

@@ -10,8 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from tokens_forge.core import config
 from tokens_forge.core.book import (
     COUNT_UNITS,
@@ -23,7 +21,7 @@ from tokens_forge.core.book import (
     windows_of_charge,
 )
 from tokens_forge.core.budgets import Binding, Payer, bindings, counted
-from tokens_forge.core.config import Holding
+from tokens_forge.core.config import CATALOGUE_UNIT, Counting, Holding
 from tokens_forge.core.entries import (
     CardUsed,
     Certainty,
@@ -45,7 +43,7 @@ from tokens_forge.core.estimates import INPUT_MARGIN
 from tokens_forge.core.fallback import Row
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
-from tokens_forge.core.money import ZERO, Amount, divided, rounded, subtract, text
+from tokens_forge.core.money import ZERO, Amount, divided, multiply, rounded, subtract, text
 from tokens_forge.core.prices import Cards, Charge, RateCard, card_at, card_name, cost, price
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
@@ -155,15 +153,14 @@ def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -
     terms = asked.terms
     payer = terms.config.balance[hold.balance]
     need = _need(asked, candidate, binding.hold or payer.hold)
-    amount: Amount | None = None
-    card = card_at(terms.cards.list.get(candidate, ()), moment(asked.at))
-    if binding.count == "list" and card is not None:
-        listed, unpriced = _priced(asked, candidate, need, card)
-        amount = None if unpriced else Amount(value=listed, unit=card.unit)
-    elif is_money(payer):
+    amount = _listed_for(asked, candidate, need) if binding.count == "list" else None
+    by: Counting = "charge" if amount is None else "list"
+    if amount is None and is_money(payer):
         money = _money_for(asked, candidate, need)
         amount = Amount(value=money[0], unit=hold.unit) if money else None
-    return counted(binding, amount, terms.config, budgets=asked.fold.budgets, at=asked.at, calendar=terms.calendar)
+    return counted(
+        binding, amount, terms.config, budgets=asked.fold.budgets, at=asked.at, calendar=terms.calendar, by=by
+    )
 
 
 def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and the books at that moment
@@ -278,7 +275,7 @@ def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
         before = remaining(payer, state, at)
         after = remaining(payer, state, at, charge=charge)
         windows = windows_of_charge(payer, state, at, terms.calendar)
-        against = _counted(terms, fold, routed, held, _Bill(amount=charge, certainty="estimated"), None, at)
+        against = _counted(terms, fold, routed, held, _at_hold(held), None, at)
     return Settled(
         id=held.id,
         n=held.n,
@@ -306,7 +303,7 @@ def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
         usage_source="none",
         charge=held.hold,
         unit=held.unit,
-        certainty="estimated",
+        certainty=_at_hold(held).certainty,
         hold=held.hold,
         overrun="0",
         windows=windows,
@@ -380,17 +377,26 @@ def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tup
     return cost(usage, card, service=asked.routed.tier_asked)
 
 
+def _listed_for(asked: Question, candidate: str, need: _Need) -> Amount | None:
+    """Return `need` at the provider's list price, None when that is not known."""
+    card = card_at(asked.terms.cards.list.get(candidate, ()), moment(asked.at))
+    if card is None:
+        return None
+    amount, unpriced = _priced(asked, candidate, need, card)
+    return None if unpriced else Amount(value=amount, unit=card.unit)
+
+
 def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, HoldBasis] | None:
     """Return the money to hold for `need` and how it was reckoned; None when no price is known and one is asked for."""
     terms = asked.terms
     card = card_at(terms.cards.charge.get(candidate, ()), moment(asked.at))
     refuses = terms.config.settle.unpriced == "refuse"
-    basis = HoldBasis(kind=need.kind, input=need.input, output=need.output)
     if card is None:
-        return None if refuses else (ZERO, basis)
-    basis = replace(basis, card=card_name(candidate, card))
+        return None if refuses else (ZERO, HoldBasis(kind=need.kind, input=need.input, output=need.output))
+    kind: HoldKind = "free" if card.terms == "free" else need.kind
+    basis = HoldBasis(kind=kind, input=need.input, output=need.output, card=card_name(candidate, card))
     if card.terms == "free":
-        return ZERO, replace(basis, kind="free")
+        return ZERO, basis
     amount, unpriced = _priced(asked, candidate, need, card)
     if unpriced and refuses and card.terms != "reported":
         return None
@@ -454,7 +460,7 @@ def _money(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     if card.terms == "reported" and use.reported is not None:
         return _Bill(amount=rounded(use.reported), certainty="reported", lines=_reported(use.reported))
     if use.source == "none":
-        return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("charged_at_hold",))
+        return _at_hold(held)
     return _by_card(held, use, card, sure)
 
 
@@ -466,9 +472,7 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     flags = (*flags, *(f"unpriced_{name}" for name in charge.unpriced))
     if card.terms == "reported":
         if charge.unpriced:  # neither the upstream nor a list says what it cost
-            hold = Decimal(held.hold)
-            flags = ("not_reported", "charged_at_hold")
-            return _Bill(amount=hold, certainty="estimated" if hold else "unpriced", flags=flags)
+            return _at_hold(held, "not_reported")
         flags = (*flags, "not_reported")
     return _Bill(
         amount=charge.amount,
@@ -492,7 +496,7 @@ def _count(held: Held, use: _Use, sure: Certainty) -> _Bill:
         # Money that the provider took beyond the pool is on no balance of ours, and never shown as nothing.
         return _Bill(amount=ZERO, certainty="unpriced" if use.beyond else "zero", flags=("overage",) * use.beyond)
     if use.source == "none":
-        return _Bill(amount=Decimal(held.hold), certainty="estimated", flags=("charged_at_hold",))
+        return _at_hold(held)
     if unit == "requests":
         count, sure = 1, "computed" if use.answered else "estimated"
     else:
@@ -501,18 +505,34 @@ def _count(held: Held, use: _Use, sure: Certainty) -> _Bill:
     return _Bill(amount=Decimal(count), certainty=sure, lines=(line,))
 
 
+def _at_hold(held: Held, *flags: str) -> _Bill:
+    """Return the bill where nobody knows what was used: the hold, an estimate. One of nothing is no estimate."""
+    amount = Decimal(held.hold)
+    certainty: Certainty = "estimated"
+    if not amount:
+        certainty = "zero" if held.hold_basis.kind in {"free", "provider"} else "unpriced"
+    return _Bill(amount=amount, certainty=certainty, flags=(*flags, "charged_at_hold"))
+
+
 def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
     terms: Terms, fold: Fold, routed: Routed, held: Held, bill: _Bill, listed: Charge | None, at: str
 ) -> tuple[Counted, ...]:
     """Return what the charge counts against budgets, at the exchange rates that its hold froze."""
     payer = Payer(key=routed.key, task=routed.task, route=held.route, balance=held.balance)
-    frozen = {one.budget: one.fx for one in held.counted if one.amount != "0"}
     money = Amount(value=bill.amount, unit=held.unit) if is_money(terms.config.balance[held.balance]) else None
+    of_hold = {(one.budget, one.unit): one for one in held.counted}
     found: list[Counted] = []
     for binding in bindings(terms.config, fold.budgets, payer):
+        before = of_hold.get((binding.name, binding.limit.unit))
         amount = money
+        by: Counting = "charge"
         if binding.count == "list" and listed is not None:
-            amount = Amount(value=listed.amount, unit=listed.card.unit)
+            amount, by = Amount(value=listed.amount, unit=listed.card.unit), "list"
+        elif binding.count == "list" and before is not None and before.by == "list":
+            # What was used has no list price: what the hold counted stays, as unknown is never zero.
+            amount, by = Amount(value=multiply(Decimal(before.amount), Decimal(before.fx)), unit=CATALOGUE_UNIT), "list"
+        # A hold of nothing froze no rate, and one of a charge is none of a list price.
+        frozen = before.fx if before is not None and before.by == by and before.amount != "0" else ""
         one = counted(
             binding,
             amount,
@@ -520,7 +540,8 @@ def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
             budgets=fold.budgets,
             at=at,
             calendar=terms.calendar,
-            fx=frozen.get(binding.name, ""),
+            by=by,
+            fx=frozen,
         )
         if one is not None:
             found.append(one)
