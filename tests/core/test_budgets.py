@@ -3,13 +3,16 @@
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
-from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, cards, config, finished, listed
+from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed
 
-from tokens_forge.core.budgets import Payer, bindings, rate_at, shown, task_left, wait_ms
-from tokens_forge.core.config import Budget, Cap, Config, Key, Rate, Report, Task
+from tokens_forge.core.budgets import Payer, bindings, cap_of, rate_at, shown, task_left, wait_ms
+from tokens_forge.core.config import Budget, Cap, Config, Key, Rate, Report, Settle, Task
 from tokens_forge.core.entries import Counted, Held, Refused, Renamed, Settled, Tasked
+from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, decide, may_wait_ms
+from tokens_forge.core.settlement import lost
 
 DAY_END = "2026-11-25T00:00:00.000000Z"
 
@@ -329,8 +332,6 @@ class TestWaiting:
 
     def test_not_at_all_where_the_config_says_so(self) -> None:
         """`[settle] wait = "none"`."""
-        from tokens_forge.core.config import Settle  # noqa: PLC0415 - the one test that needs it
-
         made = bench(listed(RELAY, settle=Settle(wait="none")), wallet="0.1 CNY")
         made.held(made.route())
         assert 0 == self.refused(made)[0]
@@ -353,3 +354,86 @@ def test_a_broken_stream_counts_what_it_cost() -> None:
     made = bench(keyed(day("5 USD")))
     made.call(finished("stream_cut", usage={"input": 1000, "output": 0}))
     assert Decimal("0.00125") == made.fold.budgets.state("key.k/day", "USD").spent(made.at)
+
+
+class TestListed:
+    """CASES 51: what a budget counts at list price, where not all of it is known."""
+
+    def listing(self, candidate: str, prices: Cards | None = None, **settle: str) -> Bench:
+        """Return a bench whose key counts at list price."""
+        conf = keyed(day("5 USD", count="list"), candidate)
+        conf = msgspec.structs.replace(conf, settle=msgspec.convert(settle, Settle))
+        made = Bench(terms=agreed(conf, prices))
+        made.topup(wallet="100 CNY")
+        return made
+
+    def test_an_end_without_a_usage_counts_what_was_held(self) -> None:
+        """The hold becomes the charge, in CNY; what it counted was a list price in USD, and never 0.062 of those."""
+        made = self.listing(RELAY, unanswered="hold")
+        held = made.held(made.route())
+        entry = made.end(held, "reset")
+        assert isinstance(entry, Settled)
+        assert ("0.062", "CNY") == (entry.charge, entry.unit)
+        assert [("0.0062", "list", "1")] == [(one.amount, one.by, one.fx) for one in entry.counted] == told(held)
+
+    @pytest.mark.parametrize("candidate", [RELAY, PLAN])
+    def test_a_lost_attempt_counts_what_was_held(self, candidate: str) -> None:
+        """CASES 55: with its terms or without them, and where a pool paid: unknown is never zero."""
+        made = self.listing(candidate)
+        held = made.held(made.route())
+        for terms in (made.terms, None):
+            entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=terms, at=made.at)
+            assert [("0.0062", "list", "1")] == told(entry)
+
+    def test_a_list_that_lacks_a_class_is_none_for_the_hold(self) -> None:
+        """Half a list price is none: the hold counts as money, so that parallel calls still find no room."""
+        half = {RELAY: (card(RELAY, {"input": "1"}),)}
+        made = self.listing(RELAY, cards(list=half))
+        held = made.held(made.route())
+        assert [("0.00775", "charge", "8")] == told(held)
+        entry = made.end(held)
+        assert isinstance(entry, Settled)
+        assert [("0.001875", "charge", "8")] == told(entry)
+
+    def test_a_rate_goes_with_what_it_converted(self) -> None:
+        """A call held at its charge and billed at a list price is converted by that one's rate, not by the frozen."""
+        half = {RELAY: (card(RELAY, {"input": "1"}),)}
+        made = self.listing(RELAY, cards(list=half))
+        held = made.held(made.route())
+        entry = made.end(held, finished(usage={"input": 1000, "output": 0}))
+        assert isinstance(entry, Settled)
+        assert ([("0.00775", "charge", "8")], [("0.001", "list", "1")]) == (told(held), told(entry))
+
+    def test_a_budget_in_another_unit_counts_a_list_price_at_the_frozen_rate(self) -> None:
+        """List prices are in USD; the rate of the hold holds for what was used, and for what nobody knows."""
+        for ended, amount in (("", "0.012"), ("reset", "0.0496")):
+            conf = keyed(day("40 CNY", count="list"), RELAY)
+            made = bench(msgspec.structs.replace(conf, settle=Settle(unanswered="hold")), wallet="100 CNY")
+            held = made.held(made.route())
+            made.later(hours=15)
+            entry = made.end(held, ended)
+            assert isinstance(entry, Settled)
+            assert ([("0.0496", "list", "0.125")], [(amount, "list", "0.125")]) == (told(held), told(entry))
+
+    def test_a_raise_keeps_what_a_cap_counts(self) -> None:
+        """`tf task raise` says how much, not what is counted: a pool's calls count on at list price."""
+        made = bench(listed(PLAN, task={"t": Task(cap=Cap(limit="0.001 USD", count="list"))}))
+        made.append(Tasked(task="t", action="raised", cap="1 USD"))
+        assert Cap(limit="1 USD", count="list") == cap_of(made.terms.config, made.fold.budgets, "t")
+        assert [("0.0062", "list", "1")] == told(made.held(made.route(task="t")))
+
+
+def test_a_cap_that_is_raised_in_another_unit_begins_anew() -> None:
+    """A rate frozen for the old unit is none for the new: a call under way counts by that of the day."""
+    made = bench(listed(RELAY, task={"t": Task(cap=Cap(limit="1 USD"))}, report=FX))
+    held = made.held(made.route(task="t"))
+    made.append(Tasked(task="t", action="raised", cap="8 CNY"))
+    entry = made.end(held)
+    assert isinstance(entry, Settled)
+    assert ([("0.00775", "charge", "8")], [("0.015", "charge", "1")]) == (told(held), told(entry))
+    assert made.fold == made.replayed()
+
+
+def told(entry: Held | Settled) -> list[tuple[str, str, str]]:
+    """Return what counts against budgets: how much, what of it, at which rate."""
+    return [(one.amount, one.by, one.fx) for one in entry.counted]

@@ -208,21 +208,23 @@ def counted(  # noqa: PLR0913 - what counts, against what, when and at which rat
     budgets: Budgets,
     at: str,
     calendar: Calendar,
+    by: Counting = "charge",
     fx: str = "",
 ) -> Counted | None:
     """Return what `amount` counts against a budget at `at`; None when no exchange rate is known. No amount counts 0.
 
-    `fx` is the rate that a hold froze; else the report's of the day is taken.
+    `by` says whether it is a charge or a list price. `fx` is the rate that a hold froze; else the report's of the day
+    is taken.
     """
     unit = binding.limit.unit
     start, end = _period(binding, budgets.state(binding.name, unit), at, calendar)
     if amount is None or not amount.value:
-        return Counted(budget=binding.name, amount="0", unit=unit, fx=fx or "1", start=start, end=end)
+        return Counted(budget=binding.name, amount="0", unit=unit, fx=fx or "1", by=by, start=start, end=end)
     rate = Decimal(fx) if fx else rate_at(conf, amount.unit, unit, at)
     if rate is None:
         return None
     value = rounded(amount.value) if rate == 1 else divided(amount.value, rate)
-    return Counted(budget=binding.name, amount=text(value), unit=unit, fx=text(rate), start=start, end=end)
+    return Counted(budget=binding.name, amount=text(value), unit=unit, fx=text(rate), by=by, start=start, end=end)
 
 
 def over(binding: Binding, need: Decimal, budgets: Budgets, at: str) -> Over | None:
@@ -258,13 +260,13 @@ def rate_at(conf: Config, paid: str, unit: str, at: str) -> Decimal | None:
 
 def cap_of(conf: Config, budgets: Budgets, task: str) -> config.Cap | None:
     """Return what bounds a task for its lifetime: what `tf task` said last, else what the config says."""
+    written = conf.task[task].cap if task in conf.task else None
     said = budgets.tasks.get(task)
-    if said is not None and said.cap:
-        return config.Cap(
-            limit=said.cap, soft=Decimal(said.soft) if said.soft else None, at_cap=said.at_cap or "refuse"
-        )
-    written = conf.task.get(task)
-    return written.cap if written else None
+    if said is None or not said.cap:
+        return written
+    soft = Decimal(said.soft) if said.soft else None
+    count = written.count if written else "charge"  # a raise says how much, never what is counted
+    return config.Cap(limit=said.cap, soft=soft, at_cap=said.at_cap or "refuse", count=count)
 
 
 def stopped(budgets: Budgets, task: str) -> str:

@@ -186,6 +186,8 @@ class Counted(Record, frozen=True, kw_only=True):
     """The budget's."""
     fx: str = "1"
     """Units of what was paid for one of the budget's: the rate by which `amount` was converted, frozen here."""
+    by: Literal["charge", "list"] = "charge"
+    """What was converted: ``charge``, what the balance pays; ``list``, what it is at the provider's list price."""
     start: str = ""
     """The first moment of the budget's period; absent for a task's cap, which has none."""
     end: str = ""
