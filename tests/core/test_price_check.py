@@ -10,7 +10,7 @@ import pytest
 
 from tokens_forge.core.config import Config
 from tokens_forge.core.price_check import implausible, price_findings
-from tokens_forge.core.prices import RateCard
+from tokens_forge.core.prices import RateCard, Service, Tier
 
 GOOD: dict[str, Any] = {
     "balance": {
@@ -80,6 +80,9 @@ ONE_THING = (
     'it is a share of the list price, `{ list = "0.35", fx = "7.10" }`, or so much a call or second, '
     '`{ per = "call", amount = "0.02 CNY" }`'
 )
+NO_AMOUNT = "`2` is no amount: write a number and a unit, such as `5.00 USD`"
+EXCHANGE = "an exchange rate is less than 100000000 and has at most 10 digits after the point"
+RATE = "a rate is less than 100000000 and has at most {} digits after the point here"
 BOTH = 'write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 CNY" }`'
 
 
@@ -108,12 +111,34 @@ BOTH = 'write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 C
             "route.r.price.amount",
             "-1 CNY is less than nothing",
         ),
-        ("credit", {"price": {"list": "-1"}}, "route.r.price", "a share is 0 or more and an exchange rate more than 0"),
+        ("plan", {"price": {"per": "call", "amount": "2"}}, "route.r.price.amount", NO_AMOUNT),
+        ("credit", {"price": {"list": "-1"}}, "route.r.price", "a share of the list price is 0 or more"),
+        (
+            "credit",
+            {"price": {"list": "0.001"}},
+            "route.r.price",
+            "0.001 is 0.1 % of the list price: write 0.35 for 35 % of it",
+        ),
+        (
+            "credit",
+            {"price": {"list": "0.33333333333"}},
+            "route.r.price",
+            "a share has at most 10 digits after the point",
+        ),
+        (
+            "credit",
+            {"price": {"list": "1", "fx": "7.10"}},
+            "route.r.price",
+            "list prices are in the balance's own USD: leave `fx` out",
+        ),
+        ("wallet", {"price": {"list": "1", "fx": "0"}}, "route.r.price", "an exchange rate is more than 0"),
+        ("wallet", {"price": {"list": "1", "fx": "100000000"}}, "route.r.price", EXCHANGE),
+        ("wallet", {"price": {"list": "1", "fx": "7.00000000001"}}, "route.r.price", EXCHANGE),
         (
             "wallet",
-            {"price": {"list": "1", "fx": "0"}},
+            {"price": {"list": "0.35", "fx": "7100"}},
             "route.r.price",
-            "a share is 0 or more and an exchange rate more than 0",
+            "7100 CNY for one USD, and by `[report] fx` it is 7: write `fx` as the CNY for one USD",
         ),
         (
             "credit",
@@ -138,6 +163,54 @@ BOTH = 'write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 C
             {"prices": {"m": [sheet(unit="USD", fx="0")]}},
             "route.r.prices.m",
             "an exchange rate is more than 0",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(unit="USD", fx="0.0071")]}},
+            "route.r.prices.m",
+            "0.0071 CNY for one USD, and by `[report] fx` it is 7: write `fx` as the CNY for one USD",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(unit="%", fx="7")]}},
+            "route.r.prices.m",
+            '`%` is no unit: write a currency, such as `unit = "CNY"`',
+        ),
+        (
+            "wallet",
+            {"prices": {"m": []}},
+            "route.r.prices.m",
+            "there is no sheet: write `[{ from = DAY, unit = …, input = …, output = … }]`",
+        ),
+        (
+            "wallet",
+            {"prices": {"mm": [sheet()]}},
+            "route.r.prices.mm",
+            "the route serves no `mm`, so the sheet prices nothing. Did you mean `m`?",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(input="100000000")]}},
+            "route.r.prices.m",
+            f"100000000 for input: {RATE.format(18)}",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(searches="0.0000000000000000000000001")]}},
+            "route.r.prices.m",
+            f"0.0000000000000000000000001 for searches: {RATE.format(24)}",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(service={"default": {"input": 2}})]}},
+            "route.r.prices.m.service",
+            "`default` is what the sheet's own rates are for: write them there",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(long_input=[{"above": 5}])]}},
+            "route.r.prices.m.long_input",
+            "above 5 there is no rate: write what costs otherwise there",
         ),
         (
             "wallet",
@@ -182,6 +255,30 @@ def test_what_is_wrong(balance: str, route: dict[str, Any], where: str, what: st
     assert [(where, what)] == found(balance, **route)
 
 
+def test_a_tier_of_service_stands_once() -> None:
+    """An upstream's word means the same in capital letters, so two entries would leave one without effect."""
+    twice = "stands there twice: capital letters are no difference"
+    assert [
+        ("route.r.prices.m.service", f"`flex` {twice}"),
+        ("route.r.prices.m.service", f"`Flex` {twice}"),
+    ] == found("wallet", prices={"m": [sheet(service={"flex": {"input": 2}, "Flex": {"input": 3}})]})
+
+
+def test_a_sheet_for_a_model_that_is_gone_stops_nothing() -> None:
+    """A sheet of the machine's own may outlive a change of the config: a warning, and no error."""
+    (finding,) = price_findings(config("wallet", prices={"mm": [sheet()]}))
+    assert finding.warning
+
+
+def test_without_the_reports_rate_an_exchange_rate_is_believed() -> None:
+    """A relay's own money has no rate but the route's."""
+    relay = {"kind": "prepaid", "unit": "RELAY$"}
+    route = {"class": "direct", "upstream": "u", "balance": "relay", "serves": ["m"]}
+    for price in ({"list": "1", "fx": "500000"}, {"list": "1", "fx": "0.000002"}):
+        told = msgspec.convert({"balance": {"relay": relay}, "route": {"r": {**route, "price": price}}}, Config)
+        assert [] == list(price_findings(told))
+
+
 def card(rates: Mapping[str, str], **changes: object) -> RateCard:
     """Return a card of the route's own."""
     plain = RateCard(
@@ -194,7 +291,7 @@ def card(rates: Mapping[str, str], **changes: object) -> RateCard:
     return msgspec.structs.replace(plain, **changes)
 
 
-LISTED = (card({"input": "1.25", "output": "10"}, id="openai/m", unit="USD"),)
+LISTED = (card({"input": "1.25", "output": "10", "searches": "0.01"}, id="openai/m", unit="USD"),)
 
 
 def far_off(balance: str, cards: tuple[RateCard, ...], listed: tuple[RateCard, ...] = LISTED) -> list[str]:
@@ -213,13 +310,33 @@ def test_a_rate_a_thousand_times_off_is_told_with_both_figures() -> None:
     assert 2 == len(far_off("wallet", (card({"input": "0.004", "output": "0.028"}),)))
 
 
+def test_every_rate_of_a_card_is_looked_at() -> None:
+    """CASES 11: a tier's rates too, each once; a list has the price of a thousand searches, a rate is for one."""
+    own = card(
+        {"input": "4", "output": "28", "searches": "70"},
+        tiers=(Tier(above=9, rates={"input": Decimal(5000)}),),
+        service={
+            "flex": Service(
+                rates={"input": Decimal(4), "output": Decimal("0.028")},
+                tiers=(Tier(above=9, rates={"input": Decimal(6000)}),),
+            )
+        },
+    )
+    told = [(one.usage_class, one.rate, one.listed) for one in implausible(config("wallet"), "r", (own,), LISTED)]
+    listed = {"input": Decimal("8.75"), "output": Decimal(70), "searches": Decimal("0.07")}
+    wrong = (("searches", "70"), ("input", "5000"), ("output", "0.028"), ("input", "6000"))
+    assert [(name, Decimal(rate), listed[name]) for name, rate in wrong] == told
+    searches = "70 CNY for one of `searches`, and the list price is 0.07 CNY, more than 300 times off"
+    assert f"{searches}: a count's rate is for one" == far_off("wallet", (own,))[0]
+
+
 @pytest.mark.parametrize(
     "own",
     [
         card({"input": "4", "output": "28"}),
         card({"input": "0", "output": "28"}),
         card({"input": "0.5", "output": "2"}),
-        card({"searches": "5000", "requests": "9000"}),
+        card({"images": "5000", "requests": "9000"}),
         card({"input": "9000000"}, terms="free"),
         LISTED[0],
         card({"input": "9000000"}, id="openai/m"),

@@ -1,16 +1,18 @@
 """One function turns usage into money; these bills were reckoned by hand."""
 
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Context, Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tokens_forge.core.entries import CardUsed, ChargeLine
-from tokens_forge.core.prices import RateCard, Service, Tier, card_at, card_name, cost, lines_total, price
-from tokens_forge.core.usage import COUNT_CLASSES, TOKEN_CLASSES
+from tokens_forge.core.price_check import BELOW, MOST_SHARE, RATE_PLACES, SHARE_PLACES
+from tokens_forge.core.prices import PER, RateCard, Service, Tier, card_at, card_name, cost, lines_total, price
+from tokens_forge.core.usage import COUNT_CLASSES, MOST_TOKENS, TOKEN_CLASSES
 
 
 def card(  # noqa: PLR0913 - a builder has a parameter for what a test may vary
@@ -221,11 +223,13 @@ NOON = card({"input": "4"}, hours=(time(11), time(13)))
         (datetime(2026, 9, 10, 0, 30, tzinfo=UTC), NEW),
         (datetime(2026, 9, 10, 16, 30, tzinfo=UTC), NIGHT),
         (datetime(2026, 9, 10, 11, tzinfo=UTC), NOON),
+        (datetime(2026, 9, 10, 13, tzinfo=timezone(timedelta(hours=2))), NOON),
+        (datetime(2026, 9, 10, 1, tzinfo=timezone(timedelta(hours=2))), NIGHT),
         (datetime(2026, 9, 10, 13, tzinfo=UTC), NEW),
     ],
 )
 def test_the_last_card_in_force_is_taken(at: datetime, expected: RateCard) -> None:
-    """Days and hours are UTC; an interval may lie over midnight; its end is outside."""
+    """Days and hours are UTC in any zone; an interval may lie over midnight; its end is outside."""
     assert expected == card_at((OLD, NEW, NIGHT, NOON), at)
 
 
@@ -286,6 +290,21 @@ def test_a_tier_of_service_without_rates_is_unpriced_not_base() -> None:
     )
 
 
+FLAT = replace(card({"requests": "0.02"}), terms="flat")
+FREE = replace(card({}), terms="free")
+
+
+@pytest.mark.parametrize("service", ["", "priority"])
+@pytest.mark.parametrize("usage", [{}, {"input": 9, "output": 9}, {"seconds": 30, "images": 2}])
+def test_so_much_a_call_holds_whatever_is_used(usage: dict[str, int], service: str) -> None:
+    """CASES 8, 12: a price by the call has no tiers and asks for no rate of a class; explicitly free neither."""
+    charge = price(usage, FLAT, service=service)
+    lines = (line("requests", 1, "0.02", "0.02"),)
+    assert (Decimal("0.02"), lines, (), "base") == (charge.amount, charge.lines, charge.unpriced, charge.card.tier)
+    nothing = price(usage, FREE, service=service)
+    assert (Decimal(0), (), (), "base") == (nothing.amount, nothing.lines, nothing.unpriced, nothing.card.tier)
+
+
 @given(
     usage=st.dictionaries(st.sampled_from((*TOKEN_CLASSES, *COUNT_CLASSES)), st.integers(0, 10**9)),
     service=st.sampled_from(["", "flex", "priority"]),
@@ -302,3 +321,45 @@ def test_eighteen_digits_of_a_rate_stay_exact() -> None:
     exact = Fraction("0.123456789012345678") * Fraction("0.3333333333") * Fraction("7.123456789") * 10**6
     assert Decimal(round(exact * 10**12)).scaleb(-12) == charge.amount
     assert charge.amount == lines_total(charge.lines)
+
+
+WIDE = Context(prec=200)
+
+
+def greatest(below: Decimal, places: int) -> Decimal:
+    """Return the greatest number below `below` with so many digits after the point."""
+    return Decimal(int(below) * 10**places - 1).scaleb(-places, WIDE)
+
+
+def numbers(below: Decimal, places: int) -> st.SearchStrategy[Decimal]:
+    """Return numbers of every size below `below`, with up to so many digits after the point."""
+    most = int(greatest(below, places).scaleb(places, WIDE))
+    return st.integers(0, most).map(lambda number: Decimal(number).scaleb(-places, WIDE))
+
+
+@given(
+    per=st.sampled_from(sorted(PER)),
+    quantity=st.integers(0, MOST_TOKENS),
+    rate=numbers(BELOW, RATE_PLACES),
+    share=numbers(MOST_SHARE, SHARE_PLACES),
+    fx=numbers(BELOW, SHARE_PLACES),
+)
+@example(
+    per="token",
+    quantity=MOST_TOKENS,
+    rate=greatest(BELOW, RATE_PLACES),
+    share=greatest(MOST_SHARE, SHARE_PLACES),
+    fx=greatest(BELOW, SHARE_PLACES),
+)
+def test_no_price_that_may_be_written_is_inexact(
+    per: str, quantity: int, rate: Decimal, share: Decimal, fx: Decimal
+) -> None:
+    """CASES 9: whatever rates, shares and exchange rates a config may hold, of any usage, sum up without a rest."""
+    places = RATE_PLACES - PER[per]
+    token = Decimal(int(rate.scaleb(places, WIDE))).scaleb(-places, WIDE)
+    names = (*TOKEN_CLASSES, *COUNT_CLASSES, "reasoning")
+    rates = {name: rate if name in COUNT_CLASSES else token for name in names}
+    own = RateCard(id="r/m", source="test", unit="CNY", per=per, rates=rates, list_share=share, fx=fx)
+    charge = price({**dict.fromkeys(names, quantity), "reasoning": quantity // 2}, own)
+    assert charge.amount == lines_total(charge.lines)
+    assert () == charge.unpriced

@@ -9,9 +9,10 @@ from genai_prices import Usage
 from genai_prices.data import providers
 from genai_prices.types import ModelInfo, ModelPrice, Provider
 
-from tokens_forge.core.money import rounded
-from tokens_forge.core.prices import card_at, price
-from tokens_forge.core.usage import INPUT_CLASSES
+from tokens_forge.core.money import exponent, rounded
+from tokens_forge.core.price_check import BELOW, RATE_PLACES
+from tokens_forge.core.prices import PER, STANDARD_TIERS, card_at, price
+from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES
 from tokens_forge.files.price_catalog import PRICED, model_cards
 
 MOMENTS = (
@@ -52,14 +53,20 @@ NOT_OURS = {
 """Prices of the catalogue that no usage of ours meets, and why. Calls that need them are unpriced or flagged."""
 
 
+NO_TIERS = {
+    "route": "where an aggregator's provider serves from; no reply says it",
+    "search_type": "what kind of search was made; no reply says it",
+}
+"""What variants of a price depend on besides a tier of service, and why the base is taken."""
+
+
 def contexts(model: ModelInfo) -> dict[str, Mapping[str, str] | None]:
     """Return the tiers of service that a model's variants price, as the catalogue asks for them."""
     found: dict[str, Mapping[str, str] | None] = {"": None}
     for variant in model.price_variants or ():
-        if len(variant.when) == 1:
-            ((key, word),) = variant.when.items()
-            if key in {"service_tier", "speed", "processing"}:
-                found[word] = variant.when
+        ((key, word),) = variant.when.items()
+        if key not in NO_TIERS:
+            found[word] = variant.when
     return found
 
 
@@ -106,16 +113,16 @@ def test_our_bills_are_the_catalogues(provider: Provider) -> None:
             card = card_at(cards, at)
             assert card is not None, f"{model.id} has a price at {at}"
             for service, context in contexts(model).items():
-                if service not in {"", *card.service}:
+                if service not in {*STANDARD_TIERS, *card.service}:
+                    # It begins later; the catalogue takes the base then.
                     charge = price(USAGES[0], card, service=service)
-                    standard = service in {"default", "standard"}
-                    assert standard or (Decimal(0), ("input", "output")) == (charge.amount, charge.unpriced)
+                    assert (Decimal(0), ("input", "output")) == (charge.amount, charge.unpriced)
                     continue
                 for usage in USAGES:
                     charge = price(usage, card, service=service)
-                    if not charge.unpriced:
-                        expected = rounded(theirs(provider, model, usage, at, context))
-                        assert expected == charge.amount, f"{model.id} {service} at {at}: {usage}"
+                    # What has no price there is nothing there, and named here.
+                    expected = rounded(theirs(provider, model, usage, at, context))
+                    assert expected == charge.amount, f"{model.id} {service} at {at}: {usage}"
 
 
 def test_the_exceptions_are_those_that_there_are() -> None:
@@ -129,6 +136,32 @@ def test_the_exceptions_are_those_that_there_are() -> None:
         if value is not None
     }
     assert set(NOT_OURS) == keys - set(PRICED)
+
+
+def test_what_prices_depend_on_is_known() -> None:
+    """A new kind of variant is noticed, and one that is gone leaves the list."""
+    keys = {
+        key
+        for provider in providers
+        for model in provider.models
+        for it in model.price_variants or ()
+        for key in it.when
+    }
+    assert {"service_tier", "speed", "processing", *NO_TIERS} == keys
+
+
+def test_every_rate_can_take_any_share() -> None:
+    """CASES 9: the catalogue's rates are within what keeps every product exact."""
+    for provider in providers:
+        for model in provider.models:
+            for card in model_cards(model, name=model.id, resolved=()):
+                services = (
+                    rates for own in card.service.values() for rates in (own.rates, *(it.rates for it in own.tiers))
+                )
+                for rates in (card.rates, *(tier.rates for tier in card.tiers), *services):
+                    for usage_class, rate in rates.items():
+                        places = RATE_PLACES - (0 if usage_class in COUNT_CLASSES else PER[card.per])
+                        assert (rate < BELOW, exponent(rate) >= -places) == (True, True), f"{model.id}: {rate}"
 
 
 def test_every_kind_of_tier_is_among_them() -> None:

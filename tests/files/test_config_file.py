@@ -13,7 +13,7 @@ from tokens_forge.files.config_file import changes, credential, load, read, stor
 GOOD = """\
 [balance.prepaid]
 kind = "prepaid"
-unit = "USD"
+unit = "CNY"
 
 [upstream.openai]
 dialect = "openai"
@@ -336,7 +336,7 @@ def test_without_a_config_before_all_is_new(tmp_path: Path) -> None:
     """The first config is told by what was written, not by its defaults."""
     assert (
         "balance.prepaid.kind: - → prepaid",
-        "balance.prepaid.unit: - → USD",
+        "balance.prepaid.unit: - → CNY",
         "upstream.openai.dialect: - → openai",
         "upstream.openai.base_url: - → https://api.openai.com/v1",
         "upstream.openai.credential: - → env:OPENAI_API_KEY",

@@ -12,12 +12,29 @@ from decimal import Decimal
 
 from tokens_forge.core.balance_check import Path, amount_in
 from tokens_forge.core.book import is_money, unit_of
-from tokens_forge.core.config import CATALOGUE_UNIT, Balance, Config, Finding, Price, Rates, Route, Sheet, fx_at
-from tokens_forge.core.money import ZERO, divided, multiply, scaled, text
-from tokens_forge.core.prices import PER, RateCard
+from tokens_forge.core.config import (
+    CATALOGUE_UNIT,
+    Balance,
+    Config,
+    Finding,
+    LongInput,
+    Price,
+    Rates,
+    Route,
+    Sheet,
+    did_you_mean,
+    fx_at,
+    is_served,
+)
+from tokens_forge.core.money import ZERO, divided, exponent, is_unit, multiply, scaled, text
+from tokens_forge.core.prices import PER, STANDARD_TIERS, RateCard
+from tokens_forge.core.usage import COUNT_CLASSES
 
 FAR_OFF = 300
 """A rate so many times above or below the list price is no price but a typing error: by a thousand, mostly."""
+
+FX_FAR_OFF = 100
+"""An exchange rate so many times above or below the report's is one too. Relays do sell a dollar's worth for a yuan."""
 
 MOST_USD_PER_MTOK = Decimal(20_000)
 """No token of any provider costs more (the dearest in genai-prices 0.2.3 is 600 USD per Mtok); where no list price is
@@ -25,6 +42,19 @@ known and no exchange rate either, 1,000 times that."""
 
 MOST_SHARE = Decimal(20)
 """A share of the list price above this is a percentage without its comma."""
+
+BELOW = Decimal(100_000_000)
+"""Rates and exchange rates are less than this."""
+
+SHARE_PLACES = 10
+"""Digits that a share or an exchange rate may have after the point."""
+
+RATE_PLACES = 24
+"""Digits that the rate of one token or one of a count may have after the point; a Mtok's has six fewer.
+
+With `BELOW`, `MOST_SHARE` and 16 digits of a quantity a sum of lines stays within the 80 digits in which it is exact:
+24 + 10 + 10 after the point, 8 + 16 + 2 + 8 and a carry before it.
+"""
 
 
 def price_findings(config: Config) -> Iterator[Finding]:
@@ -37,11 +67,11 @@ def price_findings(config: Config) -> Iterator[Finding]:
         # Beyond a pool a balance of money pays, so such a route needs a price in its unit.
         payer = config.balance.get(balance.overage, balance)
         for model, sheets in route.prices.items():
-            yield from _sheets((*path, "prices", model), sheets, route, payer)
+            yield from _sheets((*path, "prices", model), sheets, config, route, payer)
         if is_money(payer):
             yield from _priced(path, route, payer)
         if isinstance(route.price, Price):
-            yield from _price((*path, "price"), route.price)
+            yield from _price((*path, "price"), route.price, config, payer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,24 +81,27 @@ class FarOff:
     card: RateCard
     usage_class: str
     rate: Decimal
-    """Per Mtok, in the card's unit after share and exchange."""
+    """Per Mtok, or for one of a count, in the balance's unit."""
     unit: str
     listed: Decimal | None
-    """The list price per Mtok in the same unit; None when it is beyond any price instead."""
+    """The list price of the same in the same unit; None when it is beyond any price instead."""
 
     def __str__(self) -> str:
-        per = f"{text(self.rate)} {self.unit} per Mtok of {self.usage_class}"
+        counted = self.usage_class in COUNT_CLASSES
+        what = f"for one of `{self.usage_class}`" if counted else f"per Mtok of {self.usage_class}"
         since = f" from {self.card.valid_from}" if self.card.valid_from else ""
+        told = f"{text(self.rate)} {self.unit} {what}{since}"
+        look = "a count's rate is for one" if counted else f"look at the rate and at `per` ({self.card.per})"
         if self.listed is None:
-            return f"{per}{since} is more than anything costs: look at the rate and at `per` ({self.card.per})"
-        against = f"the list price is {text(self.listed)} {self.unit}, more than {FAR_OFF} times off"
-        return f"{per}{since}, and {against}: look at the rate and at `per` ({self.card.per})"
+            return f"{told} is more than anything costs: {look}"
+        return f"{told}, and the list price is {text(self.listed)} {self.unit}, more than {FAR_OFF} times off: {look}"
 
 
 def implausible(config: Config, route: str, cards: Sequence[RateCard], listed: Sequence[RateCard]) -> Iterator[FarOff]:
     """Yield the rates on a route's own cards that can't be meant, beside the list price where it can be converted.
 
-    Only token classes are compared, card by card with the newest list price. Rates of 0 are meant.
+    Every rate is compared, a tier's too, with the newest list price of its class. Rates of 0 are meant. What a count
+    costs that is on no list, and a price by the call, can't be judged.
     """
     unit = unit_of(config.balance[route_payer(config, route)])
     base = listed[-1] if listed else None
@@ -76,17 +109,17 @@ def implausible(config: Config, route: str, cards: Sequence[RateCard], listed: S
         if card.terms != "rates" or (base is not None and card.id == base.id):
             continue  # the list itself, its share, or what has no rates of its own
         day = card.valid_from or date.max
-        fx = Decimal(1) if unit == CATALOGUE_UNIT else _fx(config, unit, day)
-        for usage_class, rate in card.rates.items():
-            own = _per_mtok(card, usage_class, rate)
-            if own is None or own == ZERO:
+        fx = Decimal(1) if unit == CATALOGUE_UNIT else _fx(config, unit, CATALOGUE_UNIT, day)
+        for usage_class, rate in _rates(card):
+            own = _each(card, usage_class, rate)
+            if own == ZERO:
                 continue
-            list_rate = base.rates.get(usage_class) if base is not None and fx is not None else None
+            list_rate = base.rates.get(usage_class) if base is not None else None
             if list_rate and fx is not None:
                 expected = multiply(list_rate, fx)
-                if not divided(expected, Decimal(FAR_OFF)) <= own <= multiply(expected, Decimal(FAR_OFF)):
+                if _is_far(own, expected, FAR_OFF):
                     yield FarOff(card=card, usage_class=usage_class, rate=own, unit=unit, listed=expected)
-            elif own > multiply(MOST_USD_PER_MTOK, Decimal(1000) if fx is None else fx):
+            elif usage_class not in COUNT_CLASSES and own > multiply(MOST_USD_PER_MTOK, fx or Decimal(1000)):
                 yield FarOff(card=card, usage_class=usage_class, rate=own, unit=unit, listed=None)
 
 
@@ -97,17 +130,27 @@ def route_payer(config: Config, route: str) -> str:
     return own if overage == "none" else overage
 
 
-def _fx(config: Config, unit: str, day: date) -> Decimal | None:
-    """Return units for one of the catalogue's, by the report's rates."""
-    ours, theirs = fx_at(config, unit, day), fx_at(config, CATALOGUE_UNIT, day)
-    return divided(ours, theirs) if ours is not None and theirs is not None else None
+def _rates(card: RateCard) -> Iterator[tuple[str, Decimal]]:
+    """Yield every rate on a card with its class, each once."""
+    of_tiers = (tier.rates for tier in card.tiers)
+    of_services = (rates for own in card.service.values() for rates in (own.rates, *(tier.rates for tier in own.tiers)))
+    yield from dict.fromkeys(rate for rates in (card.rates, *of_tiers, *of_services) for rate in rates.items())
 
 
-def _per_mtok(card: RateCard, usage_class: str, rate: Decimal) -> Decimal | None:
-    """Return a token class's rate for a Mtok in the balance's unit; None for a count."""
-    if usage_class in {"requests", "searches", "images", "seconds"}:
-        return None
-    return scaled(multiply(multiply(rate, card.list_share), card.fx), 6 - PER[card.per])
+def _each(card: RateCard, usage_class: str, rate: Decimal) -> Decimal:
+    """Return a rate for a Mtok, or for one of a count, in the balance's unit."""
+    own = multiply(multiply(rate, card.list_share), card.fx)
+    return own if usage_class in COUNT_CLASSES else scaled(own, 6 - PER[card.per])
+
+
+def _is_far(own: Decimal, expected: Decimal, times: int) -> bool:
+    return not divided(expected, Decimal(times)) <= own <= multiply(expected, Decimal(times))
+
+
+def _fx(config: Config, unit: str, other: str, day: date) -> Decimal | None:
+    """Return units of `unit` for one of `other` by the report's rates of that day; None when it does not know both."""
+    ours, theirs = fx_at(config, unit, day), fx_at(config, other, day)
+    return divided(ours, theirs) if ours and theirs else None
 
 
 def _priced(path: Path, route: Route, payer: Balance) -> Iterator[Finding]:
@@ -126,11 +169,9 @@ def _priced(path: Path, route: Route, payer: Balance) -> Iterator[Finding]:
             what=f"list prices are in {CATALOGUE_UNIT} and the balance is in {payer.unit}: write "
             f'`price = {{ list = "1", fx = "7.10" }}` with the {payer.unit} for one {CATALOGUE_UNIT}, or a sheet',
         )
-    if isinstance(route.price, Price) and route.price.amount:
-        yield from amount_in((*path, "price", "amount"), route.price.amount, payer.unit)
 
 
-def _price(path: Path, price: Price) -> Iterator[Finding]:
+def _price(path: Path, price: Price, config: Config, payer: Balance) -> Iterator[Finding]:
     """Find a price that is not one thing: a share of the list, or so much a call or second."""
     flat = price.per is not None or price.amount != ""
     if (price.list is not None) == flat:
@@ -143,45 +184,106 @@ def _price(path: Path, price: Price) -> Iterator[Finding]:
         yield Finding(path=path, what='write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 CNY" }`')
     if price.amount.lstrip().startswith("-"):
         yield Finding(path=(*path, "amount"), what=f"{price.amount} is less than nothing")
-    if (price.list is not None and price.list < 0) or (price.fx is not None and price.fx <= 0):
-        yield Finding(path=path, what="a share is 0 or more and an exchange rate more than 0")
-    elif price.list is not None and price.list > MOST_SHARE:
-        share = text(scaled(price.list, -2))
+    elif price.amount:
+        yield from amount_in((*path, "amount"), price.amount, payer.unit if is_money(payer) else "")
+    if price.list is not None:
+        yield from _share(path, price.list)
+    if price.fx is not None and not flat:
+        yield from _exchange(path, price.fx, CATALOGUE_UNIT, "list prices are", date.max, config, payer)
+
+
+def _share(path: Path, share: Decimal) -> Iterator[Finding]:
+    """Find a share of the list price that can't be meant."""
+    percent = f"for {text(share)} % of it write `list = {text(scaled(share, -2))}`"
+    if share < 0:
+        yield Finding(path=path, what="a share of the list price is 0 or more")
+    elif share > MOST_SHARE:
+        yield Finding(path=path, what=f"{text(share)} times the list price: {percent}")
+    elif share and _is_far(share, Decimal(1), FAR_OFF):
+        whole = text(scaled(share, 2))
+        yield Finding(path=path, what=f"{text(share)} is {whole} % of the list price: write 0.35 for 35 % of it")
+    if exponent(share) < -SHARE_PLACES:
+        yield Finding(path=path, what=f"a share has at most {SHARE_PLACES} digits after the point")
+
+
+def _exchange(  # noqa: PLR0913, PLR0917 - a rate between two units, of a day, and beside which other
+    path: Path, fx: Decimal, other: str, subject: str, day: date, config: Config, payer: Balance
+) -> Iterator[Finding]:
+    """Find an exchange rate between `other` and the payer's unit that is not needed or can't be meant."""
+    if other == payer.unit:
+        yield Finding(path=path, what=f"{subject} in the balance's own {other}: leave `fx` out")
+    elif fx <= 0:
+        yield Finding(path=path, what="an exchange rate is more than 0")
+    elif fx >= BELOW or exponent(fx) < -SHARE_PLACES:
+        most = f"less than {BELOW} and has at most {SHARE_PLACES} digits after the point"
+        yield Finding(path=path, what=f"an exchange rate is {most}")
+    elif (expected := _fx(config, payer.unit, other, day)) and _is_far(fx, expected, FX_FAR_OFF):
         yield Finding(
-            path=path, what=f"{price.list} times the list price: for {price.list} % of it write `list = {share}`"
+            path=path,
+            what=f"{text(fx)} {payer.unit} for one {other}, and by `[report] fx` it is {text(expected)}: write `fx` as "
+            f"the {payer.unit} for one {other}",
         )
 
 
-def _sheets(path: Path, sheets: Sequence[Sheet], route: Route, payer: Balance) -> Iterator[Finding]:
+def _sheets(path: Path, sheets: Sequence[Sheet], config: Config, route: Route, payer: Balance) -> Iterator[Finding]:
+    model = path[-1]
+    if not is_served(route, model):
+        # It changes no bill, so a sheet that was kept for a model that is gone stops nothing.
+        near = did_you_mean(model, route.serves)
+        yield Finding(
+            path=path, what=f"the route serves no `{model}`, so the sheet prices nothing.{near}", warning=True
+        )
+    if not sheets:
+        yield Finding(path=path, what="there is no sheet: write `[{ from = DAY, unit = …, input = …, output = … }]`")
     days = [sheet.valid_from for sheet in sheets]
     for day in dict.fromkeys(day for day in days if days.count(day) > 1):
         yield Finding(path=path, what=f"there are two sheets from {day}: one day has one sheet")
     for sheet in sheets:
-        yield from _sheet(path, sheet, route, payer)
+        yield from _unit(path, sheet, config, route, payer)
+        yield from _sheet(path, sheet)
 
 
-def _sheet(path: Path, sheet: Sheet, route: Route, payer: Balance) -> Iterator[Finding]:
-    if is_money(payer) and sheet.unit != payer.unit and sheet.fx is None:
+def _unit(path: Path, sheet: Sheet, config: Config, route: Route, payer: Balance) -> Iterator[Finding]:
+    if not is_unit(sheet.unit):
+        yield Finding(path=path, what=f'`{sheet.unit}` is no unit: write a currency, such as `unit = "CNY"`')
+    elif sheet.fx is not None:
+        yield from _exchange(path, sheet.fx, sheet.unit, "the sheet is", sheet.valid_from, config, payer)
+    elif is_money(payer) and sheet.unit != payer.unit:
         yield Finding(
             path=path,
             what=f"the sheet is in {sheet.unit} and `{route.balance}` in {payer.unit}: write it in {payer.unit}, or "
             f'with `fx = "7.10"`, the {payer.unit} for one {sheet.unit}',
         )
-    if sheet.fx is not None and sheet.unit == payer.unit:
-        yield Finding(path=path, what=f"the sheet is in the balance's own {sheet.unit}: leave `fx` out")
-    if sheet.fx is not None and sheet.fx <= 0:
-        yield Finding(path=path, what="an exchange rate is more than 0")
+
+
+def _sheet(path: Path, sheet: Sheet) -> Iterator[Finding]:
+    """Find rates, tiers and tiers of service that can't be meant."""
     if not any(True for _rate in sheet.rates()):
         yield Finding(path=path, what="the sheet has no rate: write `input` and `output`")
-    yield from _not_negative(path, sheet)
     thresholds = [tier.above for tier in sheet.long_input]
     if any(above < 1 for above in thresholds) or len(set(thresholds)) < len(thresholds):
         yield Finding(path=(*path, "long_input"), what="each `above` is a number of tokens of its own, 1 or more")
-    for rates in (*sheet.long_input, *sheet.service.values()):
-        yield from _not_negative(path, rates)
+    words = [word.lower() for word in sheet.service]
+    for word in sheet.service:
+        if word.lower() in STANDARD_TIERS:
+            what = f"`{word}` is what the sheet's own rates are for: write them there"
+            yield Finding(path=(*path, "service"), what=what)
+        elif words.count(word.lower()) > 1:
+            yield Finding(
+                path=(*path, "service"), what=f"`{word}` stands there twice: capital letters are no difference"
+            )
+    for rates in (sheet, *sheet.long_input, *sheet.service.values()):
+        yield from _rates_of(path, rates, sheet.per)
 
 
-def _not_negative(path: Path, rates: Rates) -> Iterator[Finding]:
+def _rates_of(path: Path, rates: Rates, per: str) -> Iterator[Finding]:
+    if isinstance(rates, LongInput) and not any(True for _rate in rates.rates()):
+        what = f"above {rates.above} there is no rate: write what costs otherwise there"
+        yield Finding(path=(*path, "long_input"), what=what)
     for usage_class, rate in rates.rates():
+        places = RATE_PLACES - (0 if usage_class in COUNT_CLASSES else PER[per])
         if rate < 0:
-            yield Finding(path=path, what=f"a rate of {rate} for {usage_class} is less than nothing")
+            yield Finding(path=path, what=f"a rate of {text(rate)} for {usage_class} is less than nothing")
+        elif rate >= BELOW or exponent(rate) < -places:
+            what = f"a rate is less than {BELOW} and has at most {places} digits after the point here"
+            yield Finding(path=path, what=f"{text(rate)} for {usage_class}: {what}")

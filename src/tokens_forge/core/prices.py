@@ -7,7 +7,7 @@ same figure. A card comes from a route's own dated sheet or from the price catal
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Literal
 
@@ -163,8 +163,12 @@ def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
 
 
 def card_at(cards: Sequence[RateCard], at: datetime) -> RateCard | None:
-    """Return the card in force at the aware moment `at`: the last one whose day and hours it meets, else None."""
-    day, clock = at.date(), at.time().replace(tzinfo=None)
+    """Return the card in force at the aware moment `at`: the last one whose day and hours it meets, else None.
+
+    Days and hours are UTC, whatever zone the moment is told in.
+    """
+    there = at.astimezone(UTC)
+    day, clock = there.date(), there.time()
     for card in reversed(cards):
         if (card.valid_from is None or card.valid_from <= day) and (card.hours is None or _within(card.hours, clock)):
             return card
