@@ -314,7 +314,9 @@ async def playing(folder: Path, setup: Setup | None = None) -> AsyncGenerator[Pl
     setup = setup or Setup()
     paths = Paths(config=folder / "config.toml", data=folder / "d", cache=folder / "cache")
     clock = Clock()
-    async with Upstream() as relay, Upstream() as official, httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    many = httpx.Limits(max_connections=None)  # a client of its own would keep more than a hundred calls back
+    client = httpx.AsyncClient(trust_env=False, timeout=20, limits=many)
+    async with Upstream() as relay, Upstream() as official, client as http:
         paths.config.write_text(setup.toml(relay.url, official.url), encoding="utf-8")
         system = setup.disk.system(clock) if setup.disk else System(clock=clock)
         async with running(paths, SECRETS, port=0, system=system) as proxy:
