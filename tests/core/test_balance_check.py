@@ -117,7 +117,7 @@ UNIT = "is no unit: write a currency such as `USD`, or for a pool `requests`, `t
         (
             {**POOL, "windows": [{"allow": 1, "per": "week", "anchor": "someday"}]},
             "windows",
-            "`someday` is no beginning of a week: write `mon` or `mon 09:00`",
+            "`someday` begins no week: write `mon` or `mon 09:00`",
         ),
         (
             {**POOL, "windows": [{"allow": 1, "per": "5 hours"}]},
@@ -127,11 +127,36 @@ UNIT = "is no unit: write a currency such as `USD`, or for a pool `requests`, `t
         (
             {"kind": "postpaid", "unit": "USD"},
             "",
-            'it has no limit: write what may be owed in a month, `limit = "100.00 USD"`',
+            'it has no limit: write what may be owed in one month, `limit = "100.00 USD"`',
         ),
         ({**OWED, "limit": "9 EUR"}, "limit", "`9 EUR` is in EUR and the balance in USD: write it in USD"),
         ({**OWED, "limit": "0 USD"}, "limit", "`0 USD` is nothing: write an amount of more than 0"),
-        ({**OWED, "anchor": "32"}, "anchor", "`32` is no beginning of a month: write `3` or `3 09:00`"),
+        ({**OWED, "anchor": "32"}, "anchor", "`32` begins no month: write `3` or `3 09:00`"),
+        (
+            {**OWED, "per": "day", "anchor": "25:00"},
+            "anchor",
+            "`25:00` begins no day: write `09:00`",
+        ),
+        (
+            {**POOL, "windows": [{"allow": 1, "per": "hour", "anchor": "09:15"}]},
+            "windows",
+            "`09:15` begins no hour: write `:15`",
+        ),
+        (
+            {**POOL, "windows": [{"allow": 1, "per": "day", "anchor": "mon"}]},
+            "windows",
+            "`mon` begins no day: write `09:00`",
+        ),
+        (
+            {**POOL, "windows": [{"allow": 1, "per": "month", "anchor": "0"}]},
+            "windows",
+            "`0` begins no month: write `3` or `3 09:00`",
+        ),
+        (
+            {**POOL, "windows": [{"allow": 1, "per": "7d", "kind": "rolling", "anchor": "mon"}]},
+            "windows",
+            'a rolling window has no `anchor`: leave it out, or write `kind = "calendar"`',
+        ),
         (
             {**POOL, "fee": {"amount": "20", "per": "month", "from": "2026-01-01"}},
             "fee",
@@ -155,6 +180,22 @@ UNIT = "is no unit: write a currency such as `USD`, or for a pool `requests`, `t
         ),
         ({**OWED, "overage": "b"}, "overage", 'only a pool balance has `overage`: write `kind = "pool"`'),
         ({**POOL, "limit": "9 USD"}, "limit", 'only a postpaid balance has `limit`: write `kind = "postpaid"`'),
+        ({**POOL, "per": "week"}, "per", 'only a postpaid balance has `per`: write `kind = "postpaid"`'),
+        (
+            {"kind": "prepaid", "unit": "USD", "per": "day"},
+            "per",
+            'only a postpaid balance has `per`: write `kind = "postpaid"`',
+        ),
+        (
+            {"kind": "free", "fee": {"amount": "20 USD", "per": "month", "from": "2026-01-01"}},
+            "fee",
+            'only a pool balance has `fee`: write `kind = "pool"`',
+        ),
+        (
+            {**POOL, "fee": {"amount": "0 USD", "per": "week", "from": "2026-01-02", "until": "2026-02-01"}},
+            "fee",
+            "`0 USD` is nothing: write an amount of more than 0",
+        ),
         ({**POOL, "anchor": "3"}, "anchor", 'only a postpaid balance has `anchor`: write `kind = "postpaid"`'),
         ({**OWED, "warn_below": "5 CNY"}, "warn_below", "`5 CNY` is in CNY and the balance in USD: write it in USD"),
     ],

@@ -258,7 +258,7 @@ class TestAnchor:
     )
     def test_what_is_none_is_refused_with_the_forms(self, per: Per, written: str) -> None:
         """The message says what to write."""
-        with pytest.raises(ValueError, match=f"`{written}` is no beginning of a {per}: write `"):
+        with pytest.raises(ValueError, match=f"`{written}` begins no {per}: write `"):
             read_anchor(per, written)
 
     def test_other_periods_have_no_calendar(self) -> None:

@@ -155,7 +155,7 @@ def _postpaid(path: Path, balance: Balance) -> Iterator[Finding]:
     else:
         yield Finding(
             path=path,
-            what=f'it has no limit: write what may be owed in a {balance.per}, `limit = "100.00 {balance.unit}"`',
+            what=f'it has no limit: write what may be owed in one {balance.per}, `limit = "100.00 {balance.unit}"`',
         )
     yield from _calendar((*path, "anchor"), balance.per, balance.anchor)
 
@@ -181,14 +181,18 @@ _ONLY: dict[str, tuple[str, ...]] = {
     "fee": ("pool",),
     "overage": ("pool",),
     "limit": ("postpaid",),
+    "per": ("postpaid",),
     "anchor": ("postpaid",),
 }
 """Settings to the kinds of balance that have them."""
 
+_UNSET = Balance(kind="free")
+"""A balance with nothing set."""
+
 
 def _misplaced(path: Path, balance: Balance) -> Iterator[Finding]:
     for setting, kinds in _ONLY.items():
-        if balance.kind not in kinds and getattr(balance, setting) not in {(), None, "", "none"}:
+        if balance.kind not in kinds and getattr(balance, setting) != getattr(_UNSET, setting):
             yield Finding(
                 path=(*path, setting), what=f'only a {kinds[0]} balance has `{setting}`: write `kind = "{kinds[0]}"`'
             )

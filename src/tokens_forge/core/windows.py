@@ -164,7 +164,7 @@ def read_anchor(per: Per, written: str) -> Anchor:
         case _:
             good = False
     if not good:
-        raise ValueError(f"`{written}` is no beginning of a {per}: write {_FORMS[per]}")
+        raise ValueError(f"`{written}` begins no {per}: write {_FORMS[per]}")
     return anchor
 
 
