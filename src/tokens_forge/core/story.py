@@ -261,7 +261,8 @@ def reason_text(passed: PassedOver) -> str:
         return f"no exchange rate of the day says what it counts against budget {passed.budget}: add one to [report] fx"
     reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
-        need=f"{passed.need} {passed.unit}".strip(),
+        # What holds nothing (a provider counts, or will say what it cost) still needs that something is there.
+        need="" if passed.need in {"", "0"} else f", {passed.need} {passed.unit} needed",
         until=f" until {clock(passed.until)}" if passed.until else "",
         error=f" ({passed.error})" if passed.error else "",
         budget=passed.budget,
@@ -297,11 +298,11 @@ _REASONS: dict[Reason, str] = {
     "context_too_long": "the context is too long for it",
     "no_price": "its price is not known",
     "no_client_credential": "the client sent no credential for it",
-    "balance_short": "{available} available, {need} needed",
+    "balance_short": "{available} available{need}",
     "balance_empty_upstream": "its upstream says that the balance is empty{error}",
-    "pool_used_up": "used up{until}: {available} left, {need} needed",
-    "over_budget": "over budget {budget}{error}: {available} left, {need} needed",
-    "over_max_charge": "over the client's limit of {available}: {need} needed",
+    "pool_used_up": "used up{until}: {available} left{need}",
+    "over_budget": "over budget {budget}{error}: {available} left{need}",
+    "over_max_charge": "over the client's limit of {available}{need}",
     "cooling": "cooling{until}{error}",
     "probing": "another call probes it after a cooldown{error}",
     "failed_in_call": "failed earlier in this call{error}",
