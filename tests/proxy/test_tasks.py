@@ -12,6 +12,7 @@ from upstreams import completion, plain, refusal
 
 from tokens_forge.core.entries import Settled
 from tokens_forge.core.tasks import TaskOrder
+from tokens_forge.files.ledger_writer import System
 from tokens_forge.proxy.server import running
 
 FX = """
@@ -59,7 +60,7 @@ async def test_a_cap_holds_for_the_tasks_lifetime(tmp_path: Path) -> None:
         refused = await play.ask(model=MINI, headers=JOB)
         assert (402, "budget_exceeded") == refused.error
         assert "begins anew" not in refused.message
-    async with running(play.paths, SECRETS, port=0) as again:
+    async with running(play.paths, SECRETS, port=0, system=System(clock=play.clock)) as again:
         (cap,) = again.proxy.books.fold.budgets.budgets["task.job/cap"].spans
         assert "0.012" == str(cap.used)
 

@@ -119,7 +119,7 @@ async def test_a_topup_lets_the_waiting_go_on(tmp_path: Path) -> None:
 
 
 async def test_a_wait_that_is_over(tmp_path: Path) -> None:
-    """CASES 30: after `[settle] wait` the call is refused as it would have been at once; the hold in the way is named."""
+    """CASES 30: after `[settle] wait` the call is refused as it would have been at once, naming the hold."""
     async with playing(tmp_path, settle_wait("300ms")) as play:
         go, first = await one_under_way(play)
         (attempt,) = play.fold.book.balances["wallet"].holds
