@@ -2,13 +2,16 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
+import hypothesis.strategies as st
 import msgspec
 import pytest
 from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed
+from hypothesis import given
 
 from tokens_forge.core.budgets import Payer, bindings, cap_of, rate_at, shown, task_left, wait_ms
-from tokens_forge.core.config import Budget, Cap, Config, Key, Rate, Report, Settle, Task
+from tokens_forge.core.config import Budget, Cap, Config, Key, Per, Rate, Report, Settle, Task
 from tokens_forge.core.entries import Counted, Held, Refused, Renamed, Settled, Tasked
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, decide, may_wait_ms
@@ -356,6 +359,42 @@ def test_a_broken_stream_counts_what_it_cost() -> None:
     assert Decimal("0.00125") == made.fold.budgets.state("key.k/day", "USD").spent(made.at)
 
 
+class TestRates:
+    """CASES 51: where a rate is missing, nothing is guessed."""
+
+    def test_no_hold_is_too_small_for_a_rate(self) -> None:
+        """A call that holds nothing, as nobody knows its price, may cost: without a rate of the day it is refused."""
+        late = Report(fx={"CNY": (Rate(valid_from=date(2026, 12, 1), rate=Decimal(8)),)})
+        reported = cards(charge={RELAY: (card(RELAY, {}, unit="CNY", terms="reported"),)})
+        made = Bench(terms=agreed(listed(RELAY, key={"k": Key(budget=day("5 USD"))}, report=late), reported))
+        made.topup(wallet="1 CNY")
+        assert ["no_fx"] == [passed.error for passed in made.refused(made.route()).passed_over]
+        made.later(days=10)
+        entry = made.end(made.held(made.route()), finished(reported_cost=Decimal("0.5")))
+        assert isinstance(entry, Settled)
+        assert [("0.0625", "charge", "8")] == told(entry)
+
+    def test_a_free_call_needs_no_rate(self) -> None:
+        """What is known to cost nothing counts nothing in any unit."""
+        free = cards(charge={RELAY: (card(RELAY, {}, unit="CNY", terms="free"),)})
+        made = Bench(terms=agreed(listed(RELAY, key={"k": Key(budget=day("5 USD"))}), free))
+        held = made.held(made.route())
+        entry = made.end(held)
+        assert isinstance(entry, Settled)
+        assert [("0", "charge", "1")] == told(held) == told(entry)
+
+    def test_a_cap_in_a_unit_without_a_rate_yet(self) -> None:
+        """A call under way counts nothing against a cap whose rate begins later; no other begins before."""
+        fx = {"EUR": (Rate(valid_from=date(2027, 1, 1), rate=Decimal(1)),)}
+        made = bench(listed(OFFICIAL, task={"t": Task(cap=Cap(limit="1 USD"))}, report=Report(fx=fx)))
+        held = made.held(made.route(task="t"))
+        made.append(Tasked(task="t", action="raised", cap="5 EUR"))
+        entry = made.end(held)
+        assert isinstance(entry, Settled)
+        assert [] == told(entry)
+        assert ["no_fx"] == [passed.error for passed in made.refused(made.route(task="t")).passed_over]
+
+
 class TestListed:
     """CASES 51: what a budget counts at list price, where not all of it is known."""
 
@@ -431,6 +470,103 @@ def test_a_cap_that_is_raised_in_another_unit_begins_anew() -> None:
     entry = made.end(held)
     assert isinstance(entry, Settled)
     assert ([("0.00775", "charge", "8")], [("0.015", "charge", "1")]) == (told(held), told(entry))
+    assert made.fold == made.replayed()
+
+
+@pytest.mark.parametrize("key", ["k", "other", "without a table"])
+def test_no_key_is_exempt(key: str) -> None:
+    """CASES 35: a route's, a balance's and a task's budget bind the calls of every key."""
+    tables = config()
+    wallet = msgspec.structs.replace(tables.balance["wallet"], budget=Budget(limit="1 CNY", per="week"))
+    relay = msgspec.structs.replace(tables.route["relay"], budget=Budget(limit="0.1 CNY", per="hour"))
+    conf = listed(
+        RELAY,
+        balance={**tables.balance, "wallet": wallet},
+        route={**tables.route, "relay": relay},
+        task={"t": Task(cap=Cap(limit="1 CNY"))},
+        key={"k": Key(), "other": Key(classes=("ordinary",))},
+    )
+    made = bench(conf)
+    held = made.held(made.route(key=key, task="t"))
+    assert ["task.t/cap", "route.relay/hour", "balance.wallet/week"] == [one.budget for one in held.counted]
+    (passed,) = made.refused(made.route(key=key, task="t")).passed_over
+    assert ("route.relay/hour", (f"{held.id}/1",)) == (passed.budget, passed.holds)
+
+
+def test_two_budgets_and_a_balance_say_which_stood_in_the_way() -> None:
+    """CASES 38: a code for what to raise; the first that does not fit is named, in the order of their owners."""
+    made = bench(keyed((day("0.001 USD"), Budget(limit="0.001 CNY", per="month"))), wallet="0.01 CNY")
+    short = made.refused(made.route())
+    assert ("insufficient_balance", ["wallet"]) == (short.error, [passed.balance for passed in short.passed_over])
+    made.topup(wallet="1 CNY")
+    over = made.refused(made.route())
+    assert ("budget_exceeded", ["key.k/day"]) == (over.error, [passed.budget for passed in over.passed_over])
+    assert (402, 402) == (short.client_status, over.client_status)
+
+
+COUNTING = st.sampled_from(["charge", "list"])
+LIMITS = st.sampled_from(["0.001 USD", "0.02 USD", "0.1 USD", "0.03 CNY", "0.3 CNY"])
+PERIODS = st.sampled_from(["hour", "day", "week", "month"])
+MOVES = st.lists(
+    st.sampled_from(["asks", "asks", "asks", "asks with a task", "ends", "ends early", "fails", "an hour", "a day"]),
+    max_size=40,
+)
+
+
+@given(
+    limits=st.tuples(LIMITS, LIMITS, LIMITS, LIMITS),
+    counting=st.tuples(COUNTING, COUNTING, COUNTING, COUNTING),
+    periods=st.tuples(PERIODS, PERIODS, PERIODS),
+    order=st.permutations([RELAY, OFFICIAL, PLAN, LOCAL]),
+    moves=MOVES,
+)
+def test_calls_in_parallel_never_exceed_a_budget(
+    limits: tuple[str, ...],
+    counting: tuple[Literal["charge", "list"], ...],
+    periods: tuple[Per, ...],
+    order: list[str],
+    moves: list[str],
+) -> None:
+    """CASES 29, 30, 33, 51: whatever begins, fails or ends, over midnights and a new exchange rate.
+
+    As long as no charge goes beyond its hold, what is settled and held stays within each budget, in its unit.
+    """
+    one, two, three = (
+        Budget(limit=limit, per=per, count=count) for limit, per, count in zip(limits, periods, counting, strict=False)
+    )
+    tables = config()
+    conf = listed(
+        *order,
+        key={"k": Key(budget=one)},
+        route={**tables.route, "relay": msgspec.structs.replace(tables.route["relay"], budget=two)},
+        balance={**tables.balance, "credit": msgspec.structs.replace(tables.balance["credit"], budget=three)},
+        task={"t": Task(cap=Cap(limit=limits[3], count=counting[3]))},
+        report=FX,
+    )
+    made = bench(conf)
+    under_way: list[Held] = []
+    for move in moves:
+        match move:
+            case "an hour":
+                made.later(hours=1)
+            case "a day":
+                made.later(days=1)
+            case "ends" | "ends early" | "fails":
+                if under_way:
+                    held = under_way.pop(0)
+                    usage = {"input": 1200, "output": 1000} if move == "ends" else {"input": 7, "output": 1}
+                    ended = made.end(held, finished("reset" if move == "fails" else "", usage=usage))
+                    if not ended.final and isinstance(again := made.step(held.id), Held):
+                        under_way.append(again)
+            case _:
+                task = "t" if move == "asks with a task" else ""
+                if isinstance(entry := made.step(made.route(task=task)), Held):
+                    under_way.append(entry)
+        for row in shown(conf, made.fold.budgets, made.at, made.terms.calendar):
+            assert row.left >= 0, row
+    for held in under_way:
+        made.end(held)
+    assert {Decimal(0)} >= {row.held for row in shown(conf, made.fold.budgets, made.at, made.terms.calendar)}
     assert made.fold == made.replayed()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace as changed
 from datetime import date
 from decimal import Decimal
+from typing import TypedDict
 
 import pytest
 from builders import LIST, LOCAL, OFFICIAL, OUTPUT, PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed
@@ -10,10 +11,20 @@ from msgspec.structs import replace
 
 from tokens_forge.core.config import Balance, Config, Rate, Report, Settle, Window
 from tokens_forge.core.entries import Settled, Voided
+from tokens_forge.core.fold import Fold
 from tokens_forge.core.prices import Cards
-from tokens_forge.core.settlement import Finish, lost
+from tokens_forge.core.settlement import Finish, Terms, lost
 
 PLENTY = {"wallet": "100 CNY", "credit": "100 USD"}
+
+
+class Start(TypedDict):
+    """What a start knows of the calls that it finds."""
+
+    final: bool
+    fold: Fold
+    terms: Terms
+    at: str
 
 
 def bench(candidate: str, prices: Cards | None = None, **changes: object) -> Bench:
@@ -182,6 +193,23 @@ class TestSureness:
             entry.flags,
         )
 
+    def test_so_does_that_of_a_pool(self) -> None:
+        """A pool in requests or tokens counts its hold then."""
+        entry = settled(Bench(terms=agreed(listed(PLAN))), changed(finished(), usage=None, flags=("impossible_total",)))
+        assert ("1", "estimated", ("impossible_total", "charged_at_hold")) == (
+            entry.charge,
+            entry.certainty,
+            entry.flags,
+        )
+
+    def test_a_hold_of_nothing_is_no_estimate(self) -> None:
+        """CASES 12: where no price was known to hold by, and nothing was reported, it is unpriced, never a sure 0."""
+        made = bench(RELAY, replace(cards(), charge={RELAY: (card(RELAY, {}, unit="CNY", terms="reported"),)}))
+        entry = settled(made, changed(finished(), usage=None, flags=("impossible_total",)))
+        assert ("0", "unpriced", "") == (entry.charge, entry.certainty, entry.saving)
+        held = made.held(made.route())
+        assert "unpriced" == lost(held=held, call=made.open(held.id), **start(made)).certainty
+
     def test_a_price_that_is_not_known_is_unpriced(self) -> None:
         """CASES 12: allowed and listed as unpriced, never a silent zero."""
         entry = settled(bench(RELAY, replace(cards(), charge={}), settle=Settle(unpriced="zero")))
@@ -326,6 +354,19 @@ class TestLost:
         held = made.held(made.route())
         entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=made.terms, at=made.at)
         assert ("1", "3", "2") == (entry.charge, entry.balance_before, entry.balance_after)
+
+    @pytest.mark.parametrize("plan", [Balance(kind="free"), Balance(kind="pool", unit="percent", windows="provider")])
+    def test_what_held_nothing_cost_nothing(self, plan: Balance) -> None:
+        """What is free, and what its provider counts, is zero for sure, lost or not."""
+        made = Bench(terms=agreed(listed(PLAN, balance={**config().balance, "plan": plan})))
+        held = made.held(made.route())
+        entry = lost(held=held, call=made.open(held.id), **start(made))
+        assert ("0", "zero") == (entry.charge, entry.certainty)
+
+
+def start(made: Bench) -> Start:
+    """Return what a start knows, as the arguments of `lost`."""
+    return {"final": True, "fold": made.fold, "terms": made.terms, "at": made.at}
 
 
 def test_the_trail_tells_what_came_before() -> None:

@@ -213,13 +213,15 @@ def counted(  # noqa: PLR0913 - what counts, against what, when and at which rat
 ) -> Counted | None:
     """Return what `amount` counts against a budget at `at`; None when no exchange rate is known. No amount counts 0.
 
+    An amount of 0 needs a rate too: it may be a hold that nobody could reckon, and its charge will count.
+
     `by` says whether it is a charge or a list price. `fx` is the rate that a hold froze; else the report's of the day
     is taken.
     """
     unit = binding.limit.unit
     start, end = _period(binding, budgets.state(binding.name, unit), at, calendar)
-    if amount is None or not amount.value:
-        return Counted(budget=binding.name, amount="0", unit=unit, fx=fx or "1", by=by, start=start, end=end)
+    if amount is None:
+        return Counted(budget=binding.name, amount="0", unit=unit, start=start, end=end)
     rate = Decimal(fx) if fx else rate_at(conf, amount.unit, unit, at)
     if rate is None:
         return None

@@ -155,7 +155,7 @@ def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -
     need = _need(asked, candidate, binding.hold or payer.hold)
     amount = _listed_for(asked, candidate, need) if binding.count == "list" else None
     by: Counting = "charge" if amount is None else "list"
-    if amount is None and is_money(payer):
+    if amount is None and is_money(payer) and hold.basis.kind != "free":
         money = _money_for(asked, candidate, need)
         amount = Amount(value=money[0], unit=hold.unit) if money else None
     return counted(
@@ -519,7 +519,8 @@ def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
 ) -> tuple[Counted, ...]:
     """Return what the charge counts against budgets, at the exchange rates that its hold froze."""
     payer = Payer(key=routed.key, task=routed.task, route=held.route, balance=held.balance)
-    money = Amount(value=bill.amount, unit=held.unit) if is_money(terms.config.balance[held.balance]) else None
+    costs = is_money(terms.config.balance[held.balance]) and bill.certainty != "zero"
+    money = Amount(value=bill.amount, unit=held.unit) if costs else None
     of_hold = {(one.budget, one.unit): one for one in held.counted}
     found: list[Counted] = []
     for binding in bindings(terms.config, fold.budgets, payer):
