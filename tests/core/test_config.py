@@ -251,6 +251,11 @@ def test_what_is_wrong_is_said_with_the_next_step(path: str, value: object, wher
     assert found(*path.split("."), to=value) == [(where, what)]
 
 
+def test_a_wait_may_be_none() -> None:
+    """`[settle] wait = "none"` is no duration and right: a call that only holds block is refused at once."""
+    assert [] == found("settle", "wait", to="none")
+
+
 def test_a_candidate_must_be_served() -> None:
     """CASES 28: a model that can't be routed is found before the first call."""
     (where, what), *rest = found("model", "smart", "routes", to=["plan/gpt-9"])

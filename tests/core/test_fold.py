@@ -1,10 +1,14 @@
 """The fold: what all entries up to now add up to."""
 
+from datetime import date
+from decimal import Decimal
+
 import msgspec
 import pytest
-from builders import LOCAL, OFFICIAL, RELAY, Bench, agreed, finished, listed
+from builders import LOCAL, OFFICIAL, RELAY, Bench, agreed, config, finished, listed
 
-from tokens_forge.core.entries import Adjusted, Line, Opened, Settled, Trail, Voided
+from tokens_forge.core.config import Balance, Budget, Key, Rate, Report
+from tokens_forge.core.entries import Adjusted, Limit, Line, Opened, Renamed, Settled, Tasked, Trail, Voided
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold, decode, trail_of
 from tokens_forge.core.settlement import lost
@@ -37,6 +41,32 @@ def test_a_fold_goes_on_as_if_it_had_never_been_written() -> None:
     for line in bench.lines[at:]:
         again.apply(line)
     assert bench.fold.encode() == again.encode()
+
+
+def test_money_of_every_kind_goes_on_too() -> None:
+    """Lots, windows, a provider's words, budgets with live holds, tasks and what was learnt of replies."""
+    tables = config()
+    day = Budget(limit="5 USD", per="day", count="list")
+    conf = config(
+        balance={**tables.balance, "plan": Balance(kind="pool", unit="percent", windows="provider", budget=day)},
+        key={"k": Key(budget=(Budget(limit="5 CNY", per="hour"), day))},
+        report=Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(8)),)}),
+    )
+    bench = Bench(terms=agreed(conf))
+    bench.order("wallet", "topup", "1 CNY", expires="2026-12-01", ref="INV-8")
+    bench.append(Tasked(task="t", action="started", cap="2 USD", soft="0.8", at_cap="wait 10m"))
+    for _ in range(3):
+        bench.attempt(bench.route(task="t"))
+    bench.held(bench.route(task="t"))
+    bench.later(days=8)
+    bench.call(finished(limits=(Limit(window="provider/5h", remaining="40", limit="100", status="allowed"),)))
+    bench.append(Renamed(scope="key", name="new", was="k"))
+    bench.append(Tasked(task="t", action="stopped"))
+
+    assert decode(bench.fold.encode()) == bench.fold == bench.replayed()
+    budgets = bench.fold.budgets
+    assert {"key.new/hour", "key.new/day", "task.t/cap"} < set(budgets.budgets)
+    assert (bench.at, "2 USD") == (budgets.tasks["t"].stopped, budgets.tasks["t"].cap)
 
 
 def test_the_lines_alone_give_the_fold() -> None:

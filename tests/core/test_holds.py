@@ -69,6 +69,39 @@ class TestExpected:
         assert Decimal("0.02") > Decimal(held.hold)
         assert ["1.612"] == [one.amount for one in held.counted]
 
+    def test_thirty_agents_at_once(self) -> None:
+        """CASES 29, 56: thirty calls that ask for 32,000 tokens each, before any has ended, on 1 CNY.
+
+        By the maximum not one fits; by what such calls need all do, and together they stay within balance and budget.
+        """
+        for holding, fit in (("bound", 0), ("expected", 30)):
+            budget = Budget(limit="1 CNY", per="day")
+            conf = listed(RELAY, settle=msgspec.convert({"hold": holding}, Settle), key={"k": Key(budget=budget)})
+            made = self.learnt(conf)
+            made.later(days=1)
+            under_way = [made.step(made.route(output_bound=32_000)) for _ in range(30)]
+            held = [entry for entry in under_way if isinstance(entry, Held)]
+            assert fit == len(held)
+            total = sum((Decimal(entry.hold) for entry in held), Decimal(0))
+            state = made.fold.budgets.state("key.k/day", "CNY")
+            assert (total, total) == (made.fold.book.state("wallet", "CNY").held, state.held)
+            assert total < Decimal("0.5")
+            for entry in held:
+                made.end(entry)
+            assert Decimal(0) == state.held
+
+    def test_a_budget_may_expect_where_its_balance_does_not(self) -> None:
+        """A small budget on a full wallet: the budget counts what such calls need, the wallet holds the maximum."""
+        for budget, fit in (
+            (Budget(limit="1 CNY", per="day", hold="expected"), 30),
+            (Budget(limit="1 CNY", per="day"), 0),
+        ):
+            made = self.learnt(listed(RELAY, key={"k": Key(budget=budget)}))
+            assert "" == made.order("wallet", "set", "100 CNY")
+            made.later(days=1)
+            held = [made.step(made.route(output_bound=32_000)) for _ in range(30)]
+            assert fit == sum(isinstance(entry, Held) and entry.hold == "1.612" for entry in held)
+
     def test_a_pool_in_tokens_holds_so_too(self) -> None:
         """A pool counts the tokens that such calls need."""
         windows = (Window(allow=Decimal(10**6), per="5h"),)
@@ -123,6 +156,57 @@ class TestBeyondAPool:
         made.call("insufficient_quota")
         (passed,) = made.refused(made.route()).passed_over
         assert ("pool_used_up", "plan") == (passed.reason, passed.balance)
+
+    def test_an_account_may_pay_up_to_its_limit(self) -> None:
+        """A postpaid balance: what a call beyond the pool owes counts in its period, and the limit refuses."""
+        conf = self.conf()
+        account = Balance(kind="postpaid", unit="USD", limit="0.007 USD")
+        conf = msgspec.structs.replace(conf, balance={**conf.balance, "credit": account})
+        made = bench(conf, cards(charge={PLAN: (card(PLAN, {"input": "1", "output": "5"}),)}))
+        for _ in range(3):
+            made.call()
+        entry = made.end(made.held(made.route()))
+        assert isinstance(entry, Settled)
+        assert ("credit", "0.0015", "0.007", "0.0055", ["calendar/month"]) == (
+            entry.balance,
+            entry.charge,
+            entry.balance_before,
+            entry.balance_after,
+            [window.window for window in entry.windows],
+        )
+        (passed,) = made.refused(made.route()).passed_over
+        assert ("balance_short", "credit", "0.0055", "0.0062", "0.007", "0.0015", "2026-12-01T00:00:00.000000Z") == (
+            passed.reason,
+            passed.balance,
+            passed.available,
+            passed.need,
+            passed.limit,
+            passed.spent,
+            passed.until,
+        )
+
+    def test_it_pays_what_a_provider_rejects(self) -> None:
+        """A pool in percent whose provider says that it is used up; at its reset the pool pays again."""
+        conf = self.conf()
+        plan = msgspec.structs.replace(PROVIDER, overage="credit")
+        conf = msgspec.structs.replace(conf, balance={**conf.balance, "plan": plan})
+        made = bench(conf, cards(charge={PLAN: (card(PLAN, {"input": "1", "output": "5"}),)}), credit="5 USD")
+        assert "plan" == made.call(finished(limits=(limit("5h", "0", status="rejected"),))).balance
+        assert "credit" == made.call().balance
+        made.later(hours=5)
+        assert "plan" == made.call().balance
+
+    def test_calls_under_way_beyond_a_pool_are_in_the_way(self) -> None:
+        """CASES 29, 30: parallel calls never hold more than the balance beyond has; the refusal names them."""
+        made = self.made("0.02 USD")
+        held = [made.held(made.route()) for _ in range(3)]
+        (passed,) = made.refused(made.route()).passed_over
+        assert ("credit", "0.0014", "0.0186", tuple(f"{entry.id}/1" for entry in held)) == (
+            passed.balance,
+            passed.available,
+            passed.held,
+            passed.holds,
+        )
 
     def test_without_a_price_it_is_refused(self) -> None:
         """CASES 12: nobody knows what it would cost."""

@@ -1,4 +1,5 @@
 """Money is exact, has a unit, and is rounded in one place."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from decimal import Decimal, Inexact
 from fractions import Fraction
@@ -112,6 +113,17 @@ def test_amounts_of_two_units_never_meet() -> None:
     with pytest.raises(MoneyError):
         _ = usd <= cny
     assert usd != cny
+
+
+def test_a_bare_number_never_meets_an_amount() -> None:
+    """CASES 46: money is (amount, unit); the type checker refuses a number without one (it asks for each ignore)."""
+    five = read_amount("5 USD")
+    with pytest.raises(AttributeError):
+        _ = five + Decimal(2)  # pyright: ignore[reportOperatorIssue]
+    with pytest.raises(AttributeError):
+        _ = five < Decimal(2)  # pyright: ignore[reportOperatorIssue]
+    with pytest.raises(TypeError):
+        _ = Decimal(2) - five  # pyright: ignore[reportOperatorIssue]
 
 
 @pytest.mark.parametrize(
