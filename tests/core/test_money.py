@@ -119,11 +119,11 @@ def test_a_bare_number_never_meets_an_amount() -> None:
     """CASES 46: money is (amount, unit); the type checker refuses a number without one (it asks for each ignore)."""
     five = read_amount("5 USD")
     with pytest.raises(AttributeError):
-        _ = five + Decimal(2)  # pyright: ignore[reportOperatorIssue]
+        _ = five + Decimal(2)  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
     with pytest.raises(AttributeError):
-        _ = five < Decimal(2)  # pyright: ignore[reportOperatorIssue]
+        _ = five < Decimal(2)  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
     with pytest.raises(TypeError):
-        _ = Decimal(2) - five  # pyright: ignore[reportOperatorIssue]
+        _ = Decimal(2) - five  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
 
 
 @pytest.mark.parametrize(
