@@ -109,6 +109,10 @@ class Budgets(msgspec.Struct, kw_only=True):
         # A budget that was given another unit begins anew: its amounts never add to the old ones.
         return found if found is not None and found.unit == unit else BudgetState(unit=unit)
 
+    def key(self, name: str) -> str:
+        """Return what a key is called now, by its name or an earlier one: a token keeps the name it was issued by."""
+        return self.names.get(f"key.{name}", f"key.{name}").removeprefix("key.")
+
     def _state(self, counted: Counted) -> BudgetState:
         state = self.state(counted.budget, counted.unit)
         self.budgets[self._name(counted.budget)] = state
