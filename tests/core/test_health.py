@@ -6,8 +6,8 @@ import pytest
 from builders import LOCAL, OFFICIAL, RELAY, START, Bench, agreed, finished, listed
 from msgspec.structs import replace
 
-from tokens_forge.core.entries import Cooled, PassedOver, Recovered, Scope
-from tokens_forge.core.health import Health, Obstacle, Target
+from tokens_forge.core.entries import Cooled, PassedOver, Recovered, Renamed, Scope
+from tokens_forge.core.health import Health, Obstacle, Target, topped_up
 from tokens_forge.core.moments import stamp
 
 TARGET = Target(candidate=RELAY, upstream="relay", balance="wallet")
@@ -314,3 +314,23 @@ def test_entries_of_no_attempt_change_nothing() -> None:
     bench.topup(wallet="1 CNY")
 
     assert Health() == bench.fold.health
+
+
+def test_a_call_under_way_cools_what_has_another_name_by_now(bench: Bench) -> None:
+    """CASES 53: its balance, and its candidate by the route, cool and recover under their names now."""
+    renames = (Renamed(scope="balance", was="wallet", name="purse"), Renamed(scope="route", was="relay", name="box"))
+    empty, *failing = [bench.held(bench.route()) for _ in range(4)]
+    for renamed in renames:
+        bench.append(renamed)
+    bench.end(empty, "insufficient_quota")
+    for held in failing:
+        bench.end(held, "server_error")
+
+    assert ["purse", "box/m"] == [cooled.name for cooled in bench.cooldowns()]
+    assert ["balance purse", "candidate box/m"] == list(bench.fold.health.cooldowns)
+    for target in (TARGET, Target(candidate="box/m", upstream="relay", balance="purse")):
+        obstacle = bench.fold.health.obstacle(target, bench.at)
+        assert obstacle is not None
+        assert "balance_empty_upstream" == obstacle.reason
+    assert Recovered(scope="balance", name="purse", by="topup") == topped_up(bench.fold.health, "purse")
+    assert bench.fold == bench.replayed()

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from tokens_forge.core.book import follow_name
 from tokens_forge.core.entries import (
     AnyEntry,
     Cooled,
@@ -90,6 +91,8 @@ class Health(msgspec.Struct, kw_only=True):
     """Failures in a row by SCOPE NAME."""
     seconds: dict[str, Second] = {}
     """The last minute, by stamp to the second."""
+    names: dict[str, str] = {}
+    """Earlier names of balances and routes (SCOPE NAME) to the name now: calls under way know the earlier one."""
 
     def apply(self, ts: str, entry: AnyEntry) -> None:
         """Follow `entry`, appended at `ts`."""
@@ -99,18 +102,20 @@ class Health(msgspec.Struct, kw_only=True):
             case Settled() | Voided():
                 self._ended(entry)
             case Cooled():
-                key = _key(entry.scope, entry.name)
+                key = self.key(entry.scope, entry.name)
                 before = self.cooldowns.get(key)
                 until = max(entry.until, before.until) if before else entry.until  # deadlines only extend
                 probe = before.probe if before else ""
                 self.cooldowns[key] = Cooldown(until=until, level=entry.level, error=entry.error, probe=probe)
             case Recovered():
-                key = _key(entry.scope, entry.name)
+                key = self.key(entry.scope, entry.name)
                 self.cooldowns.pop(key, None)
                 self.failures.pop(key, None)
             case Renamed():
-                self.cooldowns = {_renamed(key, entry): known for key, known in self.cooldowns.items()}
-                self.failures = {_renamed(key, entry): number for key, number in self.failures.items()}
+                was, name = f"{entry.scope} {entry.was}", f"{entry.scope} {entry.name}"
+                self.names = follow_name(self.names, was, name)
+                self.cooldowns = {self._now(key): known for key, known in self.cooldowns.items()}
+                self.failures = {self._now(key): number for key, number in self.failures.items()}
             case _:
                 pass
 
@@ -119,7 +124,7 @@ class Health(msgspec.Struct, kw_only=True):
         if not self.cooldowns:
             return None
         for scope in _SCOPES:
-            cooldown = self.cooldowns.get(_key(scope, target.name(scope)))
+            cooldown = self.cooldowns.get(self.key(scope, target.name(scope)))
             if cooldown is None:
                 continue
             if at < cooldown.until:
@@ -128,6 +133,20 @@ class Health(msgspec.Struct, kw_only=True):
             if cooldown.probe:
                 return Obstacle(reason="probing", until="", error=cooldown.error)
         return None
+
+    def key(self, scope: Scope, name: str) -> str:
+        """Return SCOPE NAME of what is or was called `name`, by its name now; a candidate follows its route."""
+        return self._now(f"{scope} {name}")
+
+    def _now(self, key: str) -> str:
+        if not key.startswith("candidate "):
+            return self.names.get(key, key)
+        route, _, model = key.removeprefix("candidate ").partition("/")
+        return f"candidate {self.names.get(f'route {route}', f'route {route}').removeprefix('route ')}/{model}"
+
+    def _keys(self, entry: Held | Settled | Voided) -> tuple[str, ...]:
+        target = _target(entry)
+        return tuple(self.key(scope, target.name(scope)) for scope in _SCOPES)
 
     def may_retry(self, at: str) -> bool:
         """Say whether one more retry keeps within the share of the last minute's calls."""
@@ -145,23 +164,23 @@ class Health(msgspec.Struct, kw_only=True):
         second.calls += entry.n == 1
         mended = entry.cause is not None and entry.cause.error == MENDED
         second.retries += entry.role == "retry" and not mended
-        for key in _keys(entry):
+        for key in self._keys(entry):
             cooldown = self.cooldowns.get(key)
             if cooldown is not None and cooldown.until <= ts:
                 cooldown.probe = attempt_name(entry.id, entry.n)
 
     def _ended(self, entry: Settled | Voided) -> None:
         attempt = attempt_name(entry.id, entry.n)
-        for key in _keys(entry):
+        for key in self._keys(entry):
             cooldown = self.cooldowns.get(key)
             if cooldown is not None and cooldown.probe == attempt:
                 cooldown.probe, cooldown.probed = "", attempt
         cooling = row_of(entry).cooling
         if cooling is not None:
-            key = _key(cooling.scope, _target(entry).name(cooling.scope))
+            key = self.key(cooling.scope, _target(entry).name(cooling.scope))
             self.failures[key] = self.failures.get(key, 0) + 1
         elif entry.outcome == "ok":
-            for key in _keys(entry):
+            for key in self._keys(entry):
                 self.failures.pop(key, None)
 
 
@@ -174,14 +193,15 @@ def cooled(health: Health, entry: Settled | Voided, ts: str) -> Cooled | None:
     cooling = row_of(entry).cooling
     if cooling is None:
         return None
-    name, attempt = _target(entry).name(cooling.scope), attempt_name(entry.id, entry.n)
-    before = health.cooldowns.get(_key(cooling.scope, name))
-    if before is None and health.failures[_key(cooling.scope, name)] < cooling.after:
+    key, attempt = health.key(cooling.scope, _target(entry).name(cooling.scope)), attempt_name(entry.id, entry.n)
+    before = health.cooldowns.get(key)
+    if before is None and health.failures[key] < cooling.after:
         return None
     level = before.level + (before.probed == attempt) if before else 1
     until = later(ts, cooling_ms(cooling, level=level, asked_s=asked_wait_s(entry)))
     if before is not None and until <= before.until:
         return None
+    name = key.removeprefix(f"{cooling.scope} ")
     return Cooled(scope=cooling.scope, name=name, until=until, level=level, error=entry.error, causes=(attempt,))
 
 
@@ -194,15 +214,16 @@ def recovered(health: Health, entry: Settled) -> tuple[Recovered, ...]:
         return ()
     target, attempt = _target(entry), attempt_name(entry.id, entry.n)
     return tuple(
-        Recovered(scope=scope, name=target.name(scope), by=attempt)
+        Recovered(scope=scope, name=key.removeprefix(f"{scope} "), by=attempt)
         for scope in _SCOPES
-        if (cooldown := health.cooldowns.get(_key(scope, target.name(scope)))) and cooldown.probed == attempt
+        if (cooldown := health.cooldowns.get(key := health.key(scope, target.name(scope))))
+        and cooldown.probed == attempt
     )
 
 
 def topped_up(health: Health, balance: str) -> Recovered | None:
     """Return what ends a balance's being empty after a top-up, or None when it was not."""
-    if _key("balance", balance) not in health.cooldowns:
+    if health.key("balance", balance) not in health.cooldowns:
         return None
     return Recovered(scope="balance", name=balance, by="topup")
 
@@ -210,29 +231,10 @@ def topped_up(health: Health, balance: str) -> Recovered | None:
 _SCOPES: tuple[Scope, ...] = ("balance", "upstream", "candidate")
 
 
-def _key(scope: Scope, name: str) -> str:
-    return f"{scope} {name}"
-
-
-def _renamed(key: str, entry: Renamed) -> str:
-    """Return the key of a cooldown once what it cools has another name; a route's candidates follow their route."""
-    if entry.scope == "balance" and key == _key("balance", entry.was):
-        return _key("balance", entry.name)
-    before = _key("candidate", f"{entry.was}/")
-    if entry.scope == "route" and key.startswith(before):
-        return _key("candidate", f"{entry.name}/{key.removeprefix(before)}")
-    return key
-
-
 def _target(entry: Held | Settled | Voided) -> Target:
     return Target(
         candidate=candidate_name(entry.route, entry.upstream_model), upstream=entry.upstream, balance=entry.balance
     )
-
-
-def _keys(entry: Held | Settled | Voided) -> tuple[str, ...]:
-    target = _target(entry)
-    return tuple(_key(scope, target.name(scope)) for scope in _SCOPES)
 
 
 def _second(ts: str) -> str:
