@@ -251,6 +251,17 @@ def test_reasons_have_their_numbers() -> None:
     assert reason_text(cooling) == "cooling until 2026-11-24 10:00:12 UTC (rate_limited)"
 
 
+def test_a_reason_without_numbers_has_none() -> None:
+    """What holds nothing is not said to need 0, and a rate that is missing is named in place of a sum."""
+    counted_there = PassedOver(candidate="a/b", reason="pool_used_up", available="0", need="0", unit="percent")
+    no_rate = PassedOver(candidate="a/b", reason="over_budget", budget="key.k/day", error="no_fx")
+
+    assert "used up: 0 percent left" == reason_text(counted_there)
+    assert "no exchange rate of the day says what it counts against budget key.k/day: add one to [report] fx" == (
+        reason_text(no_rate)
+    )
+
+
 def test_a_budget_tells_what_is_spent_held_and_when_it_begins_anew() -> None:
     """CASES 30: what was spent, held and by which calls, the limit, and when it frees; many holds are counted."""
     over = PassedOver(
