@@ -20,7 +20,8 @@ def found(written: dict[str, Any]) -> list[tuple[str, str]]:
 
 def of(balance: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what is found wrong in one balance, the path without its name."""
-    return [(where.removeprefix("balance.b").lstrip("."), what) for where, what in found({"balance": {"b": balance}})]
+    balances = {"b": balance, "given": {"kind": "free"}} if balance.get("overage") == "given" else {"b": balance}
+    return [(where.removeprefix("balance.b").lstrip("."), what) for where, what in found({"balance": balances})]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,11 @@ UNIT = "is no unit: write a currency such as `USD`, or for a pool `requests`, `t
             {**POOL, "overage": "b"},
             "overage",
             "`b` is a pool balance: what goes beyond a pool is paid in money",
+        ),
+        (
+            {**POOL, "overage": "given"},
+            "overage",
+            "`given` is a free balance: what goes beyond a pool is paid in money",
         ),
         (
             {**OWED, "windows": [{"allow": 1, "per": "5h"}]},

@@ -48,6 +48,8 @@ def found(*path: str, to: Any, rates: bool = True) -> list[tuple[str, str]]:  # 
         ("key.k", {"classes": ["subscription"], "budget": DAY}),
         ("task.t", {"cap": {"limit": "20 USD", "soft": "0.8", "at_cap": "wait 10m"}, "budget": DAY}),
         ("task.t", {"budget": DAY}),
+        ("task.t.cap", {"limit": "20 USD", "soft": "1"}),
+        ("balance.plan.budget", {**DAY, "count": "list"}),
         ("route.relay.budget", {"limit": "5 CNY", "per": "hour"}),
         ("balance.credit.budget", {"limit": "5 USD", "per": "week"}),
     ],
@@ -79,6 +81,7 @@ def no_rate(route: str, counts: str, limit: str, missing: str) -> str:
         ("key.k", {"classes": ["local"], "budget": DAY}, "key.k.budget", UNPAID),
         ("route.home.budget", DAY, "route.home.budget", UNPAID),
         ("balance.own.budget", DAY, "balance.own.budget", UNPAID),
+        ("balance.plan.budget", DAY, "balance.plan.budget", UNPAID),
         (
             "key.k.budget",
             {"limit": "5 EUR", "per": "day"},
@@ -114,6 +117,12 @@ def no_rate(route: str, counts: str, limit: str, missing: str) -> str:
             [DAY, {"limit": "6 USD", "per": "day"}],
             "key.k.budget",
             "there are two budgets per day: write the smaller one alone",
+        ),
+        (
+            "task.t.cap",
+            {"limit": "5 USD", "soft": "0"},
+            "task.t.cap.soft",
+            "0 is no share of the limit: write one such as 0.8",
         ),
         (
             "task.t.cap",

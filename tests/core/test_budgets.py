@@ -1,8 +1,10 @@
 """Budgets and caps: what binds a call, what counts against it, and what is refused."""
 
+import dataclasses
 from datetime import date
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
 import msgspec
@@ -15,7 +17,8 @@ from tokens_forge.core.config import Budget, Cap, Config, Key, Per, Rate, Report
 from tokens_forge.core.entries import Counted, Held, Refused, Renamed, Settled, Tasked
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, decide, may_wait_ms
-from tokens_forge.core.settlement import lost
+from tokens_forge.core.settlement import lost, settle
+from tokens_forge.core.windows import Calendar
 
 DAY_END = "2026-11-25T00:00:00.000000Z"
 
@@ -169,6 +172,35 @@ class TestEnforcement:
         (passed,) = made.refused(made.route()).passed_over
         assert ("0.001875", "", ()) == (passed.spent, passed.held, passed.holds)
 
+    def test_a_hold_of_nothing_finds_no_room_where_nothing_is_left(self) -> None:
+        """What nobody knows the price of may cost: a budget that is spent refuses it, and no hold is to blame."""
+        reported = cards(charge={RELAY: (card(RELAY, {}, unit="CNY", terms="reported"),)})
+        made = Bench(terms=agreed(keyed(day("0.01 USD")), reported))
+        made.topup(wallet="1 CNY")
+        first, second = made.held(made.route()), made.held(made.route())
+        made.end(first, finished(reported_cost=Decimal("0.08")))
+        (passed,) = made.refused(made.route()).passed_over
+        assert ("over_budget", "0", "0", "0.01", ()) == (
+            passed.reason,
+            passed.available,
+            passed.need,
+            passed.spent,
+            passed.holds,
+        )
+        made.end(second, finished(reported_cost=Decimal("0.08")))
+        (row,) = shown(made.terms.config, made.fold.budgets, made.at, made.terms.calendar)
+        assert Decimal("-0.01") == row.left
+
+    def test_a_period_that_is_open_keeps_its_end(self) -> None:
+        """Another timezone in the config begins with the next period: nothing is spent twice or forgotten."""
+        made = bench(keyed(day("5 USD")))
+        made.call()
+        berlin = Calendar(zone=ZoneInfo("Europe/Berlin"))
+        made.configure(dataclasses.replace(made.terms, calendar=berlin))
+        assert [DAY_END] == [one.end for one in made.held(made.route()).counted]
+        made.later(days=1)
+        assert ["2026-11-25T23:00:00.000000Z"] == [one.end for one in made.held(made.route()).counted]
+
     def test_a_voided_hold_counts_no_more(self) -> None:
         """A hold always ends."""
         made = bench(keyed(day("0.00775 USD")))
@@ -267,6 +299,16 @@ class TestTasks:
         assert ("task.t/cap", "0.005625", "") == (passed.budget, passed.available, passed.until)
         assert task_left(made.terms.config, made.fold.budgets, "other", made.at) is None
 
+    @pytest.mark.parametrize(("limit", "soft"), [("0.0025 USD", False), ("0.00234375 USD", True)])
+    def test_a_warning_begins_at_its_share(self, limit: str, soft: bool) -> None:
+        """0.001875 spent: 75 % of the one, exactly 80 % of the other."""
+        made = bench(listed(RELAY, task={"t": Task(cap=Cap(limit="1 USD"))}, report=FX))
+        made.attempt(made.route(task="t"))
+        made.append(Tasked(task="t", action="raised", cap=limit, soft="0.8"))
+        left = task_left(made.terms.config, made.fold.budgets, "t", made.at)
+        assert left is not None
+        assert soft == left.soft
+
     def test_a_cap_by_hand_goes_before_the_files(self) -> None:
         """`tf task raise` counts on from what was spent."""
         made = bench(listed(RELAY, task={"t": Task(cap=Cap(limit="0.001 USD"))}, report=FX))
@@ -333,6 +375,12 @@ class TestWaiting:
         made.append(Tasked(task="t", action="raised", cap="0.002 USD", at_cap="refuse"))
         assert 0 == self.refused(made, task="t")[0]
 
+    def test_at_a_cap_for_holds_too(self) -> None:
+        """A cap that lets nobody wait for a raise still lets a call wait for the holds of others in it."""
+        made = bench(listed(RELAY, task={"t": Task(cap=Cap(limit="0.01 USD"))}, report=FX))
+        made.held(made.route(task="t"))
+        assert 10_000 == self.refused(made, task="t")[0]
+
     def test_not_at_all_where_the_config_says_so(self) -> None:
         """`[settle] wait = "none"`."""
         made = bench(listed(RELAY, settle=Settle(wait="none")), wallet="0.1 CNY")
@@ -373,6 +421,24 @@ class TestRates:
         entry = made.end(made.held(made.route()), finished(reported_cost=Decimal("0.5")))
         assert isinstance(entry, Settled)
         assert [("0.0625", "charge", "8")] == told(entry)
+
+    def test_a_hold_that_was_free_froze_none(self) -> None:
+        """A price that begins before the request is sent converts by the rate of the day, not by that of nothing."""
+        free = card(RELAY, {}, unit="CNY", terms="free")
+        priced = card(RELAY, {"input": "10", "output": "50"}, unit="CNY", valid_from=date(2026, 11, 25))
+        made = bench(keyed(day("5 USD")))
+        made.configure(agreed(keyed(day("5 USD")), cards(charge={RELAY: (free, priced)})))
+        held = made.held(made.route())
+        made.later(days=1)
+        entry = settle(
+            made.terms,
+            made.open(held.id),
+            held,
+            dataclasses.replace(finished(), started=made.at),
+            made.fold,
+            made.at,
+        )
+        assert ("free", [("0.0015", "charge", "10")]) == (held.hold_basis.kind, told(entry))
 
     def test_a_free_call_needs_no_rate(self) -> None:
         """What is known to cost nothing counts nothing in any unit."""

@@ -90,6 +90,14 @@ class TestExpected:
                 made.end(entry)
             assert Decimal(0) == state.held
 
+    def test_a_budget_that_says_nothing_holds_as_its_balance(self) -> None:
+        """A balance that expects counts so in the budgets too, else they would refuse what it allows."""
+        wallet = Balance(kind="prepaid", unit="CNY", hold="expected")
+        conf = listed(RELAY, key={"k": Key(budget=Budget(limit="9 CNY", per="day"))})
+        made = self.learnt(msgspec.structs.replace(conf, balance={**conf.balance, "wallet": wallet}))
+        held = made.held(made.route(output_bound=32_000))
+        assert [held.hold] == [one.amount for one in held.counted]
+
     def test_a_budget_may_expect_where_its_balance_does_not(self) -> None:
         """A small budget on a full wallet: the budget counts what such calls need, the wallet holds the maximum."""
         for budget, fit in (
@@ -147,7 +155,7 @@ class TestBeyondAPool:
     def test_what_it_can_not_pay_is_refused(self) -> None:
         """Its own shortness is the reason then."""
         made = self.made("0.001 USD")
-        (passed,) = made.refused(made.route()).passed_over
+        *_, passed = made.refused(made.route()).passed_over
         assert ("balance_short", "credit") == (passed.reason, passed.balance)
 
     def test_an_empty_balance_is_not_tried(self) -> None:
@@ -174,7 +182,7 @@ class TestBeyondAPool:
             entry.balance_after,
             [window.window for window in entry.windows],
         )
-        (passed,) = made.refused(made.route()).passed_over
+        *_, passed = made.refused(made.route()).passed_over
         assert ("balance_short", "credit", "0.0055", "0.0062", "0.007", "0.0015", "2026-12-01T00:00:00.000000Z") == (
             passed.reason,
             passed.balance,
@@ -184,6 +192,17 @@ class TestBeyondAPool:
             passed.spent,
             passed.until,
         )
+
+    def test_budgets_of_the_balance_that_pays_count(self) -> None:
+        """CASES 33, 51: a budget on the balance beyond binds what it pays there, and not what the pool gives."""
+        conf = self.conf()
+        credit = Balance(kind="prepaid", unit="USD", budget=Budget(limit="0.007 USD", per="day"))
+        conf = msgspec.structs.replace(conf, balance={**conf.balance, "credit": credit})
+        made = bench(conf, cards(charge={PLAN: (card(PLAN, {"input": "1", "output": "5"}),)}), credit="5 USD")
+        assert [(), (), ()] == [made.call().counted for _ in range(3)]
+        assert ["balance.credit/day"] == [one.budget for one in made.call().counted]
+        *_, passed = made.refused(made.route()).passed_over
+        assert ("over_budget", "balance.credit/day", "0.0055") == (passed.reason, passed.budget, passed.available)
 
     def test_it_pays_what_a_provider_rejects(self) -> None:
         """A pool in percent whose provider says that it is used up; at its reset the pool pays again."""
@@ -200,7 +219,7 @@ class TestBeyondAPool:
         """CASES 29, 30: parallel calls never hold more than the balance beyond has; the refusal names them."""
         made = self.made("0.02 USD")
         held = [made.held(made.route()) for _ in range(3)]
-        (passed,) = made.refused(made.route()).passed_over
+        *_, passed = made.refused(made.route()).passed_over
         assert ("credit", "0.0014", "0.0186", tuple(f"{entry.id}/1" for entry in held)) == (
             passed.balance,
             passed.available,
@@ -292,6 +311,12 @@ class TestPrices:
         assert ("0", "zero", ()) == (entry.charge, entry.certainty, entry.lines)
         made = bench(listed(RELAY, settle=Settle(unpriced="zero")), cards(charge={}))
         assert ["balance_short"] == [passed.reason for passed in made.refused(made.route()).passed_over]
+
+    def test_a_free_route_needs_no_budget(self) -> None:
+        """CASES 12, 51: what is known to cost nothing passes a budget that is spent, on a wallet too."""
+        conf = listed(OFFICIAL, RELAY, key={"k": Key(budget=Budget(limit="0.007 USD", per="day"))})
+        made = bench(conf, cards(charge={**cards().charge, RELAY: (self.own(terms="free"),)}), credit="5 USD")
+        assert ["official", "relay", "relay"] == [made.call().route for _ in range(3)]
 
     def test_what_the_upstream_reports_is_charged(self) -> None:
         """CASES 15: its own cost, rounded once, in one line."""

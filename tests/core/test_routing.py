@@ -5,13 +5,27 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, cards, config, finished, listed, upstream
+from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed, upstream
 from msgspec.structs import replace
 
-from tokens_forge.core.config import Balance, Config, Key, Model, Policy, Route, Settle, Window
+from tokens_forge.core.config import (
+    Balance,
+    Budget,
+    Config,
+    Key,
+    Model,
+    Policy,
+    Rate,
+    Report,
+    Route,
+    Settle,
+    Window,
+)
 from tokens_forge.core.entries import Held, PassedOver, Refused
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import match, models
+
+FX = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(8)),)})
 
 
 def bench(conf: Config | None = None, prices: Cards | None = None, **amounts: str) -> Bench:
@@ -101,8 +115,8 @@ class TestBoundary:
         names = (RELAY, "relay2/m", "other/m", OFFICIAL)
         wallet = Balance(kind="prepaid", unit="CNY")
         conf = listed(*names, fallback=fallback, route=route, balance={**config().balance, "wallet2": wallet})
-        card = cards().charge[RELAY]
-        prices = replace(cards(), charge={**cards().charge, "relay2/m": card, "other/m": card})
+        same = cards().charge[RELAY]
+        prices = replace(cards(), charge={**cards().charge, "relay2/m": same, "other/m": same})
         made = bench(conf, prices, wallet="9 CNY", wallet2="9 CNY", credit="9 USD")
         call = made.route()
         reached = [taken(made.attempt(call, "context_too_long")) for _ in range(1 + len(expected))]
@@ -221,6 +235,10 @@ class TestAttempts:
         assert {0} == {second.retries for second in made.fold.health.seconds.values()}
 
 
+REPORTED = card(RELAY, {}, unit="CNY", terms="reported")
+"""What the upstream says is charged, and nothing is known before."""
+
+
 class TestMoney:
     """Each candidate's balance is looked at anew (CASES 33)."""
 
@@ -265,6 +283,18 @@ class TestMoney:
         made.end(first)
         assert RELAY == taken(made.held(made.route()))
 
+    def test_holds_that_are_not_alone_in_the_way_are_not_named(self) -> None:
+        """CASES 30: where a call would not fit without them either, waiting for them helps nobody."""
+        made = bench(listed(RELAY), wallet="0.05 CNY")
+        made.held(made.route(output_bound=1))
+        (passed,) = made.refused(made.route()).passed_over
+        assert ("0.03795", "0.01205", ()) == (passed.available, passed.held, passed.holds)
+        made = bench(listed(RELAY), Cards(charge={RELAY: (REPORTED,)}), wallet="1 CNY")
+        made.held(made.route())
+        assert "" == made.order("wallet", "set", "0 CNY")
+        (passed,) = made.refused(made.route()).passed_over
+        assert ("balance_short", "0", "0", ()) == (passed.reason, passed.available, passed.need, passed.holds)
+
     def test_nothing_on_a_wallet_pays_for_nothing(self) -> None:
         """A call whose price is not known finds no money on an empty wallet either."""
         conf = listed(RELAY, settle=Settle(unpriced="zero"))
@@ -299,6 +329,17 @@ class TestRefusals:
         made = bench(listed(RELAY), Cards())
         refused = made.refused(made.route())
         assert ("no_price", 501, [(RELAY, "no_price")]) == (refused.reason, refused.client_status, over(refused))
+
+    def test_a_budget_goes_before_a_balance(self) -> None:
+        """CASES 38: one wallet is short and another's key has no budget left: the budget is what to raise."""
+        conf = listed(RELAY, OFFICIAL, key={"k": Key(budget=Budget(limit="0.001 USD", per="day"))}, report=FX)
+        made = bench(conf, wallet="0.01 CNY", credit="9 USD")
+        refused = made.refused(made.route())
+        assert ("budget_exceeded", 402, [(RELAY, "balance_short"), (OFFICIAL, "over_budget")]) == (
+            refused.error,
+            refused.client_status,
+            over(refused),
+        )
 
     def test_time_goes_before_money(self) -> None:
         """CASES 40: when something only cools, the earliest recovery is named."""

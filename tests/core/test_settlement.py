@@ -9,10 +9,21 @@ import pytest
 from builders import LIST, LOCAL, OFFICIAL, OUTPUT, PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed
 from msgspec.structs import replace
 
-from tokens_forge.core.config import Balance, Config, Rate, Report, Settle, Window
+from tokens_forge.core.config import (
+    Balance,
+    Budget,
+    Cap,
+    Config,
+    Key,
+    Rate,
+    Report,
+    Settle,
+    Task,
+    Window,
+)
 from tokens_forge.core.entries import Settled, Voided
 from tokens_forge.core.fold import Fold
-from tokens_forge.core.prices import Cards
+from tokens_forge.core.prices import Cards, Service
 from tokens_forge.core.settlement import Finish, Terms, lost
 
 PLENTY = {"wallet": "100 CNY", "credit": "100 USD"}
@@ -138,6 +149,20 @@ class TestCharge:
         """CASES 15."""
         entry = settled(bench(OFFICIAL), finished(reported_cost=Decimal("1E-7")))
         assert ("0.0000001", "0.0015") == (entry.reported_cost, entry.charge)
+
+    @pytest.mark.parametrize(
+        ("asked", "served", "tier", "charge"),
+        [("priority", "", "priority", "0.003"), ("priority", "default", "base", "0.0015"), ("", "flex", "flex", "0")],
+    )
+    def test_the_served_tier_goes_before_the_asked(self, asked: str, served: str, tier: str, charge: str) -> None:
+        """CASES 8: where the upstream says nothing the tier asked for is billed; a tier without a price is unpriced."""
+        dear = card(OFFICIAL, LIST, service={"priority": Service(rates={"input": Decimal(2), "output": Decimal(10)})})
+        made = bench(OFFICIAL, cards(charge={OFFICIAL: (dear,)}))
+        entry = made.end(made.held(made.route(tier_asked=asked)), finished(tier_served=served))
+        assert isinstance(entry, Settled)
+        assert entry.card is not None
+        assert (tier, charge) == (entry.card.tier, entry.charge)
+        assert (tier == "flex") == (entry.certainty == "unpriced")
 
 
 class TestSureness:
@@ -347,6 +372,16 @@ class TestLost:
         entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=None, at=made.at)
         assert ("1", "", "") == (entry.charge, entry.balance_before, entry.balance_after)
         assert ["first-use/7d"] == [window.window for window in entry.windows]
+
+    def test_without_its_terms_it_counts_in_periods_that_are_not_over(self) -> None:
+        """What a hold counted yesterday is none of today's; of the week it is, and a cap has no end."""
+        budget = (Budget(limit="9 USD", per="day"), Budget(limit="9 USD", per="week"))
+        made = bench(OFFICIAL, key={"k": Key(budget=budget)}, task={"t": Task(cap=Cap(limit="9 USD"))})
+        held = made.held(made.route(task="t"))
+        assert ["key.k/day", "key.k/week", "task.t/cap"] == [one.budget for one in held.counted]
+        made.later(days=1)
+        entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=None, at=made.at)
+        assert held.counted[1:] == entry.counted
 
     def test_with_its_terms_a_pool_states_what_is_left(self) -> None:
         """By the config that was in force."""

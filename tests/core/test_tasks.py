@@ -58,6 +58,26 @@ def test_what_the_config_says_is_where_a_raise_begins() -> None:
     assert cap_of(made.terms.config, made.fold.budgets, "never heard of") is None
 
 
+def test_a_raise_is_checked_by_what_the_cap_counts() -> None:
+    """Where only a pool pays, a cap that counts list prices may be raised; one of charges would bind nothing."""
+    plan = config()
+    made = Bench(
+        terms=agreed(
+            config(
+                balance={"plan": plan.balance["plan"]},
+                route={"plan": plan.route["plan"]},
+                task={"listed": Task(cap=Cap(limit="4 USD", count="list"))},
+            )
+        )
+    )
+    assert Tasked(task="listed", action="raised", cap="5 USD", at_cap="refuse") == order(
+        made, "listed", "raised", cap="+1 USD"
+    )
+    why = order(made, "other", "started", cap="1 USD")
+    assert isinstance(why, str)
+    assert why.startswith("none of its routes pays in money, so nothing counts against it")
+
+
 @pytest.mark.parametrize(
     ("task", "action", "more", "why"),
     [
