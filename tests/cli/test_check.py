@@ -200,3 +200,42 @@ def test_the_example_is_in_order(tmp_path: Path) -> None:
     assert (0, "config.toml can be used.") == (code, lines[0])
     ends = "900 requests in 5h, 6000 requests in week, 2000 requests in 1d"
     assert [True] == [line.endswith(ends) for line in lines if line.strip().startswith("coding-plan")]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        ('balance = "wallet"', 'balance = "walet"', "no balance named `walet`"),
+        ('upstream = "openai"', 'upstream = "opnai"', "no upstream named `opnai`"),
+        ('routes = ["official/gpt-5"]', 'routes = ["offical/gpt-5"]', "no route named `offical`"),
+        ('overage = "wallet"', 'overage = "walet"', "no balance named `walet`"),
+        ('rate = "7.1"', 'rate = "0"', "an exchange rate is more than 0"),
+    ],
+)
+def test_a_wrong_name_or_rate_is_told_and_nothing_is_asked_beyond_it(
+    tmp_path: Path, right: str, wrong: str, expected: str
+) -> None:
+    """Prices are looked up through balances, upstreams, routes and rates: while one is wrong, it alone is told."""
+    config = CONFIG + (
+        '[balance.plan]\nkind = "pool"\nunit = "requests"\nwindows = [{ allow = 9, per = "5h" }]\noverage = "wallet"\n'
+        '[route.plan]\nclass = "subscription"\nupstream = "openai"\nbalance = "plan"\nserves = ["gpt-5"]\n'
+        'price = "list"\n[route.plan.prices]\n'
+        'gpt-5 = [{ from = 2026-01-01, unit = "CNY", fx = "0.14", input = 9, output = 70 }]\n'
+        '[model.smart]\nroutes = ["official/gpt-5"]\n[report]\nfx = { CNY = [{ from = 2026-01-01, rate = "7.1" }] }\n'
+    )
+    fund(tmp_path, wallet="5 USD")
+    assert 0 == told(tmp_path, config)[0]
+    code, lines = told(tmp_path, config.replace(right, wrong))
+    assert 1 == code
+    assert any(expected in line for line in lines)
+
+
+def test_what_the_ledger_knows_otherwise_is_told_as_the_proxy_would(tmp_path: Path) -> None:
+    """A balance with money can't go from the config; with `was` it is funded before a proxy has read its new name."""
+    fund(tmp_path, wallet="5 USD")
+    gone = CONFIG.replace("wallet", "purse")
+    code, lines = told(tmp_path, gone)
+    assert 1 == code
+    assert any("[balance.wallet]: it is gone from the config and has 5 USD: bring it back" in line for line in lines)
+    code, lines = told(tmp_path, gone.replace('unit = "USD"', 'unit = "USD"\nwas = ["wallet"]'))
+    assert (0, []) == (code, [line for line in lines if "funded" in line])

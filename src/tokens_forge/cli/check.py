@@ -98,15 +98,20 @@ def _balance(config: Config, fold: "Fold", name: str) -> str:
 def _unpriced(config: Config) -> Iterator[Finding]:
     """Find models named in the config whose calls would be refused for want of a price, and rates that can't be meant.
 
-    What a route serves by a pattern is not known before it is asked for.
+    What a route serves by a pattern is not known before it is asked for. While a route or what it names is wrong,
+    nobody can say what it charges.
     """
     from datetime import UTC, datetime
 
+    from tokens_forge.core.config_check import check as faults
     from tokens_forge.core.price_check import implausible
     from tokens_forge.core.price_help import sheet_name
     from tokens_forge.core.price_review import named, review, reviewed
     from tokens_forge.files.price_catalog import Catalog, route_cards
 
+    leads_to_a_price = {"balance", "upstream", "route", "model", "report"}
+    if any(fault.path[0] in leads_to_a_price and not fault.warning for fault in faults(config)):
+        return
     catalog, now = Catalog(), datetime.now(UTC)
     for found in named(config):
         cards = route_cards(config, found.route, found.model, catalog)
@@ -126,16 +131,18 @@ def _unpriced(config: Config) -> Iterator[Finding]:
 
 
 def _unfunded(fold: "Fold") -> "Callable[[Config], Iterator[Finding]]":
-    from tokens_forge.core.book import unit_conflict
+    from tokens_forge.core.history import conflicts
 
     def ask(config: Config) -> Iterator[Finding]:
+        for table, field, what in conflicts(config, fold):
+            scope, _, name = table.partition(".")
+            yield Finding(path=(scope, name, field) if field else (scope, name), what=what)
         paying = {route.balance for route in config.route.values()}
         for name, balance in config.balance.items():
-            if conflict := unit_conflict(name, balance, fold.book):
-                yield Finding(path=("balance", name, "unit"), what=conflict)
             if name not in paying:
                 yield Finding(path=("balance", name), what="no route pays from it", warning=True)
-            elif balance.kind == "prepaid" and name not in fold.book.balances:
+            # Under its earlier name it is the same balance, before a proxy has read the new one too.
+            elif balance.kind == "prepaid" and fold.book.balances.keys().isdisjoint((name, *balance.was)):
                 yield Finding(
                     path=("balance", name),
                     what="nothing has funded it, so its calls are refused: enter what is left there, "
