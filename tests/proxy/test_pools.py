@@ -280,7 +280,8 @@ async def test_an_account_pays_beyond_the_pool(tmp_path: Path) -> None:
         assert Decimal("0.024") == play.fold.budgets.budgets["key.aider/day"].spans[0].used
         assert (402, "insufficient_balance") == replies[3].error
         assert (
-            "max/small by account: 0.016 USD available, 0.021 USD needed; 0.024 of 0.04 USD spent; begins anew at "
+            f"max/small by max: used up until {reset:%Y-%m-%d %H:%M:%S} UTC: 0 percent left; max/small by account: "
+            "0.016 USD available, 0.021 USD needed; 0.024 of 0.04 USD spent; begins anew at "
         ) in replies[3].message
 
 

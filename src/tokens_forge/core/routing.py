@@ -201,8 +201,8 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
     for name in _order(call):
         found = candidate(terms.config, name)
         verdict = _judge(terms, fold, call, found, at)
-        if isinstance(verdict, PassedOver):
-            passed_over.append(verdict)
+        if isinstance(verdict, tuple):
+            passed_over.extend(verdict)
             continue
         if verdict.beyond is not None:
             passed_over.append(verdict.beyond)
@@ -257,21 +257,30 @@ def _order(call: OpenCall) -> tuple[str, ...]:
     return (again, *(name for name in names if name != again))
 
 
-def _judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> Hold | PassedOver:
-    """Return the hold on a candidate, or the first reason against it."""
+def _judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> Hold | tuple[PassedOver, ...]:
+    """Return the hold on a candidate, or the first reason against each balance that may pay for it."""
     hold = _may_serve(terms, fold, call.routed, found, at)
     if isinstance(hold, PassedOver):
-        return hold
+        return (hold,)
     against = _outside(terms, call.routed, found) or _done_in_call(terms, fold, call, found, at)
     if against is not None:
-        return against
+        return (against,)
     if (obstacle := fold.health.obstacle(found.target, at)) is not None:
-        return _passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
+        return (_passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error),)
     asked = Question(terms=terms, fold=fold, routed=call.routed, at=at)
-    paid = _paid(asked, found, hold)
+    paid = _affordable(asked, found, hold)
+    if not isinstance(paid, PassedOver):
+        return paid
     # Beyond a pool another balance pays, by the user's word; it is looked at as any other.
-    if isinstance(paid, PassedOver) and (beyond := _beyond(asked, found)) is not None:
-        paid = _paid(asked, found, replace(beyond, beyond=paid))
+    if paid.reason != "pool_used_up" or (beyond := _beyond(asked, found)) is None:
+        return (paid,)
+    beyond = _affordable(asked, found, replace(beyond, beyond=paid))
+    return (paid, beyond) if isinstance(beyond, PassedOver) else beyond
+
+
+def _affordable(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:
+    """Return the hold if its balance and every budget have room for it, else what stands against it."""
+    paid = _paid(asked, found, hold)
     return paid if isinstance(paid, PassedOver) else _within_budgets(asked, found, paid)
 
 
