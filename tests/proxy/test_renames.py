@@ -175,3 +175,27 @@ async def test_a_name_that_would_lose_or_mix_money(tmp_path: Path, before: str, 
         refused = await play.control("POST", "/reload")
         assert (409, True) == (refused.status, why in refused.json["error"]), refused.json
         assert "relay" == (await play.ask()).headers["x-tf-route"]
+
+
+async def test_a_pool_that_leaves_the_config_under_a_call(tmp_path: Path) -> None:
+    """What it counted is no money, so it may go; the call that it pays for ends as it began."""
+    go = asyncio.Event()
+    more = """
+[balance.plan]
+kind = "pool"
+unit = "requests"
+windows = [{ allow = 10, per = "5h" }]
+[route.plan]
+class = "subscription"
+upstream = "official"
+balance = "plan"
+serves = ["small"]
+"""
+    async with playing(tmp_path, Setup(more=more)) as play:
+        play.official.answers((go, *plain(completion())))
+        call = asyncio.create_task(play.ask(model="small"))
+        await play.official.reached(1)
+        assert 200 == (await play.reload(more, "")).status
+        go.set()
+        assert "plan" == (await call).headers["x-tf-balance"]
+        assert (404, "model_not_found") == (await play.ask(model="small")).error

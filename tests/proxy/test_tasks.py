@@ -167,3 +167,24 @@ async def test_a_task_has_budgets_beside_its_cap(tmp_path: Path) -> None:
         play.clock.on(days=1)
         assert [200, 402] == [(refused := await play.ask(model=MINI, headers=JOB)).status for _ in range(2)]
         assert "over budget task.job/day: " in refused.message
+
+
+async def test_a_raise_leaves_what_counts(tmp_path: Path) -> None:
+    """CASES 51: a cap at list price counts a pool's calls after a raise as before it."""
+    more = """
+[task.job]
+cap = { limit = "0.0001 USD", count = "list" }
+[balance.plan]
+kind = "pool"
+unit = "requests"
+windows = [{ allow = 9, per = "5h" }]
+[route.plan]
+class = "subscription"
+upstream = "official"
+balance = "plan"
+serves = { "planned" = "gpt-5" }
+"""
+    async with playing(tmp_path, Setup(official='provider = "openai"', more=FX + more)) as play:
+        assert 402 == (await play.ask(model="planned", headers=JOB)).status
+        await play.task(TaskOrder(task="job", action="raised", cap="0.00015 USD"))
+        assert [200, 402] == [(await play.ask(model="planned", headers=JOB)).status for _ in range(2)]
