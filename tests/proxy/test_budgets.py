@@ -323,3 +323,18 @@ async def test_a_budget_that_is_raised_by_the_config(tmp_path: Path) -> None:
         raised = await play.reload('limit = "0.019 USD"', 'limit = "0.021 USD"')
         assert ["key.aider.budget.limit: 0.019 USD → 0.021 USD"] == raised.json["changes"]
         assert [200, 402] == [(await play.ask()).status for _ in range(2)]
+
+
+async def test_a_budget_that_gets_another_unit_under_a_call(tmp_path: Path) -> None:
+    """CASES 46: it begins anew in the new unit; a call that ends in the old one takes nothing of what counts there."""
+    go = asyncio.Event()
+    async with playing(tmp_path, Setup(fallback="none", more=on_key("1 USD"))) as play:
+        play.relay.answers((go, *plain(completion())))
+        call = asyncio.create_task(play.ask())
+        await play.relay.reached(1)
+        assert 200 == (await play.reload('limit = "1 USD"', 'limit = "0.2 CNY"')).status
+        assert 200 == (await play.ask()).status
+        go.set()
+        assert 200 == (await call).status
+        assert 200 == (await play.ask()).status
+        assert "0.096 of 0.2 CNY spent" in (await play.ask()).message

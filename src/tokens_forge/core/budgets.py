@@ -91,7 +91,8 @@ class Budgets(msgspec.Struct, kw_only=True):
                     state.held = add(state.held, amount)
             case Settled():
                 self._end_holds(entry)
-                self._count(ts, entry.counted)
+                # A call that was under way when a budget got another unit counts in none: it never replaces the new.
+                self._count(ts, tuple(one for one in entry.counted if not self._is_in_another_unit(one)))
             case Voided():
                 self._end_holds(entry)
             case Adjusted():
@@ -117,6 +118,10 @@ class Budgets(msgspec.Struct, kw_only=True):
         state = self.state(counted.budget, counted.unit)
         self.budgets[self._name(counted.budget)] = state
         return state
+
+    def _is_in_another_unit(self, counted: Counted) -> bool:
+        known = self.budgets.get(self._name(counted.budget))
+        return known is not None and known.unit != counted.unit
 
     def _name(self, budget: str) -> str:
         owner, _, per = budget.rpartition("/")
