@@ -21,7 +21,7 @@ from tokens_forge.core.config import (
     Task,
     Window,
 )
-from tokens_forge.core.entries import Settled, Voided
+from tokens_forge.core.entries import Renamed, Settled, Voided
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.prices import Cards, Service
 from tokens_forge.core.settlement import Finish, Terms, lost
@@ -389,6 +389,42 @@ class TestLost:
         held = made.held(made.route())
         entry = lost(made.open(held.id), held, final=True, fold=made.fold, terms=made.terms, at=made.at)
         assert ("1", "3", "2") == (entry.charge, entry.balance_before, entry.balance_after)
+
+    @pytest.mark.parametrize("renamed", [True, False])
+    def test_names_that_changed_under_it(self, renamed: bool) -> None:
+        """CASES 53: a start knows the config of the end; the hold names balance, route and key as they were.
+
+        The process may also have ended before the new names were entered.
+        """
+        conf, day = config(), Budget(limit="9 USD", per="day")
+        rates = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(8)),)})
+        made = bench(RELAY, key={"k": Key(budget=day)}, report=rates)
+        held = made.held(made.route())
+        wallet = replace(conf.balance["wallet"], was=("wallet",))
+        relay = replace(conf.route["relay"], balance="purse", was=("relay",))
+        made.configure(
+            agreed(
+                replace(
+                    listed("hop/m"),
+                    balance={"purse": wallet},
+                    route={"hop": replace(relay, budget=day)},
+                    key={"kay": Key(was=("k",), budget=day)},
+                    report=replace(rates, fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(10)),)}),
+                )
+            )
+        )
+        if renamed:
+            made.append(Renamed(scope="balance", name="purse", was="wallet"))
+            made.append(Renamed(scope="route", name="hop", was="relay"))
+            made.append(Renamed(scope="key", name="kay", was="k"))
+        entry = lost(held=held, call=made.open(held.id), **start(made))
+        made.append(entry)
+
+        assert ("0.062", "100", "99.938") == (entry.charge, entry.balance_before, entry.balance_after)
+        counts = [("key.kay/day", "0.00775", "8"), ("route.hop/day", "0.0062", "10")]
+        assert (counts if renamed else [("key.k/day", "0.00775", "8")]) == [
+            (one.budget, one.amount, one.fx) for one in entry.counted
+        ]
 
     @pytest.mark.parametrize("plan", [Balance(kind="free"), Balance(kind="pool", unit="percent", windows="provider")])
     def test_what_held_nothing_cost_nothing(self, plan: Balance) -> None:

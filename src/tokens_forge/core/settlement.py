@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from tokens_forge.core import config
 from tokens_forge.core.book import (
     COUNT_UNITS,
@@ -260,22 +262,24 @@ def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
 ) -> Settled:
     """Return the entry for a hold that a start at `at` found: charged at the hold, estimated, to be corrected by hand.
 
-    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). Without the `terms` it began
-    with, it counts in those of its windows and periods that are not over, and what is left of a pool is not stated.
+    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). `terms` are those in force when
+    the process ended. Without them, or where they don't have its balance, it counts in those of its windows and periods
+    that are not over, and what is left of a pool is not stated.
     """
-    routed = call.routed
+    routed, now = call.routed, _named_now(held, fold)
     state = fold.book.state(held.balance, held.unit)
     before = after = None
     if not held.windows and held.unit not in COUNT_UNITS:
         before, after = state.posted, subtract(state.posted, Decimal(held.hold))
     windows = tuple(window for window in held.windows if at < window.end)
     against = tuple(one for one in held.counted if not one.end or at < one.end)
-    if terms is not None:
-        payer, charge = terms.config.balance[held.balance], Decimal(held.hold)
+    payer = terms.config.balance.get(now.balance) if terms else None
+    if terms is not None and payer is not None:
         before = remaining(payer, state, at)
-        after = remaining(payer, state, at, charge=charge)
+        after = remaining(payer, state, at, charge=Decimal(held.hold))
         windows = windows_of_charge(payer, state, at, terms.calendar)
-        against = _counted(terms, fold, routed, held, _at_hold(held), None, at)
+        asked = replace(routed, key=fold.budgets.key(routed.key))
+        against = _counted(terms, fold, asked, now, _at_hold(held), None, at)
     return Settled(
         id=held.id,
         n=held.n,
@@ -311,6 +315,25 @@ def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
         balance_before="" if before is None else text(before),
         balance_after="" if after is None else text(after),
         trail=call.trail,
+    )
+
+
+def _named_now(held: Held, fold: Fold) -> Held:
+    """Return a hold with the names that its balance, route and budgets have now."""
+    names = fold.budgets.names
+
+    def now(scope_name: str) -> str:
+        return names.get(scope_name, scope_name)
+
+    def counts(one: Counted) -> Counted:
+        owner, _, per = one.budget.rpartition("/")
+        return replace(one, budget=f"{now(owner)}/{per}")
+
+    return replace(
+        held,
+        balance=fold.book.name(held.balance),
+        route=now(f"route.{held.route}").removeprefix("route."),
+        counted=tuple(counts(one) for one in held.counted),
     )
 
 
