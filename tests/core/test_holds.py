@@ -314,9 +314,11 @@ class TestPrices:
 
     def test_a_free_route_needs_no_budget(self) -> None:
         """CASES 12, 51: what is known to cost nothing passes a budget that is spent, on a wallet too."""
-        conf = listed(OFFICIAL, RELAY, key={"k": Key(budget=Budget(limit="0.007 USD", per="day"))})
+        conf = listed(OFFICIAL, RELAY, key={"k": Key(budget=Budget(limit="0.0062 USD", per="day"))})
         made = bench(conf, cards(charge={**cards().charge, RELAY: (self.own(terms="free"),)}), credit="5 USD")
-        assert ["official", "relay", "relay"] == [made.call().route for _ in range(3)]
+        assert "official" == made.call(finished(usage={"input": 1200, "output": 1000})).route
+        assert Decimal("0.0062") == made.fold.budgets.state("key.k/day", "USD").spent(made.at)
+        assert ["relay", "relay"] == [made.call().route for _ in range(2)]
 
     def test_what_the_upstream_reports_is_charged(self) -> None:
         """CASES 15: its own cost, rounded once, in one line."""
