@@ -262,7 +262,7 @@ def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
 ) -> Settled:
     """Return the entry for a hold that a start at `at` found: charged at the hold, estimated, to be corrected by hand.
 
-    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). `terms` are those in force when
+    Nobody knows what came of the attempt; taking it as free would hide money (CASES 55). `terms` are those in force as
     the process ended. Without them, or where they don't have its balance, it counts in those of its windows and periods
     that are not over, and what is left of a pool is not stated.
     """
