@@ -282,6 +282,7 @@ def finished(error: str = "", *, wait_s: str = "", usage: Mapping[str, int] | No
         final=final,
         started=stamp(START),
         total_ms=1.0,
+        first_byte_ms=1.0,
         usage={"input": 1000, "output": 100} if usage is None and not error else usage,
         wait_s=asked,
     )

@@ -526,6 +526,22 @@ class TestProvider:
         bench.call(finished(limits=(said("provider/5h", "", reset=at(hours=7)),)))
         assert Decimal(100) == shown(bench, "plan")[2]
 
+    def test_a_word_that_came_before_another_does_not_replace_it(self) -> None:
+        """A long reply ends after a short one with older headers: the newer word holds, also of a new window."""
+        bench = claude_bench()
+        long, short = (bench.held(bench.route()) for _ in range(2))
+        bench.later(minutes=10)
+        bench.end(short, finished(limits=(said("provider/5h", "20", reset=at(hours=2)),)))
+        bench.later(minutes=1)
+        old = finished(
+            limits=(said("provider/5h", "80", reset=at(minutes=10)), said("provider/7d", "70")),
+            total_ms=660_000.0,
+            first_byte_ms=400.0,
+        )
+        bench.end(long, old)
+        assert {"provider/5h": Decimal(20), "provider/7d": Decimal(70)} == plan_left_of(bench, "percent")
+        assert Decimal(20) == shown(bench, "plan")[2]
+
     def test_what_was_used_before_our_first_call_is_outside(self) -> None:
         """CASES 58: as much as the first word said; what is used from then on may be ours."""
         bench = claude_bench()

@@ -299,6 +299,22 @@ class TestElsewhere:
 
         assert [] == elsewhere(bench)
 
+    @pytest.mark.parametrize(
+        ("first_byte_ms", "expected"), [(400.0, []), (6_000.0, [("-7", "calendar/day")])], ids=["before", "after"]
+    )
+    def test_what_was_said_of_the_window_before_is_none_of_this_one(
+        self, first_byte_ms: float, expected: list[tuple[str, str]]
+    ) -> None:
+        """A reply that began before midnight and ended after it: its headers speak of the day before."""
+        bench = Bench(terms=agreed(pool(Window(allow=Decimal(9), per="day"))))
+        at_midnight(bench, "2026-11-25")
+        bench.later(seconds=-5)
+        held = bench.held(bench.route())
+        bench.later(seconds=10)
+        bench.end(held, finished(limits=(limit("1", of="9"),), total_ms=10_000.0, first_byte_ms=first_byte_ms))
+
+        assert expected == elsewhere(bench)
+
     def test_other_balances_have_no_allowance(self) -> None:
         """Money is not what such headers limit, nor is what a provider counts by itself; a balance may be gone."""
         bench = Bench()

@@ -16,7 +16,6 @@ from tokens_forge.core.entries import (
     Adjusted,
     AnyEntry,
     Held,
-    Limit,
     Renamed,
     Settled,
     Voided,
@@ -126,7 +125,7 @@ class Book(msgspec.Struct, kw_only=True):
             case Settled():
                 self._settle(ts, entry)
             case Voided():
-                _said(self._end_hold(ts, entry), entry.limits, ts)
+                _said(self._end_hold(ts, entry), entry, ts)
             case Adjusted():
                 self._adjust(ts, entry)
             case Renamed(scope="balance"):
@@ -161,7 +160,7 @@ class Book(msgspec.Struct, kw_only=True):
         _spend(state, charge, ts)
         for window in entry.windows:
             count(state.windows.setdefault(window.window, []), window.start, window.end, charge, ts)
-        _said(state, entry.limits, ts)
+        _said(state, entry, ts)
         _burn(state, charge, ts)
 
     def _adjust(self, ts: str, entry: Adjusted) -> None:
@@ -243,15 +242,25 @@ def _burn(state: BalanceState, charge: Decimal, ts: str) -> None:
     state.burned[day] = add(state.burned.get(day, ZERO), charge)
 
 
-def _said(state: BalanceState, limits: tuple[Limit, ...], ts: str) -> None:
-    """Take down what the provider's headers say of windows that it counts itself."""
+def heard(entry: Settled | Voided, ts: str) -> str:
+    """Return when the headers of an attempt came that ended at `ts`: a stream may go on for minutes after them."""
+    if isinstance(entry, Voided):
+        return ts
+    return later(ts, -max(int(entry.total_ms - entry.first_byte_ms), 0))
+
+
+def _said(state: BalanceState, entry: Settled | Voided, ts: str) -> None:
+    """Take down what the provider's headers say of windows that it counts itself; a newer word holds."""
     if state.unit != "percent":
         return
     kept = {name: window for name, window in state.provider.items() if _believed_to(name, window) > ts}
     state.provider = kept  # what follows adds to it
-    for limit in limits:
+    seen = heard(entry, ts)
+    for limit in entry.limits:
         if limit.window.startswith(PROVIDER) and limit.window != OVERAGE:
             before = kept.get(limit.window)
+            if before is not None and before.seen > seen:
+                continue
             taken = before.used if before else ZERO  # a word without a figure leaves the one before
             if limit.remaining:
                 taken = subtract(FULL, Decimal(limit.remaining))
@@ -259,7 +268,7 @@ def _said(state: BalanceState, limits: tuple[Limit, ...], ts: str) -> None:
                 used=taken,
                 reset=limit.reset,
                 status=limit.status,
-                seen=ts,
+                seen=seen,
                 outside=before.outside if before else taken,
             )
 

@@ -10,7 +10,17 @@ from decimal import Decimal
 from itertools import islice
 from typing import assert_never
 
-from tokens_forge.core.book import PROVIDER, BalanceState, Book, Lot, allowances, left, unit_of, windows_of_charge
+from tokens_forge.core.book import (
+    PROVIDER,
+    BalanceState,
+    Book,
+    Lot,
+    allowances,
+    heard,
+    left,
+    unit_of,
+    windows_of_charge,
+)
 from tokens_forge.core.config import Config, Fee
 from tokens_forge.core.entries import Adjusted, Limit, Settled, Voided
 from tokens_forge.core.money import subtract, text
@@ -48,18 +58,21 @@ def used_elsewhere(
 
     A header speaks of a window where it limits the same unit to the same allowance; where two windows have that, nobody
     knows of which. `book` has `entry` applied; what live holds reserve may be counted there already, so they are taken
-    off ours first.
+    off ours first. Headers that came before the window began say nothing of it.
     """
     balance = config.balance.get(book.name(entry.balance))
     if balance is None or balance.kind != "pool" or balance.windows == "provider":
         return ()
     state = book.state(entry.balance, entry.unit)
     found: list[Adjusted] = []
+    said_at = heard(entry, at)
     counts = {held.window: held for held in windows_of_charge(balance, state, at, calendar)}
     allowed = [window.allow for window in allowances(balance)]
     for window in allowances(balance):
         theirs = _remaining(entry.limits, balance.unit, window.allow)
         if theirs is None or window.name not in counts or allowed.count(window.allow) > 1:
+            continue
+        if said_at < counts[window.name].start:  # of the window before, or of an earlier step
             continue
         ours = subtract(left(balance, state, at)[window.name], state.held)
         if theirs >= ours:
