@@ -306,3 +306,26 @@ async def test_expected_holds_let_more_calls_in(tmp_path: Path) -> None:
         assert {("expected", "0.049")} == {(entry.hold_basis.kind, entry.hold) for entry in held}
         again.set()
         assert {200} == {(await call).status for call in calls}
+
+
+async def test_a_client_that_leaves_at_a_cap(tmp_path: Path) -> None:
+    """No hold of another call has to end for it to be seen."""
+    async with playing(tmp_path, capped("wait 10m")) as play:
+        await play.ask(headers=JOB)
+        call = asyncio.create_task(play.ask(headers=JOB))
+        await waiting(play, 1)
+        call.cancel()
+        await play.idle()
+        assert "refused client_left; final 0" == play.transcript()[-1]
+
+
+async def test_a_stop_and_a_deadline_at_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline of one call and a stop of the proxy end the longest wait for a raise."""
+    monkeypatch.setattr(server, "STOP_S", 0.1)
+    async with playing(tmp_path, capped("wait 10m")) as play:
+        await play.ask(headers=JOB)
+        stopped = asyncio.create_task(play.ask(headers=JOB))
+        await waiting(play, 1)
+        await play.reload("[task.job]", '[policy]\ndeadline = "300ms"\n[task.job]')
+        assert (504, "deadline") == (await play.ask(headers=JOB)).error
+    assert (503, "stopping") == (await stopped).error
