@@ -239,3 +239,14 @@ def test_what_the_ledger_knows_otherwise_is_told_as_the_proxy_would(tmp_path: Pa
     assert any("[balance.wallet]: it is gone from the config and has 5 USD: bring it back" in line for line in lines)
     code, lines = told(tmp_path, gone.replace('unit = "USD"', 'unit = "USD"\nwas = ["wallet"]'))
     assert (0, []) == (code, [line for line in lines if "funded" in line])
+
+
+def test_a_price_that_a_named_provider_would_have_says_so(tmp_path: Path) -> None:
+    """An upstream of an address that the catalogue does not know sells at a provider's list once it names one."""
+    unknown = CONFIG.replace("https://api.openai.com/v1", "http://127.0.0.1:9/v1")
+    fund(tmp_path, wallet="5 USD")
+    expected = 'or name the provider whose list it is, `provider = "openai"` in `[upstream.openai]`'
+    code, lines = told(tmp_path, unknown)
+    assert 1 == code
+    assert any(expected in line for line in lines)
+    assert 0 == told(tmp_path, unknown.replace("[upstream.openai]", '[upstream.openai]\nprovider = "openai"'))[0]

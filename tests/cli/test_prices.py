@@ -163,6 +163,9 @@ def test_a_missing_price_names_the_command_in_one_piece(folder: Path, monkeypatc
     assert "set by:\n  tf prices set relay own-1 --input … --output … --unit CNY\n" in run(folder, "prices own").out
     unheard = run(folder, "prices gpt-5x")
     assert "The price catalogue does not know `gpt-5x` either. Did you mean `gpt-5" in unheard.err
+    # The catalogue has thousands of names: where none is near, none is told.
+    far = run(folder, "prices zzzzzz")
+    assert "tf: no route serves `zzzzzz`, and the price catalogue does not know it.\n" == far.err.replace("\n  ", " ")
 
 
 def test_check_names_what_wants_a_look(folder: Path) -> None:
@@ -316,6 +319,7 @@ def test_each_form_of_a_list_is_read_by_its_name(folder: Path, monkeypatch: pyte
             (1, "no row of it is for a model that a route serves"),
         ),
         ("list.csv", "model,input\nown-1,1\n", "--route relay --unit EUR", (1, "one EUR is there, `--fx RATE`")),
+        ("list", "", "--route relay", (2, "say which form it has: toml, csv or json")),
         ("list.txt", "", "--route relay", (2, "`txt` is neither toml, csv nor json")),
         ("list.toml", "[route.rely.prices]\nx = []\n", "", (1, "no route is named `rely`")),
     ],

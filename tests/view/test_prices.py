@@ -74,6 +74,29 @@ from 2027-01-01 on: input 5 CNY per 1,000 tokens"""
     assert all(len(line) <= 40 for line in narrow)
 
 
+def test_the_list_is_shown_for_as_many_tokens_as_the_sheet() -> None:
+    """A column has one unit of tokens: a list for a million beside a sheet for 1,000 is a thousandth of it."""
+    own = card(RELAY, {"input": "0.004", "output": "0.028", "requests": "0.1"}, unit="CNY", per="ktok")
+    expected = """\
+                   base    list
+per 1,000 tokens    CNY     USD
+input             0.004   0.001
+cache_read            -  0.0001
+output            0.028   0.005
+requests, each      0.1       -"""
+    assert expected.splitlines() == lines(quoted(RELAY, own))[3:-1]
+
+
+def test_beyond_a_pool_its_overage_pays() -> None:
+    """A card of a pool's route is never what a call in the pool costs."""
+    own = card(PLAN, {"input": "4", "output": "8"}, unit="USD")
+    found = quoted(PLAN, own, listed=False)
+    beyond = lines(replace(found, overage="credit"))
+    assert "a call counts in the pool; beyond it credit pays" == beyond[1]
+    assert "1,000 tokens in, 500 out: beyond the pool 0.008 USD" == beyond[-1]
+    assert "a call counts in the pool and costs nothing more" == lines(found)[1]
+
+
 def test_a_missing_price_says_what_comes_of_it() -> None:
     """CASES 12: no price is not zero."""
     found = lines(quoted(RELAY, listed=False))

@@ -107,6 +107,7 @@ def _unpriced(config: Config) -> Iterator[Finding]:
     from tokens_forge.core.price_check import implausible
     from tokens_forge.core.price_help import sheet_name
     from tokens_forge.core.price_review import named, review, reviewed
+    from tokens_forge.files.catalog_names import sellers
     from tokens_forge.files.price_catalog import Catalog, route_cards
 
     leads_to_a_price = {"balance", "upstream", "route", "model", "report"}
@@ -117,10 +118,14 @@ def _unpriced(config: Config) -> Iterator[Finding]:
         cards = route_cards(config, found.route, found.model, catalog)
         for note in review(config, (reviewed(config, found, cards, {}),), at=now, older_than=0):
             if note.kind == "missing":
+                at = config.route[found.route].upstream
+                seller = "" if cards[1] or config.upstream[at].provider else next(iter(sellers(found.model)), "")
+                named_so = f', or name the provider whose list it is, `provider = "{seller}"` in `[upstream.{at}]`'
                 yield Finding(
                     path=("route", found.route, "price"),
-                    what=f"no price is known for `{found.model}`, so its calls are refused: `{note.line}`, or allow "
-                    'calls without a price with `[settle] unpriced = "zero"`',
+                    what=f"no price is known for `{found.model}`, so its calls are refused: `{note.line}`"
+                    f"{named_so if seller else ''}, or allow calls without a price with "
+                    '`[settle] unpriced = "zero"`',
                     warning=config.settle.unpriced == "zero",
                 )
         for far_off in implausible(config, found.route, *cards):

@@ -30,6 +30,7 @@ DEFAULT_IN, DEFAULT_OUT = 1_000, 500
 """Tokens of the sample call: about a page asked and half a page answered."""
 
 DEFAULT_DAYS = 90
+_SELLERS_SHOWN = 5
 """So old a price is worth a look: lists change a few times a year."""
 
 
@@ -109,11 +110,12 @@ def show_prices(
 
     show(prices_view(quotes, usage, stamp(moment)))
     _say_lines(quote.missing for quote in quotes)
-    if all(quote.card is None and quote.list is None and quote.kind != "free" for quote in quotes):
-        from tokens_forge.core.config import did_you_mean
-        from tokens_forge.files.catalog_names import model_names
-
-        hint(f"The price catalogue does not know `{model}` either.{did_you_mean(model, model_names())}")
+    lacking = [quote for quote in quotes if quote.card is None and quote.list is None and quote.kind != "free"]
+    if lacking:
+        unlisted = _listed_elsewhere(config, model, [config.route[quote.route].upstream for quote in lacking])
+        # Beside a price, a name that nobody sells is a relay's own: nothing is to be said of it.
+        if len(lacking) == len(quotes) or unlisted.startswith("The price catalogue lists"):
+            hint(unlisted)
 
 
 @app.command("check")
@@ -437,6 +439,8 @@ def _form(file: Path, given: str) -> "Form":
     from tokens_forge.files.price_import import Form
 
     form = given or file.suffix.lstrip(".").lower()
+    if not form:
+        raise typer.BadParameter("say which form it has: toml, csv or json", param_hint="--format")
     if form not in get_args(Form):
         raise typer.BadParameter(f"`{form}` is neither toml, csv nor json", param_hint="--format")
     return cast("Form", form)
@@ -539,6 +543,29 @@ def _listed(
     base_url = at_upstream.base_url if at_upstream else ""
     card = shown(catalog.cards(base_url=base_url, provider=provider, model=model), at, usage)
     if card is None:
-        near = did_you_mean(model, {*models(config, ""), *model_names("" if at_upstream else provider)})
+        near = _near(model, {*models(config, ""), *model_names("" if at_upstream else provider)})
         raise ForgeError(f"no route serves `{model}`, and the price catalogue does not know it.{near}")
     return (Quote(candidate=card.id, list=card),)
+
+
+def _listed_elsewhere(config: "Config", model: str, upstreams: Sequence[str]) -> str:
+    """Return why a model that routes serve has no list price, and what to write where the catalogue has one."""
+    from tokens_forge.files.catalog_names import model_names, sellers
+
+    known = sellers(model)
+    unnamed = [name for name in dict.fromkeys(upstreams) if not config.upstream[name].provider]
+    if known and unnamed:
+        tables = ", ".join(f"`[upstream.{name}]`" for name in unnamed)
+        return (
+            f"The price catalogue lists `{model}` at {', '.join(known[:_SELLERS_SHOWN])}. Whose list price holds: "
+            f'write `provider = "{known[0]}"` in {tables}.'
+        )
+    return f"The price catalogue does not know `{model}` {'there' if known else 'either'}.{_near(model, model_names())}"
+
+
+def _near(model: str, names: "Iterable[str]") -> str:
+    """Return the likely name, as `did_you_mean`; nothing where none is near, for the catalogue has thousands."""
+    from tokens_forge.core.config import did_you_mean
+
+    near = did_you_mean(model, (name for name in names if name != model))
+    return near if near.startswith(" Did") else ""

@@ -85,6 +85,8 @@ class Quote(Record, frozen=True, kw_only=True):
     """The balance's kind."""
     unit: str = ""
     """The balance's unit."""
+    overage: str = ""
+    """The balance that pays by the card beyond a pool; absent where none does."""
     sheet: str = ""
     """FILE:LINE of the sheet that the card was made of."""
     card: CardShown | None = None
@@ -117,6 +119,7 @@ def quote(
         balance=candidate.balance,
         kind=balance.kind,
         unit=unit_of(balance),
+        overage="" if payer is balance else route_payer(config, candidate.route),
         card=card,
         others=tuple(_card(other, own, usage, unit) for other in _others(own, at)),
         list=shown(listed, at, usage),

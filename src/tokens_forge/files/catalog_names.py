@@ -28,6 +28,13 @@ def model_names(provider: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys(model.id for found in chosen for model in found.models))
 
 
+def sellers(model: str) -> tuple[str, ...]:
+    """Return the providers that sell a model by this very name."""
+    from genai_prices.data import providers  # noqa: PLC0415 - as above
+
+    return tuple(provider.id for provider in providers if any(found.id == model for found in provider.models))
+
+
 def newest_price(today: date) -> date | None:
     """Return the latest day up to `today` on which a price begins: the catalogue was made then or later.
 

@@ -6,6 +6,7 @@ The figures are those of `core/quotes.py`, `core/sheet_changes.py` and `core/pri
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,7 @@ from tokens_forge.view.figures import NONE, amount, count, shown
 PER_WORDS = {"mtok": "Mtok", "ktok": "1,000 tokens", "token": "token"}
 """What a rate of a token class buys, as people say it."""
 
+_POWERS = {"mtok": 6, "ktok": 3, "token": 0}
 _ORDER = (*TOKEN_CLASSES, "reasoning", *COUNT_CLASSES)
 _ONCE = Decimal(1)
 
@@ -61,6 +63,11 @@ def _quote(found: Quote, usage: Mapping[str, int], at: str, number: int) -> Iter
     if number:
         yield Text()
     yield _heading(found)
+    if found.kind in {"pool", "free"} and not found.overage:
+        # Nobody is charged by that card: what it says stands beside, as the list does.
+        found = replace(found, card=None, others=(), list=found.list or found.card)
+    elif found.overage and found.card is not None:
+        yield shown(f"a call counts in the pool; beyond it {found.overage} pays")
     if found.card is None and found.kind:
         yield shown(_unpaid(found, at), "bold red" if found.missing else "")
     if found.card is not None:
@@ -115,7 +122,10 @@ def _rates(found: Quote) -> RenderableType:
     units = [card.unit] * len(columns)
     if found.list is not None and (found.card is None or found.list.tiers != found.card.tiers):
         alone = found.card is None
-        columns += [(tier.tier if alone else "list", tier.rates) for tier in found.list.tiers[: None if alone else 1]]
+        columns += [
+            (tier.tier if alone else "list", _per(tier.rates, found.list.per, card.per))
+            for tier in found.list.tiers[: None if alone else 1]
+        ]
         units += [found.list.unit] * (len(columns) - len(units))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column(visible(f"per {PER_WORDS[card.per]}"), no_wrap=True)
@@ -127,12 +137,22 @@ def _rates(found: Quote) -> RenderableType:
     return table
 
 
+def _per(rates: Mapping[str, str], per: str, wanted: str) -> Mapping[str, str]:
+    """Return rates of token classes for `wanted` tokens instead of `per`; a count's rate is for one in any case."""
+    power = _POWERS[wanted] - _POWERS[per]
+    return {
+        name: rate if name in COUNT_CLASSES or not power else text(scaled(Decimal(rate), power))
+        for name, rate in rates.items()
+    }
+
+
 def _sample(found: Quote, usage: Mapping[str, int]) -> Iterator[Text]:
     call = f"{count(usage['input'])} tokens in, {count(usage['output'])} out"
     told: list[str] = []
     if found.card is not None:
         timed = " a second" if any(line.usage_class == "seconds" for line in found.card.sample.lines) else ""
-        told.append(f"{amount(found.card.sample.amount, found.card.unit)}{timed}")
+        beyond = "beyond the pool " if found.overage else ""
+        told.append(f"{beyond}{amount(found.card.sample.amount, found.card.unit)}{timed}")
         if found.card.sample.unpriced:
             told.append(f"without {', '.join(found.card.sample.unpriced)}, which has no rate")
     if found.list is not None and (found.card is None or found.list.sample != found.card.sample):
