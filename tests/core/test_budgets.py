@@ -639,3 +639,14 @@ def test_calls_in_parallel_never_exceed_a_budget(
 def told(entry: Held | Settled) -> list[tuple[str, str, str]]:
     """Return what counts against budgets: how much, what of it, at which rate."""
     return [(one.amount, one.by, one.fx) for one in entry.counted]
+
+
+def test_a_correction_leaves_a_list_budget_alone() -> None:
+    """What a call is at list price is no matter of what it was charged."""
+    made = bench(keyed(day("5 USD", count="list")))
+    held = made.call()
+    before = made.fold.budgets.state("key.k/day", "USD").spent(made.at)
+    assert "" == made.order(
+        "wallet", "adjust", "0.014 CNY", corrects=held.id, key="k", route="relay", upstream_model="m"
+    )
+    assert Decimal("0.0015") == before == made.fold.budgets.state("key.k/day", "USD").spent(made.at)

@@ -208,7 +208,8 @@ def _counted(one: Counted) -> str:
     """Return what an attempt takes of a budget, with the exchange rate where money of another unit paid (CASES 51)."""
     rate = f" at {one.fx} for one {one.unit}" if one.fx != "1" else ""
     until = f", in the period to {clock(one.end)}" if one.end else ""
-    return f"counts {amount(one.amount, one.unit)} against budget {one.budget}{rate}{until}"
+    listed = " at list price" if one.by == "list" else ""
+    return f"counts {amount(one.amount, one.unit)}{listed} against budget {one.budget}{rate}{until}"
 
 
 def _held(attempt: AttemptTold) -> str:
