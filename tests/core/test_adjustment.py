@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.book import BalanceState, Lot, available, unit_of
 from tokens_forge.core.config import Balance, Budget, Cap, Config, Key, Rate, Report, Task
-from tokens_forge.core.entries import Adjusted, Recovered
+from tokens_forge.core.entries import Adjusted, Recovered, Renamed
 from tokens_forge.core.money import text
 
 
@@ -366,6 +366,29 @@ class TestCorrection:
         """A balance that moves by hand counts against no key."""
         made = self.corrected("-0.01 CNY")
         assert {"key.k/day": "0.0015", "task.t/cap": "0.0015"} == self.spent(made)
+
+    def test_names_that_changed_since(self) -> None:
+        """CASES 53: the call's entry has the key and route as they were called; their budgets are the same ones."""
+        made = self.corrected("0.001 CNY", **self.OF_CALL)
+        conf, budget = made.terms.config, Budget(limit="5 USD", per="day")
+        route = {"hop": replace(conf.route["relay"], was=("relay",), budget=budget)}
+        made.configure(agreed(replace(conf, route=route, model={}, key={"kay": Key(was=("k",), budget=budget)})))
+        made.append(Renamed(scope="route", name="hop", was="relay"))
+        made.append(Renamed(scope="key", name="kay", was="k"))
+
+        assert "" == made.order("wallet", "adjust", "0.01 CNY", **self.OF_CALL)
+        assert {"key.kay/day": "0.0004", "route.hop/day": "-0.001", "task.t/cap": "0.0004"} == self.spent(made)
+
+    def test_a_list_price_stays_what_it_is(self) -> None:
+        """What a call cost more or less changes nothing of what a budget counts at list price."""
+        budget = Budget(limit="5 USD", per="day", count="list")
+        rates = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(10)),)})
+        made = Bench(terms=agreed(listed(RELAY, key={"k": Key(budget=budget)}, report=rates)))
+        made.topup(wallet="1 CNY")
+        made.call()
+        assert "" == made.order("wallet", "adjust", "0.01 CNY", corrects="tf_1", key="k", route="relay")
+
+        assert {"key.k/day": "0.0015"} == self.spent(made)
 
     def test_an_allowance_is_no_money(self) -> None:
         """A pool's correction counts in its windows and against no budget."""

@@ -274,13 +274,19 @@ def _windows(  # noqa: PLR0913, PLR0917 - what moves, and the windows as they ar
 
 
 def _counted(order: Order, terms: Terms, fold: Fold, spent: Amount, at: str) -> tuple[Counted, ...]:
-    """Return what the correction of a call counts against the budgets that the call counted against."""
+    """Return what the correction of a call counts against the budgets that the call counted against.
+
+    The order names key and route as the call's entry does. A list price is not corrected: only the charge was wrong.
+    """
     if not order.corrects or spent.unit in COUNT_UNITS:
         return ()
-    payer = Payer(key=order.key, task=order.task, route=order.route, balance=order.balance)
+    budgets = fold.budgets
+    route = budgets.names.get(f"route.{order.route}", f"route.{order.route}").removeprefix("route.")
+    payer = Payer(key=budgets.key(order.key), task=order.task, route=route, balance=order.balance)
     found = (
-        counted(binding, spent, terms.config, budgets=fold.budgets, at=at, calendar=terms.calendar)
-        for binding in bindings(terms.config, fold.budgets, payer)
+        counted(binding, spent, terms.config, budgets=budgets, at=at, calendar=terms.calendar)
+        for binding in bindings(terms.config, budgets, payer)
+        if binding.count == "charge"
     )
     return tuple(one for one in found if one is not None)
 
