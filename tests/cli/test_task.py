@@ -62,6 +62,7 @@ def test_a_task_from_start_to_stop(home: Path) -> None:
         (["start", "new", "--cap", "5 requests"], "a budget is in money"),
         (["start", "new", "--cap", "5 EUR"], "no rate says how much of a EUR that is"),
         (["start", "new", "--cap", "5 USD", "--soft", "8"], "8 is no share of the limit"),
+        (["start", "new", "--soft", "0.5"], "`--soft` belongs to a cap: say `--cap` too"),
         (["start", "new", "--cap", "5 USD", "--soft", "much"], "`much` is no share of the cap"),
         (["start", "new", "--cap", "5 USD", "--at-cap", "beg"], "`beg` is none: write `refuse`"),
         (["start", "a/b"], "`a/b` is no name of a task"),

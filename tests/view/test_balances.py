@@ -6,7 +6,7 @@ from pathlib import Path
 from ledgers import Ledger, at, call_id, held_relay, routed, settled_relay
 from screens import printed
 
-from tokens_forge.core.book import Book
+from tokens_forge.core.book import BalanceShown, Book
 from tokens_forge.core.config import Balance, Config, Window
 from tokens_forge.core.entries import Adjusted, WindowHeld
 from tokens_forge.view.balances import balances_view, known_balances
@@ -77,3 +77,34 @@ def test_without_a_config_nothing_is_available_for_sure(tmp_path: Path) -> None:
 def test_no_balance_says_what_to_write() -> None:
     """An empty table says where balances come from."""
     assert ["no balances yet: write `[balance.NAME]` in the config"] == printed(balances_view(()))
+
+
+def test_a_postpaid_account_says_what_its_period_took() -> None:
+    """What was charged counts against the limit; what was paid in the meantime is in `posted` and gives no room."""
+    row = BalanceShown(
+        name="account",
+        kind="postpaid",
+        unit="USD",
+        posted=Decimal("0.96"),
+        held=Decimal("0.01"),
+        available=Decimal("0.05"),
+        limit="0.10 USD",
+        resets=at("12:00:00"),
+    )
+    expected = f"account: 0.04 USD of at most 0.10 USD charged in the period to {at('12:00:00')[:10]} 12:00:00 UTC"
+    assert expected == printed(balances_view((row,)), 100)[-1]
+
+
+def test_a_providers_count_is_not_called_others() -> None:
+    """What a provider counts in percent is our calls too."""
+    row = BalanceShown(
+        name="max",
+        kind="pool",
+        unit="percent",
+        posted=Decimal(0),
+        held=Decimal(0),
+        available=Decimal(58),
+        windows={"provider/5h": Decimal(58)},
+        outside={"provider/5h": Decimal(42)},
+    )
+    assert "max: percent left in provider/5h 58" == printed(balances_view((row,)))[-1]

@@ -67,7 +67,8 @@ def _tell(found: "Unsure", days: int) -> None:
             f'{lost.unit}" --corrects {lost.id}` (what to give back)'
         )
     for name, calls in found.unpriced.items():
-        say(f"unpriced: {calls} {'call' if calls == 1 else 'calls'} of {name}: `tf prices` shows what is known of it")
+        number = f"{calls} {'call' if calls == 1 else 'calls'}"
+        say(f"unpriced: {number} of {name}: `tf prices {name}` shows what is known of it")
     for flag, attempts in found.flags.items():
         say(f"flag {flag}: {attempts} {'attempt' if attempts == 1 else 'attempts'}")
     if not (found.lost or found.unpriced or found.flags):

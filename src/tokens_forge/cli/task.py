@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokens_forge.cli.output import hint, say, say_json, show
+from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def start(
     as_json: _AsJson = False,
 ) -> None:
     """Let a task spend, again if it was stopped; what it spent before stays counted."""
+    if not cap and (soft or at_cap):
+        raise ForgeError(f"`{'--soft' if soft else '--at-cap'}` belongs to a cap: say `--cap` too")
     _carry_out(ctx.obj, name, "started", cap=cap, soft=soft, at_cap=at_cap, as_json=as_json)
 
 

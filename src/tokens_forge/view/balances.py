@@ -106,21 +106,28 @@ def _notes(row: BalanceShown) -> Iterator[Text]:
     if row.empty:
         yield shown(f"{row.name}: empty about {clock(row.empty)} at this rate", "dim")
     if row.limit:
-        yield shown(
-            f"{row.name}: at most {row.limit} owed, until {clock(row.resets)}"
-            if row.resets
-            else f"{row.name}: at most {row.limit} owed in a period, nothing yet",
-            "dim",
-        )
+        yield shown(f"{row.name}: {_owed(row, row.limit)}", "dim")
     elif row.windows:
         left = ", ".join(f"{name} {text(rest)}" for name, rest in row.windows.items())
         resets = f"; resets {clock(row.resets)}" if row.resets else ""
         yield shown(f"{row.name}: {row.unit} left in {left}{resets}", "dim")
     if row.status:
         yield shown(f"{row.name}: the provider says {row.status}", "bold yellow")
-    if row.outside:
+    # What a provider counts in percent is our calls too: beside what is left it says nothing of others.
+    if row.outside and row.unit != "percent":
         used = ", ".join(f"{text(part)} {row.unit} of {name}" for name, part in row.outside.items())
         yield shown(f"{row.name}: used outside of tf, as far as headers show it: {used}", "dim")
     for lot in row.lots:
         if lot.expires:
             yield shown(f"{row.name}: {amount(lot.left, row.unit)} can be spent through {lot.expires} UTC", "dim")
+
+
+def _owed(row: BalanceShown, limit: str) -> str:
+    """Return what counts against a postpaid account's limit in its period; payments give no room before it ends."""
+    if not row.resets:
+        return f"at most {limit} owed in a period, nothing yet"
+    until = f"in the period to {clock(row.resets)}"
+    if row.available is None:
+        return f"at most {limit} owed {until}"
+    spent = read_amount(limit).value - row.available - row.held
+    return f"{amount(spent, row.unit)} of at most {limit} charged {until}"
