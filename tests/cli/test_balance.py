@@ -165,3 +165,25 @@ def test_a_reference_counts_once(home: Path) -> None:
     assert 1 == again.code
     assert "`INV-7` was entered for `wallet` at " in again.err
     assert ["5"] == [entry.amount for entry in moved(home)]
+
+
+def test_a_new_name_before_any_proxy_read_it(home: Path) -> None:
+    """CASES 53: what is shown and moved under the new name is the balance that has the history, never a second one."""
+    tf(home, "balance", "topup", "wallet", "5 CNY", "--ref", "A")
+    renamed = CONFIG.replace("[balance.wallet]", '[balance.purse]\nwas = ["wallet"]').replace('"wallet"\n', '"purse"\n')
+    (home / "config.toml").write_text(renamed.replace('was = ["purse"]', 'was = ["wallet"]'))
+
+    assert "purse 5 CNY - 5 CNY -" in " ".join(tf(home, "balance").out.split())
+    assert "purse +1 CNY (topup): 5 → 6 CNY" == tf(home, "balance", "topup", "purse", "1 CNY").out.strip()
+    assert "`A` was entered for `purse`" in tf(home, "balance", "topup", "purse", "1 CNY", "--ref", "A").err
+
+
+def test_what_no_proxy_would_start_with_moves_nothing(home: Path) -> None:
+    """A name that is another one's earlier name: its money would be found by neither."""
+    tf(home, "balance", "topup", "wallet", "5 CNY")
+    tf(home, "balance", "topup", "spare", "5 CNY")
+    (home / "config.toml").write_text(CONFIG.replace("[balance.spare]", "[balance.other]"))
+
+    ran = tf(home, "balance", "topup", "wallet", "1 CNY")
+    assert (1, "") == (ran.code, ran.out)
+    assert "[balance.spare]: it is gone from the config and has 5 CNY: bring it back" in ran.err

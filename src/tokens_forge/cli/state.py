@@ -11,9 +11,10 @@ from tokens_forge.cli.socket import ask
 from tokens_forge.core.book import BalanceShown, balances
 from tokens_forge.core.budgets import BudgetShown, shown
 from tokens_forge.core.due import due
-from tokens_forge.core.entries import Adjusted, Recovered, Tasked
-from tokens_forge.core.errors import ForgeError, LedgerLocked
+from tokens_forge.core.entries import Adjusted, Line, Recovered, Tasked
+from tokens_forge.core.errors import ConfigError, ForgeError, LedgerLocked, Problem
 from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.history import conflicts, renames
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.settlement import Terms
@@ -51,7 +52,11 @@ def state(paths: Paths) -> State:
     answer = ask(paths, "GET", "/state")
     if answer is not None:
         return msgspec.json.decode(answer, type=State)
-    config, fold, at = load(paths.config, paths.prices), stand(paths).fold, stamp(datetime.now(UTC))
+    config, standing, at = load(paths.config, paths.prices), stand(paths), stamp(datetime.now(UTC))
+    fold = standing.fold
+    if not any(conflicts(config, fold)):  # new names hold before the next start enters them
+        for renamed in renames(config, fold):
+            fold.apply(Line(seq=standing.place.seq, ts=at, entry=renamed))
     return State(
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
@@ -85,6 +90,15 @@ def _here(paths: Paths, here: Here) -> tuple[Moved, ...]:
         for note in ledger.notes:
             hint(f"note: {note}")
         at = ledger.stamp(now)
+        # As a proxy starts: under a name that the ledger does not know yet, money would begin a second history.
+        against = tuple(
+            Problem(where=f"{paths.config} [{table}] {field}".rstrip(), what=what)
+            for table, field, what in conflicts(config, ledger.fold)
+        )
+        if against:
+            raise ConfigError(against)
+        for renamed in renames(config, ledger.fold):
+            ledger.append(renamed, at)
         for entry in due(config, ledger.fold.book, at):
             ledger.append(entry, at)
         entries = here(terms, ledger.fold, at)
