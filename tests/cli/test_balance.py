@@ -1,12 +1,15 @@
 """`tf balance` without a proxy: what is there, moving it by hand, and what is refused with the next step."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from command_line import tf
+from ledgers import Ledger, call_id, held_relay, routed, settled_relay
 
-from tokens_forge.core.entries import Adjusted
+from tokens_forge.core.entries import Adjusted, Renamed
+from tokens_forge.core.moments import stamp
 from tokens_forge.files.ledger_reader import read_lines
 
 CONFIG = """
@@ -187,3 +190,20 @@ def test_what_no_proxy_would_start_with_moves_nothing(home: Path) -> None:
     ran = tf(home, "balance", "topup", "wallet", "1 CNY")
     assert (1, "") == (ran.code, ran.out)
     assert "[balance.spare]: it is gone from the config and has 5 CNY: bring it back" in ran.err
+
+
+def test_a_call_is_corrected_under_the_new_name(home: Path) -> None:
+    """CASES 53: the call's entry has the name of then, and it is the same balance."""
+    now = stamp(datetime.now(UTC))
+    (home / "data").mkdir()
+    call = call_id(now)
+    Ledger(home / "data" / "ledger").add(
+        now,
+        routed(call),
+        held_relay(call),
+        settled_relay(call),
+        Renamed(scope="balance", name="wallet", was="rmb-wallet"),
+    )
+    ran = tf(home, "balance", "adjust", "wallet", "0.01 CNY", "--corrects", call)
+    assert (0, "") == (ran.code, ran.err)
+    assert [call] == [entry.corrects for entry in moved(home)]

@@ -151,9 +151,11 @@ def _corrected(paths: Paths, name: str, call: str) -> dict[str, str]:
     """Return what a correction takes over from the call that it corrects, so that reports follow."""
     from tokens_forge.core.entries import Settled
     from tokens_forge.files.ledger_reader import find
+    from tokens_forge.files.ledger_writer import stand
 
+    now = stand(paths).fold.book.name  # the entry has the name that the balance had then
     paid = [line.entry for line in find(paths.ledger, call) if isinstance(line.entry, Settled)]
-    settled = next((entry for entry in reversed(paid) if entry.balance == name), None)
+    settled = next((entry for entry in reversed(paid) if name in {entry.balance, now(entry.balance)}), None)
     if settled is None:
         by = ", ".join(sorted({f"`{entry.balance}`" for entry in paid})) or "nothing"
         raise ForgeError(f"{call} was not paid by `{name}` but by {by}")
