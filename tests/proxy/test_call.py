@@ -330,7 +330,8 @@ price = "list"
 async def test_a_hold_while_it_is_answered(tmp_path: Path) -> None:
     """CASES 29, 30: what a call may cost is reserved before its request is sent, and no longer than it lasts."""
     go_on = asyncio.Event()
-    async with playing(tmp_path, Setup(fund={"wallet": "0.12 CNY"})) as play:
+    impatient = Setup(fund={"wallet": "0.12 CNY"}, more='[settle]\nwait = "none"')
+    async with playing(tmp_path, impatient) as play:
         play.relay.answers((go_on, *plain(completion())))
         asking = asyncio.create_task(play.ask())
         await play.relay.reached(1)
