@@ -222,3 +222,12 @@ def test_texts_of_clients_are_no_markup() -> None:
     said = text(routed(CALL, agent="[bold red]x\x1b[2J", key="a[/]b"), refused(CALL, key="x"))
     assert "from [bold red]x\\x1b[2J" in said
     assert "key a[/]b" in said
+
+
+def test_a_pool_that_is_used_up_is_named_beside_the_balance_that_paid_beyond_it() -> None:
+    """One candidate, two balances: each verdict says whose it is where it is not the one in the column."""
+    over = PassedOver(
+        candidate="relay/gpt-5", balance="plan", reason="pool_used_up", available="0", need="1", unit="requests"
+    )
+    said = text(routed(CALL), held_relay(CALL, passed_over=(over,)), settled_relay(CALL))
+    assert "relay/gpt-5     rmb-wallet  balance plan passed over: used up: 0 requests left" in said

@@ -164,16 +164,19 @@ def _why(story: Story) -> RenderableType | None:
 def _verdicts(story: Story, candidate: CandidateTold, decisions: int) -> Text:
     if not candidate.verdicts:
         return Text("not needed: an earlier one was taken" if story.attempts else "not looked at", style="dim")
-    return Text("\n").join(_verdict(story, verdict, decisions) for verdict in candidate.verdicts)
+    return Text("\n").join(_verdict(story, verdict, candidate.balance, decisions) for verdict in candidate.verdicts)
 
 
-def _verdict(story: Story, verdict: Verdict, decisions: int) -> Text:
+def _verdict(story: Story, verdict: Verdict, balance: str, decisions: int) -> Text:
     if verdict.passed_over is None:
         return Text(f"taken in attempt {verdict.n}", style="green")
+    # Beside a balance that pays beyond a pool, the pool that is used up must be named.
+    whose = verdict.passed_over.balance
+    by = "" if whose in {"", balance} else f"balance {whose} "
     when = ""
     if decisions > 1:
         when = f" for attempt {verdict.n}" if any(attempt.n == verdict.n for attempt in story.attempts) else " at last"
-    return shown(f"passed over{when}: {reason_text(verdict.passed_over)}")
+    return shown(f"{by}passed over{when}: {reason_text(verdict.passed_over)}")
 
 
 def _attempts(story: Story) -> RenderableType | None:
