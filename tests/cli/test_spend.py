@@ -63,7 +63,7 @@ def test_the_week_before(folder: Path) -> None:
     """`--week -1` is the whole week before, and nothing in it is an answer: exit 0 and the next step."""
     ran = tf(folder, "spend", "--week", "-1")
     assert (0, "") == (ran.code, ran.out)
-    assert "Nothing was spent in this period. last week: " in ran.err
+    assert "Nothing was spent in this period: last week: " in ran.err
     answer = json.loads(tf(folder, "spend", "--week", "-1", "--json").out)
     assert ([], []) == (answer["rows"], answer["totals"])
 

@@ -148,7 +148,7 @@ def test_pools_without_a_fee_and_with_several(tmp_path: Path) -> None:
     paid_pool(ledger, "11:00:00", 3, balance="another")
     found = picture(tmp_path, "key")
     assert any("99 CNY, 30 USD" in line for line in found)
-    assert "1 call in no fee's period: not in amortised" in found
+    assert "1 call without a fee, or outside of its periods: not in amortised" in found
     # Their periods have ended with the report, so that nothing is provisional.
     assert "amortised: their part of the pool's fee" in found
 

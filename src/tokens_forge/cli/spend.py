@@ -60,7 +60,7 @@ def spend(
     if as_json:
         say_json(report.document(answer))
     elif is_empty(answer):
-        hint(f"Nothing was spent in this period. {bounds(answer, zone)}")
+        hint(f"Nothing was spent in this period: {bounds(answer, zone)}")
         for also in ended_words(answer):
             hint(f"{also}; `tf explain ID` says why")
         hint(f"The ledger is in {paths.ledger}; `tf spend --month -1` looks at the month before.")

@@ -117,7 +117,7 @@ def _three_costs(answer: Spend, found: SpendTotal) -> Iterator[RenderableType]:
         return
     yield shown(f"amortised: their part of the pool's fee{_until_when(answer, found)}", "dim")
     if found.unshared_calls:
-        yield shown(f"{_calls(found.unshared_calls)} in no fee's period: not in amortised", "dim")
+        yield shown(f"{_calls(found.unshared_calls)} without a fee, or outside of its periods: not in amortised", "dim")
 
 
 def _until_when(answer: Spend, found: SpendTotal) -> str:
