@@ -15,6 +15,7 @@ from hypothesis import given
 from tokens_forge.core.budgets import Payer, bindings, cap_of, rate_at, shown, task_left, wait_ms
 from tokens_forge.core.config import Budget, Cap, Config, Key, Per, Rate, Report, Settle, Task
 from tokens_forge.core.entries import Counted, Held, Refused, Renamed, Settled, Tasked
+from tokens_forge.core.fold import decode
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, decide, may_wait_ms
 from tokens_forge.core.settlement import lost, settle
@@ -257,6 +258,33 @@ class TestEnforcement:
         held = made.held(made.route())
         assert [("0.062", "CNY")] == [(one.amount, one.unit) for one in held.counted]
         assert Decimal(0) == made.fold.budgets.state("key.k/day", "CNY").spent(made.at)
+
+    def test_calls_of_two_configs_count_apart(self) -> None:
+        """A call that began under the old unit may hold in it still (a retry): what counts in the new one stays."""
+        made = bench(keyed(day("5 USD")))
+        old, older = made.route(), made.held(made.route())
+        made.configure(agreed(keyed(day("0.09 CNY"))))
+        made.call()
+        made.held(made.route())
+        late = made.held(old)
+        (passed,) = made.refused(made.route()).passed_over
+        assert ("0.09", "0.015", "0.062") == (passed.limit, passed.spent, passed.held)
+        for held in (late, older):
+            made.end(held)
+
+        state = made.fold.budgets.state
+        assert (Decimal("0.015"), Decimal("0.062")) == (
+            state("key.k/day", "CNY").spent(made.at),
+            state("key.k/day", "CNY").held,
+        )
+        assert (Decimal("0.00375"), Decimal(0)) == (
+            state("key.k/day", "USD").spent(made.at),
+            state("key.k/day", "USD").held,
+        )
+        made.append(Renamed(scope="key", name="kay", was="k"))
+        assert Decimal("0.015") == state("key.kay/day", "CNY").spent(made.at)
+        assert Decimal("0.00375") == state("key.kay/day", "USD").spent(made.at)
+        assert made.fold == made.replayed() == decode(made.fold.encode())
 
     def test_a_correction_gives_back(self) -> None:
         """What a call was billed too much comes back to the budgets that it counted against."""

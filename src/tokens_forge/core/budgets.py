@@ -76,6 +76,9 @@ class Budgets(msgspec.Struct, kw_only=True):
     """All budgets by SCOPE.NAME/PERIOD, and the tasks that were started or stopped by hand."""
 
     budgets: dict[str, BudgetState] = {}
+    beside: dict[str, BudgetState] = {}
+    """What counts in another unit than the state in `budgets`, by SCOPE.NAME/PERIOD UNIT: a budget was given a new one,
+    and calls that began before end in the old."""
     names: dict[str, str] = {}
     """Earlier names (SCOPE.NAME) to the name now."""
     tasks: dict[str, TaskState] = {}
@@ -91,8 +94,7 @@ class Budgets(msgspec.Struct, kw_only=True):
                     state.held = add(state.held, amount)
             case Settled():
                 self._end_holds(entry)
-                # A call that was under way when a budget got another unit counts in none: it never replaces the new.
-                self._count(ts, tuple(one for one in entry.counted if not self._is_in_another_unit(one)))
+                self._count(ts, entry.counted)
             case Voided():
                 self._end_holds(entry)
             case Adjusted():
@@ -106,22 +108,28 @@ class Budgets(msgspec.Struct, kw_only=True):
 
     def state(self, name: str, unit: str) -> BudgetState:
         """Return the state of a budget, an empty one when nothing counted yet. It must not be changed."""
-        found = self.budgets.get(self._name(name))
-        # A budget that was given another unit begins anew: its amounts never add to the old ones.
-        return found if found is not None and found.unit == unit else BudgetState(unit=unit)
+        return self._found(self._name(name), unit) or BudgetState(unit=unit)
 
     def key(self, name: str) -> str:
         """Return what a key is called now, by its name or an earlier one: a token keeps the name it was issued by."""
         return self.names.get(f"key.{name}", f"key.{name}").removeprefix("key.")
 
     def _state(self, counted: Counted) -> BudgetState:
-        state = self.state(counted.budget, counted.unit)
-        self.budgets[self._name(counted.budget)] = state
-        return state
+        name = self._name(counted.budget)
+        return self._found(name, counted.unit) or self._put(name, BudgetState(unit=counted.unit))
 
-    def _is_in_another_unit(self, counted: Counted) -> bool:
-        known = self.budgets.get(self._name(counted.budget))
-        return known is not None and known.unit != counted.unit
+    def _found(self, name: str, unit: str) -> BudgetState | None:
+        """Return what counts in `unit`: a budget that was given another begins anew, as its amounts never add."""
+        found = self.budgets.get(name)
+        return found if found is not None and found.unit == unit else self.beside.get(f"{name} {unit}")
+
+    def _put(self, name: str, state: BudgetState) -> BudgetState:
+        """Take a state in under its name, beside the one that has that name in another unit."""
+        if name in self.budgets:
+            self.beside[f"{name} {state.unit}"] = state
+        else:
+            self.budgets[name] = state
+        return state
 
     def _name(self, budget: str) -> str:
         owner, _, per = budget.rpartition("/")
@@ -133,7 +141,7 @@ class Budgets(msgspec.Struct, kw_only=True):
 
     def _end_holds(self, entry: Settled | Voided) -> None:
         name = attempt_name(entry.id, entry.n)
-        for state in self.budgets.values():
+        for state in (*self.budgets.values(), *self.beside.values()):
             if (amount := state.holds.pop(name, None)) is not None:
                 state.held = subtract(state.held, amount)
 
@@ -153,11 +161,14 @@ class Budgets(msgspec.Struct, kw_only=True):
 
     def _rename(self, scope: NamedScope, was: str, name: str) -> None:
         self.names = follow_name(self.names, f"{scope}.{was}", f"{scope}.{name}")
-        for known in [budget for budget in self.budgets if budget.rpartition("/")[0] == f"{scope}.{was}"]:
-            earlier = self.budgets.pop(known)
-            there = self.budgets.setdefault(self._name(known), earlier)
-            if there is not earlier and there.unit == earlier.unit:
-                there.add(earlier)
+        for states in (self.budgets, self.beside):
+            for known in [one for one in states if one.rpartition("/")[0] == f"{scope}.{was}"]:
+                earlier = states.pop(known)
+                now = self._name(known.removesuffix(f" {earlier.unit}"))
+                if (there := self._found(now, earlier.unit)) is None:
+                    self._put(now, earlier)
+                else:
+                    there.add(earlier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
