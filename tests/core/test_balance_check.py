@@ -69,6 +69,7 @@ UNIT = "is no unit: write a currency such as `USD`, or for a pool `requests`, `t
     [
         ({"kind": "prepaid"}, "unit", f"`` {UNIT}"),
         ({"kind": "free", "unit": "USD"}, "unit", "a free balance counts nothing: leave `unit` out"),
+        ({"kind": "prepaid", "unit": "free"}, "unit", "`free` is what a free balance counts: write a currency"),
         (
             {"kind": "prepaid", "unit": "requests"},
             "unit",

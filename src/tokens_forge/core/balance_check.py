@@ -6,6 +6,7 @@ Each finding says what to write instead. Routes and prices are looked at elsewhe
 from collections.abc import Iterator, Mapping
 from typing import Literal, assert_never
 
+from tokens_forge.core.book import FREE_UNIT
 from tokens_forge.core.config import (
     Balance,
     Config,
@@ -85,6 +86,8 @@ def _unit(path: Path, balance: Balance) -> Iterator[Finding]:
             what=f"`{balance.unit}` is no unit: write a currency such as `USD`, or for a pool `requests`, `tokens` or "
             "`percent`",
         )
+    elif balance.unit == FREE_UNIT:
+        yield Finding(path=(*path, "unit"), what="`free` is what a free balance counts: write a currency")
     elif balance.kind != "pool" and balance.unit in {"requests", "tokens", "percent"}:
         yield Finding(
             path=(*path, "unit"),
