@@ -34,7 +34,7 @@ async def test_a_cap_refuses_what_does_not_fit(tmp_path: Path) -> None:
     async with playing(tmp_path, capped()) as play:
         replies = [await play.ask(model=MINI, headers=JOB) for _ in range(4)]
         assert [200, 200, 200, 402] == [reply.status for reply in replies]
-        assert ["0.029 USD", "0.017 USD", "0.005 USD"] == [reply.headers["x-tf-task-left"] for reply in replies[:3]]
+        assert ["0.038 USD", "0.026 USD", "0.014 USD"] == [reply.headers["x-tf-task-left"] for reply in replies[:3]]
         assert (402, "budget_exceeded") == replies[3].error
         assert "over budget task.job/cap: 0.014 USD left, 0.021 USD needed; 0.036 of 0.05 USD spent." in (
             replies[3].message
@@ -47,7 +47,8 @@ async def test_a_soft_limit_is_a_warning(tmp_path: Path) -> None:
     """From its share on every reply says so, plain or streamed; nothing is refused for it."""
     async with playing(tmp_path, capped("0.1 USD", ", soft = 0.2")) as play:
         replies = [await play.ask(model=MINI, headers=JOB, stream=n > 0) for n in range(3)]
-        assert ["0.079 USD", "0.067 USD", "0.055 USD; soft limit reached"] == [
+        # Of a stream the head goes before its charge is known, so its hold is taken off.
+        assert ["0.088 USD", "0.067 USD", "0.055 USD; soft limit reached"] == [
             reply.headers["x-tf-task-left"] for reply in replies
         ]
 
@@ -83,7 +84,7 @@ async def test_a_task_that_only_the_command_knows(tmp_path: Path) -> None:
         assert "x-tf-task-left" not in (await play.ask(model=MINI, headers=JOB)).headers
         await play.task(TaskOrder(task="job", action="started", cap="0.03 USD", soft="0.5"))
         replies = [await play.ask(model=MINI, headers=JOB) for _ in range(2)]
-        assert ["0.009 USD", None] == [reply.headers.get("x-tf-task-left") for reply in replies]
+        assert ["0.018 USD", None] == [reply.headers.get("x-tf-task-left") for reply in replies]
         assert (402, "budget_exceeded") == replies[1].error
 
 
@@ -111,7 +112,7 @@ async def test_a_stopped_task(tmp_path: Path) -> None:
             (await play.ask(model=MINI, headers=headers)).status for headers in ({}, {"x-tf-task": "other"})
         ]
         await play.task(TaskOrder(task="job", action="started"))
-        assert "0.979 USD" == (await play.ask(model=MINI, headers=JOB)).headers["x-tf-task-left"]
+        assert "0.988 USD" == (await play.ask(model=MINI, headers=JOB)).headers["x-tf-task-left"]
 
 
 async def test_a_stop_lets_the_answer_come(tmp_path: Path) -> None:
@@ -136,7 +137,11 @@ async def test_a_stop_lets_the_answer_come(tmp_path: Path) -> None:
     [
         (TaskOrder(task="job", action="raised"), 'say what `job` may cost: `tf task raise job "30 USD"`'),
         (TaskOrder(task="new", action="raised", cap="+1 USD"), "`new` has no cap to add to"),
-        (TaskOrder(task="job", action="raised", cap="1 EUR"), "no rate says how much of a EUR that is"),
+        (
+            TaskOrder(task="job", action="raised", cap="1 EUR"),
+            "the cap of `job` is in USD: write it in USD, not in EUR",
+        ),
+        (TaskOrder(task="new", action="started", cap="1 EUR"), "no rate says how much of a EUR that is"),
         (TaskOrder(task="job", action="started", cap="5 requests"), "a budget is in money"),
         (TaskOrder(task="job", action="started", cap="1 USD", soft="2"), "2 is no share of the limit"),
         (TaskOrder(task="job", action="started", cap="1 USD", at_cap="sleep"), "`sleep` is none: write `refuse`"),

@@ -62,6 +62,7 @@ def test_units_are_never_blended(tmp_path: Path) -> None:
         "list": "0.0072",
         "list_unit": "USD",
         "saving": "0.001566197184",
+        "unlisted_calls": 0,
         "amortised": {},
         "usage": usage,
         "certainty": {"computed": "0.04"},
@@ -74,11 +75,12 @@ def test_units_are_never_blended(tmp_path: Path) -> None:
         "list": "0.0036",
         "list_unit": "USD",
         "saving": "0",
+        "unlisted_calls": 0,
         "amortised": {},
         "usage": {name: count // 2 for name, count in usage.items()},
         "certainty": {"computed": "0.0036"},
     }
-    counts: dict[str, object] = {"unpriced_calls": 0, "unlisted_calls": 0, "unshared_calls": 0, "counts": None}
+    counts: dict[str, object] = {"unpriced_calls": 0, "unshared_calls": 0, "counts": None}
     expected: dict[str, object] = {
         "from": at("00:00:00", "2026-11-01"),
         "to": at("00:00:00", "2026-12-01"),
@@ -217,7 +219,7 @@ def test_corrections_convert_at_the_cards_rate(tmp_path: Path) -> None:
 
 
 def test_a_corrected_pool_saves_as_before(tmp_path: Path) -> None:
-    """A pool's saving is its list price, whatever its count is corrected by; an unknown one stays unknown."""
+    """A pool's saving is its list price, whatever its count is corrected by; an unknown one is none of it."""
     ledger = Ledger(tmp_path)
     call = paid_relay(ledger, "10:00:00", card=None, saving="0.0036")
     without = paid_relay(ledger, "10:00:01", n=2, list="", list_unit="", saving="")
@@ -225,9 +227,8 @@ def test_a_corrected_pool_saves_as_before(tmp_path: Path) -> None:
         correction = Adjusted(balance="rmb-wallet", amount="0.01", unit="CNY", reason="correction", corrects=corrected)
         ledger.add(at("11:00:00"), correction)
 
-    assert [(row.charge, row.saving) for row in november(tmp_path).rows] == [
-        (Decimal("0.01"), None),
-        (Decimal("0.01"), Decimal("0.0036")),
+    assert [(row.charge, row.saving, row.unlisted_calls) for row in november(tmp_path).rows] == [
+        (Decimal("0.02"), Decimal("0.0036"), 1)
     ]
 
 
@@ -249,9 +250,8 @@ def test_unpriced_and_unlisted_calls_are_counted(tmp_path: Path) -> None:
         None,
     )
     assert total.certainty == {"computed": Decimal("0.04"), "unpriced": Decimal(0)}
-    assert [(row.list_unit, row.list, row.calls) for row in found.rows] == [
-        ("", None, 1),
-        ("USD", Decimal("0.0072"), 2),
+    assert [(row.list_unit, row.list, row.calls, row.unlisted_calls) for row in found.rows] == [
+        ("USD", Decimal("0.0072"), 3, 1)
     ]
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 from ledgers import Ledger, at, call_id, held_relay, routed, settled_relay
 from screens import printed
 
@@ -95,8 +96,8 @@ def test_a_postpaid_account_says_what_its_period_took() -> None:
     assert expected == printed(balances_view((row,)), 100)[-1]
 
 
-def test_a_providers_count_is_not_called_others() -> None:
-    """What a provider counts in percent is our calls too."""
+def test_what_others_used_of_a_providers_pool() -> None:
+    """CASES 58: it shows as such; the provider's first word of a window came with a call of ours, and says so."""
     row = BalanceShown(
         name="max",
         kind="pool",
@@ -107,4 +108,25 @@ def test_a_providers_count_is_not_called_others() -> None:
         windows={"provider/5h": Decimal(58)},
         outside={"provider/5h": Decimal(42)},
     )
-    assert "max: percent left in provider/5h 58" == printed(balances_view((row,)))[-1]
+    assert [
+        "max: percent left in provider/5h 58",
+        "max: used outside of tf or by its first call there, as headers show it: 42",
+        "percent of provider/5h",
+    ] == printed(balances_view((row,)))[-3:]
+
+
+def test_what_is_said_of_a_pool_that_is_used_up() -> None:
+    """What pays beyond it is named; a provider that was not heard yet is said so."""
+    unheard = BalanceShown(
+        name="max", kind="pool", unit="percent", posted=Decimal(0), held=Decimal(0), available=Decimal(100)
+    )
+    left = {"first-use/5h": Decimal(0)}
+    plan = msgspec.structs.replace(
+        unheard, name="plan", unit="requests", available=Decimal(0), windows=left, overage="cloud"
+    )
+    assert [
+        "plan: nothing available",
+        "plan: requests left in first-use/5h 0",
+        "plan: cloud pays beyond it",
+        "max: its provider has said nothing yet",
+    ] == printed(balances_view((plan, unheard)))[-4:]

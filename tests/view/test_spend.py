@@ -37,11 +37,12 @@ def test_the_whole_picture(tmp_path: Path) -> None:
 Spend by key, this month so far: 2026-11-01 01:00 to 2026-12-01 01:00
 (Europe/Berlin)
 
-key     calls   CNY  share       list USD      saving USD  certainty
-aider       1  0.02  █████              -               -  estimated
-aider       1  0.02  █████         0.0036  0.000783098592  computed
-claude      1     0                0.0036               -  unpriced
-total       3  0.04                0.0072               -
+                       list          saving
+key     calls   CNY     USD             USD  certainty
+aider       2  0.04  0.0036  0.000783098592  computed 0.02 CNY, estimated 0.02
+                                             CNY
+claude      1     0  0.0036               -  unpriced
+total       3  0.04  0.0072               -
 CNY: computed 0.02 CNY (50 %), estimated 0.02 CNY (50 %), unpriced 0 CNY
 1 call in CNY without a known price: what they cost is not in the total
 1 call without a list price: not in list price and saving
@@ -104,8 +105,7 @@ def test_a_pool(tmp_path: Path) -> None:
 
     expected = """\
 balance      calls  requests  list-equivalent USD  amortised USD  certainty
-coding-plan      2         2               0.0108             20  computed
-coding-plan      1         1                    -             10  computed
+coding-plan      3         3               0.0108             30  computed
 total            3         3               0.0108             30  computed
 requests: one for each attempt that was answered, or may have been. Marginal
 cost 0: no money moves by a call

@@ -440,6 +440,8 @@ class BalanceShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """As configured."""
     limit: str = ""
     """Of a postpaid account, as configured."""
+    overage: str = ""
+    """What pays beyond a pool; absent where nothing does."""
 
 
 def balances(conf: config.Config, book: Book, at: str) -> tuple[BalanceShown, ...]:
@@ -467,9 +469,10 @@ def _shown(name: str, balance: config.Balance, book: Book, at: str) -> BalanceSh
         status=_status(state, at),
         lots=tuple(state.lots) if any(lot.expires for lot in state.lots) else (),
         burn=burn,
-        empty="" if resets_at and resets_at <= empty else empty,
+        empty=empty if balance.kind == "prepaid" or (resets_at and resets_at > empty) else "",
         warn_below=balance.warn_below,
         limit=balance.limit,
+        overage="" if balance.overage == "none" else balance.overage,
     )
 
 

@@ -568,6 +568,8 @@ class Refused(Entry, frozen=True, kw_only=True, tag="refused"):
     """0 when no client was left to answer."""
     final: bool
     """Always true: a refusal closes its call."""
+    waited_ms: int = 0
+    """How long the call waited for room on a balance or in a budget, in ms."""
     task: str = ""
     """The task that it belongs to."""
     passed_over: tuple[PassedOver, ...] = ()

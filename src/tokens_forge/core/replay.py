@@ -86,4 +86,4 @@ def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) ->
     if isinstance(decision, Take):
         jitter_ms, waited_ms = (entry.jitter_ms, entry.waited_ms) if isinstance(entry, Held) else (0, 0)
         return decision.held(entry.id, jitter_ms=jitter_ms, waited_ms=waited_ms)
-    return decision.refused(call.routed)
+    return decision.refused(call.routed, waited_ms=entry.waited_ms)

@@ -119,7 +119,7 @@ class Refuse:
     until: str = ""
     """The earliest recovery, when time alone ends it."""
 
-    def refused(self, routed: Routed) -> Refused:
+    def refused(self, routed: Routed, *, waited_ms: int = 0) -> Refused:
         """Return the entry to append, which closes the call."""
         return Refused(
             id=routed.id,
@@ -130,6 +130,7 @@ class Refuse:
             error=self.error,
             client_status=self.status,
             final=True,
+            waited_ms=waited_ms,
             passed_over=self.passed_over,
         )
 

@@ -177,6 +177,8 @@ class Refusal(Record, frozen=True, kw_only=True):
     reason: RefusedReason
     error: str
     client_status: int
+    waited_ms: int = 0
+    """How long it waited for room on a balance or in a budget."""
     passed_over: tuple[PassedOver, ...] = ()
 
 
@@ -508,6 +510,7 @@ def _refusal(found: _Gathered) -> Refusal | None:
         reason=refused.reason,
         error=refused.error,
         client_status=refused.client_status,
+        waited_ms=refused.waited_ms,
         passed_over=refused.passed_over,
     )
 

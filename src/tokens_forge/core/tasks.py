@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from msgspec.structs import replace
 
 from tokens_forge.core.adjustment import Unadjusted
+from tokens_forge.core.book import COUNT_UNITS
 from tokens_forge.core.budget_check import budget_findings
 from tokens_forge.core.budgets import cap_of, stopped
 from tokens_forge.core.config import NAME_RULE, Cap, Config, Task, is_name
@@ -66,6 +67,12 @@ def _cap(order: TaskOrder, before: Cap | None) -> Cap | None:
     if not (order.cap or order.soft or order.at_cap):
         return None
     limit = order.cap.strip() or (before.limit if before else "")
+    if before is not None and not limit.startswith("+"):
+        now, then = read_amount(limit), read_amount(before.limit)
+        if (
+            now.unit != then.unit and now.unit not in COUNT_UNITS
+        ):  # what was spent is counted in the cap's unit, and would be forgotten
+            raise MoneyError(f"the cap of `{order.task}` is in {then.unit}: write it in {then.unit}, not in {now.unit}")
     if limit.startswith("+"):
         if before is None:
             raise MoneyError(f"`{order.task}` has no cap to add to: write what it may cost in all")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from tokens_forge.core.budgets import task_left
+from tokens_forge.core.budgets import BudgetShown, task_left
 from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
@@ -117,8 +117,7 @@ async def _until_closed(call: Call) -> None:
             _close(call, held, _ended("ledger"), client_status=507)
             reply.ledger_stuck(client, asked.id)
             return
-        left = task_left(call.terms.config, proxy.books.fold.budgets, asked.task, proxy.books.moment())
-        head = reply.headers(held, call.open, left)
+        head = {**reply.headers(held, call.open), **reply.task_headers(_task_left(call))}
         attempted = call.last = await _attempt(call, held, head)
         row = classify(attempted.error, wait_s=attempted.wait_s)
         final = row.next in ("done", "return")
@@ -127,9 +126,16 @@ async def _until_closed(call: Call) -> None:
         call.contacted = False
         if final:
             await _written(proxy.books, seq)
+            head = {**head, **reply.task_headers(_task_left(call))}  # of a stream the head has gone long ago
             await reply.answer(client, closing, attempted, head, receipt=asked.wants_receipt)
             return
         call.inject_usage = call.inject_usage and attempted.error != MENDED
+
+
+def _task_left(call: Call) -> BudgetShown | None:
+    """Return what the cap of the call's task leaves now, live holds taken off."""
+    books = call.proxy.books
+    return task_left(call.terms.config, books.fold.budgets, call.asked.task, books.moment())
 
 
 def _abandon(call: Call) -> None:
@@ -207,7 +213,7 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
     if isinstance(decision, Refuse) and may_wait_ms(call.terms, call.proxy.books.fold, call.open, decision):
         decision, at, waited_ms = await _wait_for_room(call, decision, at)
     if isinstance(decision, Refuse):
-        return _append_refusal(call, decision, at)
+        return _append_refusal(call, decision, at, waited_ms=waited_ms)
     jitter_ms = jitter_ms if decision.role == "retry" else 0
     held = decision.held(call.asked.id, jitter_ms=jitter_ms, waited_ms=waited_ms)
     return held, call.proxy.books.append(held, at)
@@ -235,8 +241,8 @@ async def _wait_for_room(call: Call, refuse: Refuse, at: str) -> tuple[Take | Re
     return decision, at, int((watch.time() - begun) * 1000)
 
 
-def _append_refusal(call: Call, refuse: Refuse, at: str) -> tuple[Refuse, int]:
-    entry = refuse.refused(call.open.routed)
+def _append_refusal(call: Call, refuse: Refuse, at: str, *, waited_ms: int = 0) -> tuple[Refuse, int]:
+    entry = refuse.refused(call.open.routed, waited_ms=waited_ms)
     if refuse.reason == "client_left":
         entry = replace(entry, client_status=0)
     return refuse, call.proxy.books.append(entry, at)

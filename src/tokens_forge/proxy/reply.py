@@ -31,8 +31,8 @@ _STOPPING = 503
 _MICROSECONDS = 1_000_000
 
 
-def headers(held: Held, call: OpenCall, left: BudgetShown | None) -> Mapping[str, str]:
-    """Return the headers that say which route answers, which balance pays, what led there, what the task has left."""
+def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
+    """Return the headers that say which route answers, which balance pays, and what led there."""
     said = {
         "x-request-id": held.id,
         "x-tf-route": held.route,
@@ -44,9 +44,14 @@ def headers(held: Held, call: OpenCall, left: BudgetShown | None) -> Mapping[str
     if here != call.routed.intended:
         cause = held.cause.error if held.cause else ""
         said["x-tf-fell-back"] = f"{call.routed.intended}>{here}; {cause}"
-    if left is not None:
-        said["x-tf-task-left"] = f"{text(left.left)} {left.unit}{'; soft limit reached' if left.soft else ''}"
     return said
+
+
+def task_headers(left: BudgetShown | None) -> Mapping[str, str]:
+    """Return the header that says what a task's cap leaves; none for a call without a cap."""
+    if left is None:
+        return {}
+    return {"x-tf-task-left": f"{text(left.left)} {left.unit}{'; soft limit reached' if left.soft else ''}"}
 
 
 def status_of(attempted: Attempted, client: Downstream) -> int:

@@ -68,6 +68,8 @@ class SpendRow:
     list_unit: str
     saving: Decimal | None
     """List minus marginal cost, in `list_unit`; None when it is not known for every attempt."""
+    unlisted_calls: int
+    """Calls without a list price: they are not in `list` and `saving`."""
     amortised: dict[str, Decimal]
     """The shares of pools' fees by the fees' unit; empty when no fee covers any of the attempts."""
     usage: dict[str, int]
@@ -200,7 +202,6 @@ def document(answer: Spend) -> dict[str, object]:
             {
                 **_figures(found),
                 "unpriced_calls": found.unpriced_calls,
-                "unlisted_calls": found.unlisted_calls,
                 "unshared_calls": found.unshared_calls,
                 "counts": COUNTS.get(found.unit),
             }
@@ -233,6 +234,7 @@ def _figures(row: SpendRow | SpendTotal) -> dict[str, object]:
         "list": None if row.list is None else text(row.list),
         "list_unit": row.list_unit or None,
         "saving": None if row.saving is None else text(row.saving),
+        "unlisted_calls": row.unlisted_calls,
         "amortised": _texts(row.amortised),
         "usage": row.usage,
         "certainty": _texts(row.certainty),
@@ -326,21 +328,35 @@ def _sum(row: tuple[Any, ...], width: int, certainty: dict[str, Decimal], amorti
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, by: tuple[str, ...]) -> list[SpendRow]:
-    return [
-        SpendRow(
-            dimensions=dict(zip(by, found.group, strict=False)),
-            unit=found.group[-2],
-            calls=found.calls,
-            charge=found.charge,
-            list=found.list,
-            list_unit=found.group[-1],
-            saving=found.saving,
-            amortised=found.amortised,
-            usage=found.usage,
-            certainty=found.certainty,
-        )
-        for found in _sums(connection, (*by, "unit", "list_unit"))
-    ]
+    """Return one row a group and unit; several only where its list prices are in several units, which never add."""
+    parts: dict[tuple[str, ...], list[_Sums]] = {}
+    for found in _sums(connection, (*by, "unit", "list_unit")):
+        parts.setdefault(found.group[:-1], []).append(found)
+    rows: list[SpendRow] = []
+    for found in _sums(connection, (*by, "unit")):
+        listed = [part for part in parts[found.group] if part.group[-1]]
+        if len(listed) > 1:
+            rows += [_row(by, part, part) for part in parts[found.group]]
+        else:
+            rows.append(_row(by, found, listed[0] if listed else None))
+    return rows
+
+
+def _row(by: tuple[str, ...], found: _Sums, listed: _Sums | None) -> SpendRow:
+    """Return the row of a group, and at list price what of it has one."""
+    return SpendRow(
+        dimensions=dict(zip(by, found.group, strict=False)),
+        unit=found.group[len(by)],
+        calls=found.calls,
+        charge=found.charge,
+        list=listed.list if listed else None,
+        list_unit=listed.group[-1] if listed else "",
+        saving=listed.saving if listed else None,
+        unlisted_calls=found.unlisted,
+        amortised=found.amortised,
+        usage=found.usage,
+        certainty=found.certainty,
+    )
 
 
 def _totals(connection: duckdb.DuckDBPyConnection) -> tuple[SpendTotal, ...]:

@@ -107,19 +107,30 @@ def _notes(row: BalanceShown) -> Iterator[Text]:
         yield shown(f"{row.name}: empty about {clock(row.empty)} at this rate", "dim")
     if row.limit:
         yield shown(f"{row.name}: {_owed(row, row.limit)}", "dim")
-    elif row.windows:
-        left = ", ".join(f"{name} {text(rest)}" for name, rest in row.windows.items())
-        resets = f"; resets {clock(row.resets)}" if row.resets else ""
-        yield shown(f"{row.name}: {row.unit} left in {left}{resets}", "dim")
-    if row.status:
-        yield shown(f"{row.name}: the provider says {row.status}", "bold yellow")
-    # What a provider counts in percent is our calls too: beside what is left it says nothing of others.
-    if row.outside and row.unit != "percent":
-        used = ", ".join(f"{text(part)} {row.unit} of {name}" for name, part in row.outside.items())
-        yield shown(f"{row.name}: used outside of tf, as far as headers show it: {used}", "dim")
+    if row.kind == "pool":
+        yield from _pool_notes(row)
     for lot in row.lots:
         if lot.expires:
             yield shown(f"{row.name}: {amount(lot.left, row.unit)} can be spent through {lot.expires} UTC", "dim")
+
+
+def _pool_notes(row: BalanceShown) -> Iterator[Text]:
+    """Yield what a pool's windows leave, what its provider says, what others used, and what pays beyond it."""
+    if row.windows:
+        left = ", ".join(f"{name} {text(rest)}" for name, rest in row.windows.items())
+        resets = f"; resets {clock(row.resets)}" if row.resets else ""
+        yield shown(f"{row.name}: {row.unit} left in {left}{resets}", "dim")
+    else:
+        yield shown(f"{row.name}: its provider has said nothing yet", "dim")
+    if row.status:
+        yield shown(f"{row.name}: the provider says {row.status}", "bold yellow")
+    if row.outside:
+        used = ", ".join(f"{text(part)} {row.unit} of {name}" for name, part in row.outside.items())
+        # The first word of a window in percent comes with a call of ours, which may be in it.
+        by = "outside of tf or by its first call there" if row.unit == "percent" else "outside of tf"
+        yield shown(f"{row.name}: used {by}, as headers show it: {used}", "dim")
+    if row.overage and _short(row):
+        yield shown(f"{row.name}: {row.overage} pays beyond it", "dim")
 
 
 def _owed(row: BalanceShown, limit: str) -> str:

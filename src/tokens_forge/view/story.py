@@ -90,7 +90,11 @@ def _glance(story: Story) -> Iterator[tuple[str, Text]]:
     for step in _fell_back(story):
         yield "fell back", shown(step, "yellow")
     if story.refusal:
-        yield "refused", shown(f"{story.refusal.reason}; the client's error code is {story.refusal.error}", "red")
+        waited = f" after waiting {duration(story.refusal.waited_ms)} for room" if story.refusal.waited_ms else ""
+        yield (
+            "refused",
+            shown(f"{story.refusal.reason}{waited}; the client's error code is {story.refusal.error}", "red"),
+        )
     yield "asked", shown(", ".join(_asked(story)))
     if story.at:
         bounds = f"about {count(story.input_estimate)} tokens in, at most {count(story.output_bound)} out"
