@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_line import tf
-from ledgers import Ledger, call_id, held_relay, routed, settled_relay
+from ledgers import Ledger, at, call_id, held_relay, routed, settled_relay
 
 from tokens_forge.core.entries import Adjusted, Renamed
 from tokens_forge.core.moments import stamp
@@ -107,9 +107,9 @@ def test_fees_are_entered_once(home: Path) -> None:
     [
         (["set", "wallet", "8.13 CNY"], "wallet +8.13 CNY (opening): 0 → 8.13 CNY", "8.13"),
         (["adjust", "wallet", "--reason", "fee", "--", "-1 CNY"], "wallet -1 CNY (fee): 0 → -1 CNY", "-1"),
-        (["set", "account", "12 USD"], "account -12 USD (opening): 0 → -12 USD", "-12"),
+        (["set", "account", "12 USD"], "account -12 USD (opening): 100 → 88 USD left", "88"),
         (["topup", "account", "12 USD"], "account +12 USD (topup): 0 → 12 USD", "12"),
-        (["set", "plan", "700 requests"], "plan -200 requests (unexplained): 0 → -200 requests", "-200"),
+        (["set", "plan", "700 requests"], "plan -200 requests (unexplained): 900 → 700 requests left", "700"),
     ],
 )
 def test_what_moves(home: Path, arguments: list[str], said: str, posted: str) -> None:
@@ -148,6 +148,11 @@ def test_closing_moves_what_is_left(home: Path) -> None:
             "only what is topped up on a prepaid balance expires",
         ),
         (["refund", "wallet", "0 CNY"], "a refund of 0 CNY takes nothing"),
+        (["topup", "wallet", "9 CNY", "--fee", "1 CNY"], "a fee is a part of what was paid: say --paid too"),
+        (
+            ["topup", "wallet", "9 CNY", "--paid", "2 USD", "--fee", "1 CNY"],
+            "the fee is in CNY and what was paid in USD: write both in one",
+        ),
         (["close", "wallet", "--to", "credit"], "`credit` is in USD and `wallet` in CNY"),
         (["close", "wallet", "--to", "wallet"], "a balance is not closed into itself"),
         (["adjust", "wallet", "1 CNY", "--reason", "gift"], "no reason `gift`"),
@@ -207,3 +212,24 @@ def test_a_call_is_corrected_under_the_new_name(home: Path) -> None:
     ran = tf(home, "balance", "adjust", "wallet", "0.01 CNY", "--corrects", call)
     assert (0, "") == (ran.code, ran.err)
     assert [call] == [entry.corrects for entry in moved(home)]
+
+
+def test_no_more_is_given_back_than_a_call_cost(home: Path) -> None:
+    """What was given back before counts; a call that another balance paid is named by its id."""
+    (home / "data").mkdir()
+    ledger = Ledger(home / "data" / "ledger")
+    stamped = at("10:00:00")
+    call = call_id(stamped)
+    wallet = {"balance": "wallet"}
+    ledger.add(stamped, routed(call), held_relay(call, **wallet), settled_relay(call, **wallet))
+    again = tf(home, "balance", "adjust", "wallet", "0.03 CNY", "--corrects", call)
+    assert (1, f"tf: {call} cost 0.02 CNY by now: 0.03 CNY is more than can be given back for it.") == (
+        again.code,
+        again.err.partition(" Without")[0],
+    )
+    assert 0 == tf(home, "balance", "adjust", "wallet", "0.015 CNY", "--corrects", "last").code
+    assert 1 == tf(home, "balance", "adjust", "wallet", "0.006 CNY", "--corrects", call).code
+    assert (
+        f"{call} was not paid by `spare` but by `wallet`"
+        in tf(home, "balance", "adjust", "spare", "0.001 CNY", "--corrects", "last").err
+    )

@@ -145,7 +145,7 @@ class TestSet:
         made.later(days=1)
         assert "" == made.order("account", "set", "3.5 USD")
         assert "6.5" == may_hold(made, "account")
-        assert [("-4", "opening", "0", "-4"), ("0.5", "unexplained", "-4", "-3.5")] == adjustments(made)
+        assert [("-4", "opening", "10", "6"), ("0.5", "unexplained", "6", "6.5")] == adjustments(made)
 
         made.later(days=10)  # another month: the page begins at nothing, and so do we
         assert "10" == may_hold(made, "account")
@@ -159,7 +159,7 @@ class TestSet:
         assert "" == made.order("plan", "set", "1 requests")
         assert "" == made.order("plan", "set", "1 requests")
 
-        assert ("1", [("-1", "unexplained", "-1", "-2")]) == (may_hold(made, "plan"), adjustments(made))
+        assert ("1", [("-1", "unexplained", "2", "1")]) == (may_hold(made, "plan"), adjustments(made))
         assert "" == made.order("plan", "set", "3 requests")
         assert "3" == may_hold(made, "plan")
 
@@ -168,7 +168,7 @@ class TestSet:
         made = Bench(terms=agreed(listed(PLAN)))
         assert "" == made.order("plan", "set", "1 requests")
         assert "1" == may_hold(made, "plan")
-        assert [("-2", "opening", "0", "-2")] == adjustments(made)
+        assert [("-2", "opening", "3", "1")] == adjustments(made)
 
         made.call()
         assert "pool_used_up" == made.refused(made.route()).passed_over[0].reason

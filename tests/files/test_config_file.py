@@ -353,3 +353,43 @@ def test_control_characters_of_a_change_are_visible(tmp_path: Path) -> None:
     """The ledger's text of a change holds no raw control character."""
     new = config_of(tmp_path, '[report]\nunit = "\\u001b[2J"\n')
     assert ("report.unit: USD → \\x1b[2J",) == changes(None, new)
+
+
+CASCADE = """\
+[balance.cloud]
+kind = "postpaid"
+unit = "USD"
+limit = 0.05
+[balance.wallet]
+kind = "prepaid"
+[balance.plan]
+kind = "pool"
+unit = "requests"
+windows = [{ allow = 900, per = "5h" }]
+overage = "cloud"
+[upstream.u]
+dialect = "openai"
+base_url = "https://u.example/v1"
+credential = "none"
+[route.r]
+class = "ordinary"
+upstream = "u"
+balance = "wallet"
+serves = ["m"]
+price = "list"
+[key.k]
+budget = { limit = "5 USD", per = "day" }
+[task.t]
+cap = { limt = "5 USD" }
+"""
+
+
+def test_one_fault_is_one_problem(tmp_path: Path) -> None:
+    """What only follows from an entry that is wrong itself is not told beside it; every table has its stand-in."""
+    no_unit = "`` is no unit: write a currency such as `USD`, or for a pool `requests`, `tokens` or `percent`"
+    assert [
+        "config.toml:4 [balance.cloud] limit: `0.05` is not a text in quotes",
+        f"config.toml:5 [balance.wallet] unit: {no_unit}",
+        "config.toml:25 [task.t] cap.limt: no such setting here. Did you mean `limit`?",
+        "config.toml:25 [task.t] cap: `limit` is missing: write a text in quotes",
+    ] == told(tmp_path, CASCADE)

@@ -32,10 +32,10 @@ def priced(mine: tuple[Sheet, ...] = (), users: tuple[Sheet, ...] = (), model: s
     return merged(msgspec.structs.replace(conf, route={**conf.route, "relay": relay}), kept)[0], kept
 
 
-def refused(by: tuple[Config, Sheets], *said: Told) -> list[str]:
+def refused(by: tuple[Config, Sheets], *said: Told, mend: bool = False) -> list[str]:
     """Return what stands against prices."""
     moved = changes(by[0], said, whole=False)
-    return [str(problem) for problem in against(*by, said, moved, Catalog())]
+    return [str(problem) for problem in against(*by, said, moved, Catalog(), mend=mend)]
 
 
 def test_each_sheet_is_compared_with_the_one_before_it() -> None:
@@ -59,8 +59,9 @@ def test_what_a_whole_list_has_no_longer_is_told() -> None:
 def test_a_rate_that_is_far_off_is_refused_with_both_figures() -> None:
     """CASES 11: beside the list price where there is one, else beside what it was."""
     found = refused(priced(mine=(sheet(OCTOBER),)), told(sheet(rate="4000")))
-    expected = "list.csv:2: relay/m: input would go from 4 CNY per mtok to 4000 CNY per mtok, a factor of 500 or more"
-    assert [expected] == found
+    leap = "input would go from 4 CNY per mtok to 4000 CNY per mtok, a factor of 500 or more"
+    assert [f"list.csv:2: relay/m: {leap}; --mend says that it is meant"] == found
+    assert [] == refused(priced(mine=(sheet(OCTOBER),)), told(sheet(rate="4000")), mend=True)
     dear = refused(priced(), told(sheet(rate="40", per="token"), model="gpt-5", where=""))
     assert all(line.startswith("relay/gpt-5: 40000000 CNY per Mtok of input from 2026-11-01") for line in dear[:1]), (
         dear

@@ -13,7 +13,7 @@ from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
     from tokens_forge.core.adjustment import AdjustReason, Order
-    from tokens_forge.core.entries import Adjusted, Recovered
+    from tokens_forge.core.entries import Adjusted, AnyEntry, Recovered, Settled
     from tokens_forge.core.fold import Fold
     from tokens_forge.core.settlement import Terms
 
@@ -117,7 +117,7 @@ def adjust(
 
     order = Order(balance=name, kind="adjust", amount=amount, reason=_reason(reason), ref=ref, note=note)
     if corrects:
-        order = replace(order, **_corrected(ctx.obj, name, corrects))
+        order = replace(order, **_corrected(ctx.obj, name, corrects, amount))
     _carry_out(ctx.obj, order, as_json=as_json)
 
 
@@ -147,18 +147,20 @@ def _reason(written: str) -> "AdjustReason":
     return cast("AdjustReason", written)
 
 
-def _corrected(paths: Paths, name: str, call: str) -> dict[str, str]:
+def _corrected(paths: Paths, name: str, call: str, amount: str) -> dict[str, str]:
     """Return what a correction takes over from the call that it corrects, so that reports follow."""
     from tokens_forge.core.entries import Settled
     from tokens_forge.files.ledger_reader import find
     from tokens_forge.files.ledger_writer import stand
 
     now = stand(paths).fold.book.name  # the entry has the name that the balance had then
-    paid = [line.entry for line in find(paths.ledger, call) if isinstance(line.entry, Settled)]
+    story = find(paths.ledger, call)
+    paid = [line.entry for line in story if isinstance(line.entry, Settled)]
     settled = next((entry for entry in reversed(paid) if name in {entry.balance, now(entry.balance)}), None)
     if settled is None:
         by = ", ".join(sorted({f"`{entry.balance}`" for entry in paid})) or "nothing"
-        raise ForgeError(f"{call} was not paid by `{name}` but by {by}")
+        raise ForgeError(f"{paid[-1].id if paid else call} was not paid by `{name}` but by {by}")
+    _no_more_than_paid(settled, [line.entry for line in story], amount)
     return {
         "corrects": settled.id,
         "key": settled.key,
@@ -166,6 +168,29 @@ def _corrected(paths: Paths, name: str, call: str) -> dict[str, str]:
         "route": settled.route,
         "upstream_model": settled.upstream_model,
     }
+
+
+def _no_more_than_paid(settled: "Settled", story: "list[AnyEntry]", amount: str) -> None:
+    """Refuse to give back more than a call cost, less what was given back already."""
+    from decimal import Decimal
+
+    from tokens_forge.core.entries import Adjusted
+    from tokens_forge.core.errors import MoneyError
+    from tokens_forge.core.money import read_amount, subtract, text
+
+    left = Decimal(settled.charge)
+    for entry in story:
+        if isinstance(entry, Adjusted) and entry.unit == settled.unit:
+            left = subtract(left, Decimal(entry.amount))
+    try:
+        back = read_amount(amount)
+    except MoneyError:
+        return  # told with the order
+    if back.unit == settled.unit and back.value > left:
+        raise ForgeError(
+            f"{settled.id} cost {text(left)} {settled.unit} by now: {amount} is more than can be given back for it. "
+            "Without --corrects it is no correction of a call"
+        )
 
 
 def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
@@ -187,6 +212,7 @@ def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
         if isinstance(entry, Adjusted):
             sign = "" if entry.amount.startswith("-") else "+"
             moved = f"{entry.balance} {sign}{entry.amount} {entry.unit} ({entry.reason})"
-            say(f"{moved}: {entry.balance_before} → {entry.balance_after} {entry.unit}")
+            left = " left" if entry.windows else ""
+            say(f"{moved}: {entry.balance_before} → {entry.balance_after} {entry.unit}{left}")
         elif isinstance(entry, Recovered):
             say(f"{entry.name} is no longer passed over as empty")

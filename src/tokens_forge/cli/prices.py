@@ -51,6 +51,9 @@ app = typer.Typer(
 )
 
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Mend = Annotated[
+    bool, typer.Option("--mend", help="The price before was wrong: a rate hundreds of times off it is meant.")
+]
 _From = Annotated[
     str,
     typer.Option(
@@ -186,6 +189,7 @@ def set_price(
     per: _Per = "mtok",
     fx: _Fx = "",
     valid_from: _From = "",
+    mend: _Mend = False,
     as_json: _AsJson = False,
 ) -> None:
     """Set what a model costs on a route from a day on; a running proxy charges it at once.
@@ -217,7 +221,7 @@ def set_price(
     sheet = _sheet({word: value for word, value in told.items() if value != ""})
     one = Told(route=route, model=name, sheets=(sheet,), where="")
     _exchangeable(config, (one,))
-    _take(paths, config, (one,), ask=None, as_json=as_json)
+    _take(paths, config, (one,), ask=None, mend=mend, as_json=as_json)
 
 
 @app.command("import")
@@ -236,6 +240,7 @@ def import_prices(
     group: Annotated[str, typer.Option(help="Of new-api: your group there.", show_default=False)] = "",
     valid_from: _From = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
+    mend: _Mend = False,
     as_json: _AsJson = False,
 ) -> None:
     """Take over a relay's price list: show what changes, ask, then write it and put it in force.
@@ -267,13 +272,15 @@ def import_prices(
         raise ForgeError(f"{file}: no row of it is for a model that a route serves")
     if chosen != "toml":
         _exchangeable(config, told)
-    _take(paths, config, told, ask=not yes, as_json=as_json)
+    _take(paths, config, told, ask=not yes, mend=mend, as_json=as_json)
 
 
-def _take(paths: Paths, config: "Config", told: "Sequence[Told]", *, ask: bool | None, as_json: bool) -> None:
+def _take(
+    paths: Paths, config: "Config", told: "Sequence[Told]", *, ask: bool | None, mend: bool, as_json: bool
+) -> None:
     """Show what the prices change, and write them unless something stands against them.
 
-    `ask` is whether a list is asked about first; None is no list but one price.
+    `ask` is whether a list is asked about first; None is no list but one price. With `mend` what was there is wrong.
     """
     from tokens_forge.core.errors import ConfigError
     from tokens_forge.files import price_taking
@@ -281,7 +288,8 @@ def _take(paths: Paths, config: "Config", told: "Sequence[Told]", *, ask: bool |
     from tokens_forge.files.price_sheets import changing, read_sheets
 
     changes = price_taking.changes(config, told, whole=ask is not None)
-    if problems := price_taking.against(config, read_sheets(paths.prices).sheets, told, changes, Catalog()):
+    kept = read_sheets(paths.prices).sheets
+    if problems := price_taking.against(config, kept, told, changes, Catalog(), mend=mend):
         raise ConfigError(problems)
     if not as_json:
         from tokens_forge.view.prices import changes_view

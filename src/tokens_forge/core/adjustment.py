@@ -92,9 +92,14 @@ def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted 
     moved = _moved(order, balance, state, at)
     if moved == ZERO:
         return ()
+    windows = _windows(order, moved, balance, state, at, terms.calendar)
+    # Of what windows count, their rest is what there is; what was posted says nothing of it.
+    before = (remaining(balance, state, at) or ZERO) if windows else state.posted
     entry = replace(
         _entry(order, state, moved, unit),
-        windows=_windows(order, moved, balance, state, at, terms.calendar),
+        balance_before=text(before),
+        balance_after=text(add(before, moved)),
+        windows=windows,
         counted=_counted(order, terms, fold, Amount(value=-moved, unit=unit), at),
     )
     recovery = topped_up(fold.health, order.balance) if moved > ZERO else None
@@ -150,11 +155,23 @@ def _against_amounts(order: Order, config: Config, at: str) -> str:
                 read_amount(further)
     except MoneyError as error:
         return str(error)
-    if against := _against_amount(order, amount, unit_of(balance)):
+    if against := _against_amount(order, amount, unit_of(balance)) or _against_fee(order):
         return against
     if order.expires and (order.kind != "topup" or balance.kind != "prepaid"):
         return "only what is topped up on a prepaid balance expires"
     return _against_day(order.expires, at)
+
+
+def _against_fee(order: Order) -> str:
+    """Return what stands against the fee in what was paid, empty for nothing."""
+    if not order.fee:
+        return ""
+    if not order.paid:
+        return "a fee is a part of what was paid: say --paid too"
+    paid, fee = read_amount(order.paid), read_amount(order.fee)
+    return (
+        "" if paid.unit == fee.unit else f"the fee is in {fee.unit} and what was paid in {paid.unit}: write both in one"
+    )
 
 
 def _against_amount(order: Order, amount: Amount, unit: str) -> str:

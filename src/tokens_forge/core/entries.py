@@ -499,7 +499,7 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     counted: tuple[Counted, ...] = ()
     """What the charge takes of budgets, in their periods at the moment of this entry."""
     balance_before: str = ""
-    """What was posted before it; of a pool, the smallest rest over its windows."""
+    """What was posted before it; of a pool or postpaid account, the smallest rest over its windows."""
     balance_after: str = ""
     """The same after it."""
     trail: tuple[Trail, ...] = ()
@@ -609,9 +609,9 @@ class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
     note: str = ""
     """The user's remark."""
     balance_before: str = ""
-    """What was posted before it."""
+    """What was posted before it; where it counts in windows, the smallest rest over them."""
     balance_after: str = ""
-    """What is posted after it."""
+    """The same after it."""
     key: str = ""
     """Of the call that it corrects: its key."""
     task: str = ""

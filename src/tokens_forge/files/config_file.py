@@ -33,6 +33,7 @@ from tokens_forge.core.config import (
     Model,
     Route,
     Table,
+    Task,
     Upstream,
     did_you_mean,
     is_name,
@@ -60,6 +61,7 @@ _STAND_INS: dict[str, Table] = {
     "route": Route(route_class="local", upstream="", balance="", serves=("*",)),
     "model": Model(routes=("",)),
     "key": Key(),
+    "task": Task(),
 }
 """What takes the place of an entry with faults of its own, so that what refers to it is not blamed too."""
 
@@ -189,8 +191,27 @@ class _Converted:
 
 
 def _asked(asks: Iterable[Further], config: Config, faulty: frozenset[tuple[str, ...]]) -> list[Finding]:
-    """Return what is found in `config`, but for its entries that are stand-ins."""
-    return [finding for ask in asks for finding in ask(config) if finding.path[:2] not in faulty]
+    """Return what is found in `config`, but for its entries that are stand-ins and what only follows from them.
+
+    A balance without a usable unit is as good as a stand-in: what is said of prices and budgets in its unit is empty.
+    """
+    found = [finding for ask in asks for finding in ask(config) if finding.path[:2] not in faulty]
+    wrong = faulty | {
+        finding.path[:2] for finding in found if finding.path[0] == "balance" and finding.path[2:] == ("unit",)
+    }
+    return [finding for finding in found if not _follows(finding, config, wrong)]
+
+
+def _follows(finding: Finding, config: Config, wrong: frozenset[tuple[str, ...]]) -> bool:
+    """Say whether a finding may only follow from an entry that is `wrong` itself."""
+    path = finding.path
+    if "budget" in path or "cap" in path:
+        return any(entry[0] in {"balance", "route", "report"} for entry in wrong)
+    if path[0] == "balance" and "overage" in path:
+        return ("balance", config.balance[path[1]].overage) in wrong
+    if path[0] == "route" and (path[2:3] in {(), ("price",), ("prices",)}):
+        return ("balance", config.route[path[1]].balance) in wrong
+    return False
 
 
 def _converted(tables: Mapping[str, object]) -> _Converted:
@@ -200,7 +221,9 @@ def _converted(tables: Mapping[str, object]) -> _Converted:
     for table, value in tables.items():
         if kind := TABLES.get(table):
             own = list(faults(value, inspect.type_info(kind), (table,)))
-            if not own:
+            if own:
+                faulty.add((table,))
+            else:
                 found[table] = msgspec.convert(value, kind)
         elif kind := KEYED_TABLES.get(table):
             own = list(_keyed_faults(table, value, kind))

@@ -47,10 +47,19 @@ def changes(config: Config, told: Sequence[Told], *, whole: bool) -> tuple[Sheet
     return tuple(found)
 
 
-def against(
-    config: Config, kept: Sheets, told: Sequence[Told], moved: Sequence[SheetChange], catalog: Catalog
+def against(  # noqa: PLR0913 - what there is, what is told, and whether it mends
+    config: Config,
+    kept: Sheets,
+    told: Sequence[Told],
+    moved: Sequence[SheetChange],
+    catalog: Catalog,
+    *,
+    mend: bool = False,
 ) -> tuple[Problem, ...]:
-    """Return what keeps the sheets from being taken, each with where it was told and what to do instead."""
+    """Return what keeps the sheets from being taken, each with where it was told and what to do instead.
+
+    With `mend` the sheet before was wrong: a rate hundreds of times off it may be right.
+    """
     after = _after(config, kept, told)
     wrong = {finding for finding in check(after) if not finding.warning} - set(check(config))
     found: list[Problem] = []
@@ -62,7 +71,7 @@ def against(
             told_wrong
             or list(_hidden(config, kept, one))
             or list(_too_far(after, one, catalog))
-            or [what for change in of_it for what in leaps(change)]
+            or [f"{what}; --mend says that it is meant" for change in of_it if not mend for what in leaps(change)]
         )
         where = f"{one.where}: {one.route}/{one.model}" if one.where else f"{one.route}/{one.model}"
         found += (Problem(where=where, what=what) for what in dict.fromkeys(whats))
