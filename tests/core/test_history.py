@@ -24,7 +24,7 @@ def wallets(**was: tuple[str, ...]) -> Config:
 
 def begin(bench: Bench, conf: Config) -> list[Renamed]:
     """Put a config in force as a start does; return what it renamed."""
-    assert [] == list(conflicts(conf, bench.fold))
+    assert [] == list(conflicts(conf, bench.fold, None))
     bench.configure(agreed(conf))
     entered: list[Renamed] = []
     for renamed in renames(conf, bench.fold):
@@ -41,7 +41,7 @@ def posted(bench: Bench) -> dict[str, Decimal]:
 
 def against(conf: Config, bench: Bench) -> list[tuple[str, str, str]]:
     """Return what stands against a config."""
-    return list(conflicts(conf, bench.fold))
+    return list(conflicts(conf, bench.fold, None))
 
 
 def paid_in(conf: Config, **amounts: str) -> Bench:
@@ -299,3 +299,19 @@ class TestConflicts:
         gone = replace(bench.terms.config, balance={}, route={})
 
         assert {"wallet": Amount(value=Decimal(0), unit="CNY")} == removed(gone, bench.fold)
+
+
+def test_a_balance_keeps_its_kind() -> None:
+    """DESIGN 1: kind and unit are fixed by its first entry, under every name; a balance without entries may change."""
+    bench = Bench()
+    before = bench.terms.config
+    owed = Balance(kind="postpaid", unit="CNY", limit="9 CNY")
+    after = config(balance={**before.balance, "wallet": owed})
+    assert [] == list(conflicts(after, bench.fold, before))
+    bench.topup(wallet="5 CNY")
+    said = "it is prepaid since its first entry: a balance keeps its kind. Give another one its own name"
+    assert [("balance.wallet", "kind", said)] == list(conflicts(after, bench.fold, before))
+    assert [] == list(conflicts(after, bench.fold, None))
+    others = {name: balance for name, balance in before.balance.items() if name != "wallet"}
+    renamed = config(balance={**others, "purse": replace(owed, was=("wallet",))})
+    assert ("balance.purse", "kind", said) in list(conflicts(renamed, bench.fold, before))

@@ -30,7 +30,7 @@ def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
     paths: Paths = ctx.obj
     fold = stand(paths).fold
     keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
-    further = (unresolved(paths.config, os.environ), _unpriced, _unfunded(fold), _unissued(keys))
+    further = (unresolved(paths.config, os.environ), _unpriced, _unfunded(paths, fold), _unissued(keys))
     config, problems = read(paths.config, further, prices=paths.prices)
     summary = _summary(config, fold, keys) if config else {}
     if as_json:
@@ -135,11 +135,12 @@ def _unpriced(config: Config) -> Iterator[Finding]:
             yield Finding(path=("route", found.route, *path), what=str(far_off))
 
 
-def _unfunded(fold: "Fold") -> "Callable[[Config], Iterator[Finding]]":
+def _unfunded(paths: Paths, fold: "Fold") -> "Callable[[Config], Iterator[Finding]]":
     from tokens_forge.core.history import conflicts
+    from tokens_forge.files.kept_terms import kept_config
 
     def ask(config: Config) -> Iterator[Finding]:
-        for table, field, what in conflicts(config, fold):
+        for table, field, what in conflicts(config, fold, kept_config(paths, fold.config)):
             scope, _, name = table.partition(".")
             yield Finding(path=(scope, name, field) if field else (scope, name), what=what)
         paying = {route.balance for route in config.route.values()}

@@ -19,6 +19,7 @@ from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files.config_file import load
+from tokens_forge.files.kept_terms import kept_config
 from tokens_forge.files.ledger_writer import open_ledger, stand
 from tokens_forge.files.paths import Paths
 from tokens_forge.files.zones import calendar
@@ -54,7 +55,9 @@ def state(paths: Paths) -> State:
         return msgspec.json.decode(answer, type=State)
     config, standing, at = load(paths.config, paths.prices), stand(paths), stamp(datetime.now(UTC))
     fold = standing.fold
-    if not any(conflicts(config, fold)):  # new names hold before the next start enters them
+    if not any(
+        conflicts(config, fold, kept_config(paths, fold.config))
+    ):  # new names hold before the next start enters them
         for renamed in renames(config, fold):
             fold.apply(Line(seq=standing.place.seq, ts=at, entry=renamed))
     return State(
@@ -93,7 +96,7 @@ def _here(paths: Paths, here: Here) -> tuple[Moved, ...]:
         # As a proxy starts: under a name that the ledger does not know yet, money would begin a second history.
         against = tuple(
             Problem(where=f"{paths.config} [{table}] {field}".rstrip(), what=what)
-            for table, field, what in conflicts(config, ledger.fold)
+            for table, field, what in conflicts(config, ledger.fold, kept_config(paths, ledger.fold.config))
         )
         if against:
             raise ConfigError(against)

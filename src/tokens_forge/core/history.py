@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from typing import Literal
 
 from tokens_forge.core.book import COUNT_UNITS, unit_conflict
-from tokens_forge.core.config import Config
+from tokens_forge.core.config import Balance, Config
 from tokens_forge.core.entries import NamedScope, Renamed
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.money import Amount
 
-Field = Literal["", "unit", "was"]
+Field = Literal["", "kind", "unit", "was"]
 
 
-def conflicts(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:
+def conflicts(config: Config, fold: Fold, kept: Config | None) -> Iterator[tuple[str, Field, str]]:
     """Yield what stands against a config: the table (``balance.wallet``), its setting or nothing, and what to do.
 
-    Something may go back to a name that it had; nothing else ever gets that.
+    Something may go back to a name that it had; nothing else ever gets that. `kept` is the config in force before, if
+    known: only it says of which kind a balance is.
     """
     yield from _taken(config, fold)
     book = fold.book
@@ -26,6 +27,12 @@ def conflicts(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:
         table = f"balance.{name}"
         if what := unit_conflict(name, balance, book):
             yield table, "unit", what
+        elif kept is not None and (kind := _other_kind(name, balance, kept, fold)):
+            yield (
+                table,
+                "kind",
+                f"it is {kind} since its first entry: a balance keeps its kind. Give another one its own name",
+            )
         histories = [one for one in (name, *balance.was) if one in book.balances]
         if len(histories) > 1:
             other = next(one for one in histories if one != name)
@@ -35,6 +42,15 @@ def conflicts(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:
     for name, amount in removed(config, fold).items():
         ways = f'`tf balance close {name} --to OTHER`, or give it a new name with `was = ["{name}"]`'
         yield f"balance.{name}", "", f"it is gone from the config and has {amount}: bring it back, then {ways}"
+
+
+def _other_kind(name: str, balance: Balance, kept: Config, fold: Fold) -> str:
+    """Return the kind that a balance with entries had under this name or an earlier one, where it is another."""
+    for one in (name, *balance.was):
+        before = kept.balance.get(one)
+        if before is not None and before.kind != balance.kind and fold.book.name(one) in fold.book.balances:
+            return before.kind
+    return ""
 
 
 def _taken(config: Config, fold: Fold) -> Iterator[tuple[str, Field, str]]:

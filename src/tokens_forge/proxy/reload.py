@@ -141,7 +141,7 @@ class InForce:
         """Raise ConfigError for what the ledger knows otherwise: a unit, a name, a balance that is not empty."""
         problems = tuple(
             Problem(where=f"{self._paths.config} [{table}] {field}".rstrip(), what=what)
-            for table, field, what in conflicts(config, books.fold)
+            for table, field, what in conflicts(config, books.fold, kept_config(self._paths, books.fold.config))
         )
         if problems:
             raise ConfigError(problems)
