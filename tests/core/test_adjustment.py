@@ -425,3 +425,16 @@ def test_what_can_not_move(balance: str, kind: str, amount: str, why: str) -> No
     made = Bench(terms=agreed(account()))
     assert made.order(balance, kind, amount).startswith(why)
     assert {} == made.fold.book.balances
+
+
+@pytest.mark.parametrize(
+    ("paid", "fee", "why"),
+    [
+        ("", "1 CNY", "a fee is a part of what was paid: say --paid too"),
+        ("2 USD", "1 CNY", "the fee is in CNY and what was paid in USD: write both in one"),
+        ("2 USD", "0.1 USD", ""),
+    ],
+)
+def test_a_fee_is_a_part_of_what_was_paid(paid: str, fee: str, why: str) -> None:
+    """It is in the unit of the price, and there is a price."""
+    assert why == Bench().order("wallet", "topup", "9 CNY", paid=paid, fee=fee)

@@ -85,6 +85,7 @@ def test_a_raise_is_checked_by_what_the_cap_counts() -> None:
         ("new", "raised", {}, 'say what `new` may cost: `tf task raise new "30 USD"`, or `"+10 USD"`'),
         ("new", "raised", {"cap": "+5 USD"}, "`new` has no cap to add to: write what it may cost in all"),
         ("written", "raised", {"cap": "+5 CNY"}, "4 USD and 5 CNY are of different units and never add or compare"),
+        ("written", "raised", {"cap": "5 CNY"}, "the cap of `written` is in USD: write it in USD, not in CNY"),
         ("new", "started", {"cap": "five"}, "`five` is no amount"),
         ("new", "started", {"soft": "0.8"}, "`` is no amount"),
         ("new", "started", {"cap": "5 USD", "soft": "most"}, "`most` is no share of the cap: write one such as 0.8"),

@@ -222,6 +222,8 @@ def set_price(
     one = Told(route=route, model=name, sheets=(sheet,), where="")
     _exchangeable(config, (one,))
     _take(paths, config, (one,), ask=None, mend=mend, as_json=as_json)
+    if input_ and not output:
+        hint("no --output: a sheet is whole, so calls that ask for an answer have no price and are refused")
 
 
 @app.command("import")
