@@ -231,3 +231,16 @@ def test_a_pool_that_is_used_up_is_named_beside_the_balance_that_paid_beyond_it(
     )
     said = text(routed(CALL), held_relay(CALL, passed_over=(over,)), settled_relay(CALL))
     assert "relay/gpt-5     rmb-wallet  balance plan passed over: used up: 0 requests left" in said
+
+
+def test_how_a_name_led_to_its_card() -> None:
+    """CASES 13: a prefix and a date that were taken off are told beside the card."""
+    way = ("openai/gpt-5-2025-08-07", "gpt-5-2025-08-07", "openai/gpt-5")
+    plain = settled_official(CALL).card
+    assert plain is not None
+    said = text(
+        routed(CALL),
+        held_official(CALL, n=1),
+        settled_official(CALL, n=1, card=msgspec.structs.replace(plain, resolved=way)),
+    )
+    assert "found by openai/gpt-5-2025-08-07 → gpt-5-2025-08-07 → openai/gpt-5" in " ".join(said.split())

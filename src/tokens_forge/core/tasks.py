@@ -69,9 +69,8 @@ def _cap(order: TaskOrder, before: Cap | None) -> Cap | None:
     limit = order.cap.strip() or (before.limit if before else "")
     if before is not None and not limit.startswith("+"):
         now, then = read_amount(limit), read_amount(before.limit)
-        if (
-            now.unit != then.unit and now.unit not in COUNT_UNITS
-        ):  # what was spent is counted in the cap's unit, and would be forgotten
+        # What was spent is counted in the cap's unit, and would be forgotten.
+        if now.unit != then.unit and now.unit not in COUNT_UNITS:
             raise MoneyError(f"the cap of `{order.task}` is in {then.unit}: write it in {then.unit}, not in {now.unit}")
     if limit.startswith("+"):
         if before is None:

@@ -309,6 +309,8 @@ def _card(card: CardUsed) -> str:
     said = [f"card {card.id} by {card.source}"]
     if card.valid_from:
         said.append(f"valid from {card.valid_from}")
+    if card.resolved:
+        said.append(f"found by {' → '.join(card.resolved)}")
     said.append(f"tier {card.tier}")
     if card.list_share != "1":
         said.append(f"x {card.list_share} of list")
