@@ -181,10 +181,10 @@ class TestEnforcement:
         first, second = made.held(made.route()), made.held(made.route())
         made.end(first, finished(reported_cost=Decimal("0.08")))
         (passed,) = made.refused(made.route()).passed_over
-        assert ("over_budget", "0", "0", "0.01", ()) == (
+        assert ("over_budget", "0", "0.01", "0.01", ()) == (
             passed.reason,
             passed.available,
-            passed.need,
+            passed.need,  # what the first one cost: such calls hold that much from then on
             passed.spent,
             passed.holds,
         )

@@ -1,6 +1,7 @@
 """What is learnt of a candidate: how long its replies are, how far the input estimate is from the count."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 
@@ -294,3 +295,12 @@ class TestFold:
         estimates.renamed("relay-two", "gateway")
         assert ["gateway/m"] == [row.candidate for row in estimates.rows()]
         assert 103 == estimates.expected_output("gateway/m")
+
+
+def test_the_dearest_reported_cost_is_known() -> None:
+    """What an upstream itself said that calls cost bounds the next one; a cost of our own reckoning teaches nothing."""
+    estimates = Estimates()
+    assert Decimal(0) == estimates.dearest("relay/m")
+    for charge, certainty in (("0.2", "reported"), ("0.5", "reported"), ("9", "computed"), ("0.1", "reported")):
+        estimates.apply(routed(), settled(charge=charge, certainty=certainty))
+    assert Decimal("0.5") == estimates.dearest(CANDIDATE)

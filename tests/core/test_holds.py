@@ -367,3 +367,14 @@ PRIORITY = {"priority": Service(rates={"input": Decimal(2), "output": Decimal(10
 def told(entry: Settled) -> tuple[str, str, tuple[str, ...]]:
     """Return what was charged, how sure it is, and what was odd."""
     return entry.charge, entry.certainty, entry.flags
+
+
+def test_what_reported_calls_cost_of_late_is_held() -> None:
+    """CASES 29: without a list price the first call holds nothing, the next ones the highest cost that was reported."""
+    own = msgspec.structs.replace(card(RELAY, {}, unit="CNY"), terms="reported")
+    made = bench(listed(RELAY), cards(charge={RELAY: (own,)}), wallet="0.25 CNY")
+    assert "0" == made.call(finished(reported_cost=Decimal("0.1"))).hold
+    held = made.held(made.route())
+    assert ("0.1", "expected") == (held.hold, held.hold_basis.kind)
+    (passed,) = made.refused(made.route()).passed_over
+    assert ("balance_short", "0.05", "0.1") == (passed.reason, passed.available, passed.need)

@@ -83,8 +83,8 @@ async def test_a_reported_price_needs_money(tmp_path: Path) -> None:
 
 
 async def test_reported_costs_add_up_in_a_budget(tmp_path: Path) -> None:
-    """CASES 29: a hold of nothing fits only while something is left; what was reported counts to the digit."""
-    more = '[route.box.budget]\nlimit = "0.01 USD"\nper = "day"\n'
+    """CASES 29: nothing is held before a cost was reported, then as much; what was reported counts to the digit."""
+    more = '[route.box.budget]\nlimit = "0.013 USD"\nper = "day"\n'
     async with playing(tmp_path, priced('price = "reported"', more=more)) as play:
         play.official.answers(*[plain(costing(0.006))] * 2)
         assert [200, 200, 402] == [(await play.ask(model="small")).status for _ in range(3)]

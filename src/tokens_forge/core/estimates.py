@@ -11,7 +11,7 @@ from itertools import accumulate
 import msgspec
 
 from tokens_forge.core.entries import Routed, Settled, candidate_name
-from tokens_forge.core.money import divided, text
+from tokens_forge.core.money import ZERO, divided, text
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 
 INPUT_MARGIN = (6, 5)
@@ -46,6 +46,8 @@ class Generation(msgspec.Struct, kw_only=True):
     """Input tokens as estimated before the call, in sum."""
     actual: int = 0
     """Input tokens as reported, cached ones included, in sum."""
+    dearest: Decimal = ZERO
+    """The highest cost that the upstream itself reported, in the balance's unit."""
 
 
 class Learnt(msgspec.Struct, kw_only=True):
@@ -98,6 +100,8 @@ class Estimates(msgspec.Struct, kw_only=True):
         if len(self.candidates) > CANDIDATES_AT_MOST:
             del self.candidates[next(iter(self.candidates))]
         _learn(learnt, estimated=routed.input_estimate, actual=sum(inputs), output=sum(outputs))
+        if entry.certainty == "reported":
+            learnt.last.dearest = max(learnt.last.dearest, Decimal(entry.charge))
 
     def renamed(self, was: str, name: str) -> None:
         """Follow a route that is called otherwise from here on: what was learnt of its candidates stays known."""
@@ -126,6 +130,11 @@ class Estimates(msgspec.Struct, kw_only=True):
         if sum(ratios.values()) < SAMPLES_AT_LEAST:
             return _up(raw * INPUT_MARGIN[0], INPUT_MARGIN[1])
         return _up(raw * _within(_quantile(ratios, 95)), RATIO_ONE)
+
+    def dearest(self, candidate: str) -> Decimal:
+        """Return the highest cost that the upstream reported of late, 0 when none is known."""
+        learnt = self.candidates.get(candidate)
+        return ZERO if learnt is None else max(learnt.last.dearest, learnt.before.dearest)
 
     def calibration(self, candidate: str) -> Calibration | None:
         """Return what was learnt of a candidate, None when nothing was."""

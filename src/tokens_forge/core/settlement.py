@@ -421,9 +421,9 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
     if card.terms == "free":
         return ZERO, basis
     amount, unpriced = _priced(asked, candidate, need, card)
-    if unpriced and refuses and card.terms != "reported":
-        return None
-    return amount, basis
+    if unpriced and card.terms == "reported":  # no list says what it may cost, but calls before it did
+        return asked.fold.estimates.dearest(candidate), replace(basis, kind="expected")
+    return None if unpriced and refuses else (amount, basis)
 
 
 def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
