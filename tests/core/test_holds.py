@@ -375,6 +375,6 @@ def test_what_reported_calls_cost_of_late_is_held() -> None:
     made = bench(listed(RELAY), cards(charge={RELAY: (own,)}), wallet="0.25 CNY")
     assert "0" == made.call(finished(reported_cost=Decimal("0.1"))).hold
     held = made.held(made.route())
-    assert ("0.1", "expected") == (held.hold, held.hold_basis.kind)
+    assert ("0.1", "reported") == (held.hold, held.hold_basis.kind)
     (passed,) = made.refused(made.route()).passed_over
     assert ("balance_short", "0.05", "0.1") == (passed.reason, passed.available, passed.need)

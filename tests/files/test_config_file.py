@@ -393,3 +393,12 @@ def test_one_fault_is_one_problem(tmp_path: Path) -> None:
         "config.toml:25 [task.t] cap.limt: no such setting here. Did you mean `limit`?",
         "config.toml:25 [task.t] cap: `limit` is missing: write a text in quotes",
     ] == told(tmp_path, CASCADE)
+
+
+def test_a_misspelt_balance_of_a_route_is_one_problem(tmp_path: Path) -> None:
+    """It makes neither the balance look unused nor the budgets of its unit empty."""
+    text = CASCADE.replace("0.05", '"5 USD"').replace('"prepaid"\n', '"prepaid"\nunit = "USD"\n')
+    text = text.replace('balance = "wallet"', 'balance = "walet"').replace("limt", "limit")
+    (problem,) = told(tmp_path, text)
+    assert problem.startswith("config.toml:20 [route.r] balance: ")
+    assert "Did you mean `wallet`?" in problem

@@ -43,7 +43,7 @@ def test_a_model_has_its_providers_list_price() -> None:
         )
         == first
     )
-    assert [date(2026, 10, 12), date(2026, 10, 14)] == [card.valid_from for card in later]
+    assert [date(2026, 10, 12), date(2026, 10, 14)] == [card.begins for card in later]
 
 
 @pytest.mark.parametrize(

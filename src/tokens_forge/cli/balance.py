@@ -110,7 +110,10 @@ def adjust(
     note: _Note = "",
     as_json: _AsJson = False,
 ) -> None:
-    """Add to a balance (or take away, with a negative amount after `--`), saying why."""
+    """Add to a balance or take from it, saying why.
+
+    A negative amount stands after `--`: tf balance adjust NAME --reason fee -- "-1 USD"
+    """
     from msgspec.structs import replace
 
     from tokens_forge.core.adjustment import Order

@@ -53,7 +53,10 @@ def start(
     at_cap: _AtCap = "",
     as_json: _AsJson = False,
 ) -> None:
-    """Let a task spend, again if it was stopped; what it spent before stays counted."""
+    """Let a task spend, again if it was stopped.
+
+    What counted against its cap before stays counted.
+    """
     if not cap and (soft or at_cap):
         raise ForgeError(f"`{'--soft' if soft else '--at-cap'}` belongs to a cap: say `--cap` too")
     _carry_out(ctx.obj, name, "started", cap=cap, soft=soft, at_cap=at_cap, as_json=as_json)

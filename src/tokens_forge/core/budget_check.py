@@ -5,7 +5,6 @@ are errors. Each finding says what to write instead.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokens_forge.core.balance_check import Path, amount_in, amount_of
@@ -27,14 +26,6 @@ def budget_findings(config: Config) -> Iterator[Finding]:
     for name, balance in config.balance.items():
         paying = {route: it for route, it in config.route.items() if name in _payers(config, it)}
         yield from _budgets(("balance", name, "budget"), budgets(balance), config, paying, only=name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Counts:
-    """What a budget counts, and in which unit."""
-
-    unit: str
-    by: Counting
 
 
 def _budgets(

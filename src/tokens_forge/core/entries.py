@@ -94,9 +94,10 @@ Scope = Literal["candidate", "upstream", "balance"]
 NamedScope = Literal["balance", "route", "key"]
 """What can get another name and keep its history."""
 
-HoldKind = Literal["bound", "expected", "count", "provider", "free"]
+HoldKind = Literal["bound", "expected", "reported", "count", "provider", "free"]
 """How a hold was reckoned: input estimate and output bound at the card; the output that such calls nearly always stay
-below; a count of requests or tokens; nothing, as the provider counts; nothing, as nothing is owed."""
+below; the highest cost that the upstream reported of late; a count of requests or tokens; nothing, as the provider
+counts; nothing, as nothing is owed."""
 
 TaskAction = Literal["started", "raised", "stopped"]
 """What `tf task` did: a task may spend (again); its cap changed; it spends no more."""

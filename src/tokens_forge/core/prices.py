@@ -66,6 +66,9 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     per: str
     rates: dict[str, Decimal]
     valid_from: date | None = None
+    """The first day of its rates, as far as known."""
+    begins: date | None = None
+    """The day from which it is taken, where a tier of service began later than its rates."""
     hours: tuple[time, time] | None = None
     """The hours of the day in UTC, from and to, in which it holds; the end may lie past midnight."""
     tiers: tuple[Tier, ...] = ()
@@ -170,7 +173,8 @@ def card_at(cards: Sequence[RateCard], at: datetime) -> RateCard | None:
     there = at.astimezone(UTC)
     day, clock = there.date(), there.time()
     for card in reversed(cards):
-        if (card.valid_from is None or card.valid_from <= day) and (card.hours is None or _within(card.hours, clock)):
+        begins = card.begins or card.valid_from
+        if (begins is None or begins <= day) and (card.hours is None or _within(card.hours, clock)):
             return card
     return None
 

@@ -5,7 +5,7 @@ is (CASES 10). Nothing is decided here: which cards a candidate has is `files/pr
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 
 import msgspec
@@ -139,9 +139,11 @@ def _card(card: RateCard, cards: Sequence[RateCard], usage: Mapping[str, int], u
     unit = unit or card.unit
     place = next(number for number, one in enumerate(cards) if one is card)
     later = (
-        other.valid_from.isoformat()
+        begins.isoformat()
         for other in cards[place + 1 :]
-        if other.valid_from and other.hours is None and (card.valid_from is None or other.valid_from > card.valid_from)
+        if (begins := other.begins or other.valid_from)
+        and other.hours is None
+        and begins > (card.begins or card.valid_from or date.min)
     )
     # What is sold by time has no tokens: a second of it is the sample.
     sold_by_time = {"seconds": 1} if "seconds" in card.rates and "seconds" not in usage else {}
@@ -188,4 +190,4 @@ def _others(cards: Sequence[RateCard], at: datetime) -> Iterator[RateCard]:
         if found is not None and not any(found is one for one in seen):
             seen.append(found)
             yield found
-    yield from (card for card in cards if card.valid_from and card.valid_from > at.date())
+    yield from (card for card in cards if (begins := card.begins or card.valid_from) and begins > at.date())

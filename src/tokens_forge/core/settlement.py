@@ -422,7 +422,7 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
         return ZERO, basis
     amount, unpriced = _priced(asked, candidate, need, card)
     if unpriced and card.terms == "reported":  # no list says what it may cost, but calls before it did
-        return asked.fold.estimates.dearest(candidate), replace(basis, kind="expected")
+        return asked.fold.estimates.dearest(candidate), replace(basis, kind="reported")
     return None if unpriced and refuses else (amount, basis)
 
 

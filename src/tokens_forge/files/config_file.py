@@ -193,13 +193,16 @@ class _Converted:
 def _asked(asks: Iterable[Further], config: Config, faulty: frozenset[tuple[str, ...]]) -> list[Finding]:
     """Return what is found in `config`, but for its entries that are stand-ins and what only follows from them.
 
-    A balance without a usable unit is as good as a stand-in: what is said of prices and budgets in its unit is empty.
+    A balance without a usable unit, and a route without its balance, are as good as stand-ins: what is said of prices
+    and budgets by them is empty.
     """
     found = [finding for ask in asks for finding in ask(config) if finding.path[:2] not in faulty]
-    wrong = faulty | {
-        finding.path[:2] for finding in found if finding.path[0] == "balance" and finding.path[2:] == ("unit",)
-    }
+    wrong = faulty | {finding.path[:2] for finding in found if (finding.path[0], finding.path[-1]) in _CAUSES}
     return [finding for finding in found if not _follows(finding, config, wrong)]
+
+
+_CAUSES = {("balance", "unit"), ("route", "balance")}
+"""Tables and settings that, when wrong, make others look wrong."""
 
 
 def _follows(finding: Finding, config: Config, wrong: frozenset[tuple[str, ...]]) -> bool:
@@ -209,7 +212,9 @@ def _follows(finding: Finding, config: Config, wrong: frozenset[tuple[str, ...]]
         return any(entry[0] in {"balance", "route", "report"} for entry in wrong)
     if path[0] == "balance" and "overage" in path:
         return ("balance", config.balance[path[1]].overage) in wrong
-    if path[0] == "route" and (path[2:3] in {(), ("price",), ("prices",)}):
+    if path[0] == "balance" and len(path) == 2 and finding.warning:  # noqa: PLR2004 - the table alone: nothing pays from it
+        return any(entry[0] == "route" for entry in wrong)
+    if path[0] == "route" and path[2:3] in {(), ("price",), ("prices",)}:
         return ("balance", config.route[path[1]].balance) in wrong
     return False
 

@@ -269,7 +269,7 @@ def model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> t
     given = [ConditionalPrice(prices=info.prices)] if isinstance(info.prices, ModelPrice) else info.prices
     source = f"genai-prices {version('genai-prices')}"
     cards: list[RateCard] = []
-    for valid_from, hours, prices, day in _times(given, info.price_variants or ()):
+    for valid_from, begins, hours, prices in _times(given, info.price_variants or ()):
         rates, tiers = _rates(vars(prices))
         cards.append(
             RateCard(
@@ -279,9 +279,10 @@ def model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> t
                 per="mtok",
                 rates=rates,
                 valid_from=valid_from,
+                begins=begins,
                 hours=hours,
                 tiers=tiers,
-                service=_services(vars(prices), info.price_variants or (), day),
+                service=_services(vars(prices), info.price_variants or (), begins or valid_from or _ANY_DAY),
                 resolved=resolved,
                 context_window=info.context_window,
             )
@@ -291,8 +292,8 @@ def model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> t
 
 def _times(
     given: "Sequence[ConditionalPrice]", variants: "Sequence[PriceVariant]"
-) -> "Iterator[tuple[date | None, tuple[time, time] | None, ModelPrice, date]]":
-    """Yield each price with the day and hours from which it holds, and a day on which it does.
+) -> "Iterator[tuple[date | None, date | None, tuple[time, time] | None, ModelPrice]]":
+    """Yield each price with its first day, the day on which a tier of service began since, its hours, and the price.
 
     A tier of service that begins later than its price makes a card of its own from that day on.
     """
@@ -303,11 +304,11 @@ def _times(
     )
     conditions = [_condition(price.constraint if number else None) for number, price in enumerate(given)]
     for number, (price, (valid_from, hours)) in enumerate(zip(given, conditions, strict=True)):
-        yield valid_from, hours, price.prices, valid_from or _ANY_DAY
+        yield valid_from, None, hours, price.prices
         following = next((day for day, _hours in conditions[number + 1 :] if day is not None), None)
         for day in begins:
             if (valid_from is None or day > valid_from) and (following is None or day < following):
-                yield day, hours, price.prices, day
+                yield valid_from, day, hours, price.prices
 
 
 def _services(

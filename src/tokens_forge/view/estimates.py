@@ -1,5 +1,7 @@
 """How good the estimates are that holds are made of: by candidate, what was estimated against what it was."""
 
+from decimal import Decimal
+
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +23,7 @@ def estimates_view(rows: tuple[Calibration, ...]) -> RenderableType:
             Text(count(row.samples), style="" if known else "dim"),
             count(row.estimated),
             count(row.actual),
-            row.ratio[:5] or NONE,
+            f"{Decimal(row.ratio):.3f}" if row.ratio else NONE,
             count(row.output_p50) if known else NONE,
             count(row.output_p95) if known else NONE,
         )

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT
-from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, HoldBasis, Limit
+from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, Limit
 from tokens_forge.core.story import (
     AttemptTold,
     Bill,
@@ -223,20 +223,23 @@ def _held(attempt: AttemptTold) -> str:
     """Return what was reserved, and how that was reckoned."""
     if attempt.unit == FREE_UNIT:
         return "held nothing: the balance is free"
-    held = f"held {amount(attempt.hold, attempt.unit)}"
-    match attempt.hold_basis:
-        case None:
-            return held
-        case HoldBasis(kind="free"):
-            return "held nothing: the route is free"
-        case HoldBasis(kind="provider"):
-            return "held nothing: the provider counts"
-        case HoldBasis(kind="count"):
-            return f"{held}: what the pool counts"
-        case basis:
+    held, basis = f"held {amount(attempt.hold, attempt.unit)}", attempt.hold_basis
+    if basis is None:
+        return held
+    match basis.kind:
+        case "free":
+            told = "held nothing: the route is free"
+        case "provider":
+            told = "held nothing: the provider counts"
+        case "reported":
+            told = f"{held}: the highest cost that the upstream reported of late"
+        case "count":
+            told = f"{held}: what the pool counts"
+        case "bound" | "expected":
             at = f", at {basis.card}" if basis.card else ": no price is known" if attempt.hold == "0" else ""
             most = " as most such calls need" if basis.kind == "expected" else ""
-            return f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{most}{at}"
+            told = f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{most}{at}"
+    return told
 
 
 def _limit(limit: Limit) -> str:
