@@ -28,7 +28,7 @@ from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.health import cooled, recovered
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards, RateCard
-from tokens_forge.core.routing import Refuse, decide, intended, match
+from tokens_forge.core.routing import Refuse, decide, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -178,7 +178,6 @@ class Bench:
         """Accept a call for routing; return its id."""
         self.calls += 1
         call_id = f"tf_{self.calls}"
-        matched = match(self.terms.config, model)
         routed = Routed(
             id=call_id,
             key="k",
@@ -187,12 +186,9 @@ class Bench:
             stream=False,
             input_estimate=OUTPUT,
             output_bound=OUTPUT,
-            candidates=tuple(found.name for found in matched.candidates),
-            burn=matched.burn,
-            boundary=matched.boundary,
         )
         routed = msgspec.structs.replace(routed, **changes)
-        self.append(msgspec.structs.replace(routed, intended=intended(self.terms, self.fold, routed, self.at)))
+        self.append(route(self.terms, self.fold, routed, self.at))
         self.of_call[call_id] = self.terms
         return call_id
 

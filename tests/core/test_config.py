@@ -46,7 +46,7 @@ GOOD: dict[str, Any] = {
         "local": {"class": "local", "upstream": "local", "balance": "own", "serves": ["small"]},
     },
     "model": {
-        "smart": {"routes": ["relay/gpt-5", "official/gpt-5", "relay/relay-gpt-5"]},
+        "smart": {"routes": ["relay/gpt-5", "official/gpt-5", "relay/relay-gpt-5"], "fallback": "any"},
         "small": {"routes": ["local"]},
     },
     "key": {"aider": {"classes": ["ordinary", "direct"]}},

@@ -6,10 +6,10 @@ from decimal import Decimal
 import msgspec
 from builders import LIST, RELAY, card, config
 
+from tokens_forge.core.candidates import candidate
 from tokens_forge.core.config import Config, Model, Price, Rate, Report, Route, Settle, Sheet
 from tokens_forge.core.price_review import Noted, catalogue_noted, named, review, reviewed
 from tokens_forge.core.prices import RateCard
-from tokens_forge.core.routing import candidate
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 DAY = date(2026, 11, 1)

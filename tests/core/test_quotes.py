@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from builders import LIST, OFFICIAL, PLAN, RELAY, START, card, config
 
+from tokens_forge.core.candidates import candidate
 from tokens_forge.core.config import Config
 from tokens_forge.core.money import text
 from tokens_forge.core.prices import RateCard, Service, Tier, price
 from tokens_forge.core.quotes import Quote, quote, shown
-from tokens_forge.core.routing import candidate
 
 USAGE = {"input": 1000, "output": 500}
 

@@ -8,10 +8,14 @@ import pytest
 from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed, upstream
 from msgspec.structs import replace
 
+from tokens_forge.core.budgets import shown
 from tokens_forge.core.config import (
     Balance,
+    Boundary,
     Budget,
+    Burn,
     Config,
+    Cross,
     Key,
     Model,
     Policy,
@@ -21,9 +25,8 @@ from tokens_forge.core.config import (
     Settle,
     Window,
 )
-from tokens_forge.core.entries import Held, PassedOver, Refused
+from tokens_forge.core.entries import Held, PassedOver, Refused, Settled
 from tokens_forge.core.prices import Cards
-from tokens_forge.core.routing import match, models
 
 FX = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(8)),)})
 
@@ -43,52 +46,6 @@ def over(entry: Held | Refused) -> list[tuple[str, str]]:
 def taken(entry: Held) -> str:
     """Return the candidate of a hold."""
     return f"{entry.route}/{entry.upstream_model}"
-
-
-class TestMatch:
-    """A model's name to its candidates."""
-
-    def test_a_table_gives_its_candidates_in_order(self) -> None:
-        """DESIGN 5: `burn = "listed"` is the order as written."""
-        matched = match(config(), "smart")
-        assert ([RELAY, OFFICIAL, PLAN, LOCAL], "any") == ([it.name for it in matched.candidates], matched.boundary)
-
-    def test_a_name_without_a_table_is_every_route_that_serves_it(self) -> None:
-        """In the file's order, and within a class."""
-        matched = match(config(), "m")
-        assert ([RELAY, OFFICIAL, PLAN, LOCAL], "class") == ([it.name for it in matched.candidates], matched.boundary)
-
-    def test_a_name_that_nothing_serves_has_no_candidate(self) -> None:
-        """It is routed and refused (DESIGN 2)."""
-        assert () == match(config(), "nothing").candidates
-
-    def test_a_mapping_gives_the_upstreams_name(self) -> None:
-        """`serves = { asked = upstream's }`, also where a model's table names the asked one (CASES 13)."""
-        route = Route(route_class="direct", upstream="relay", balance="wallet", serves={"gpt": "relay-gpt"})
-        model = {"a": Model(routes=("r/gpt",)), "b": Model(routes=("r/relay-gpt",)), "gpt2": Model(routes=("r",))}
-        conf = config(route={"r": route}, model=model)
-        found = {name: [it.name for it in match(conf, name).candidates] for name in ("gpt", "a", "b", "gpt2")}
-        assert {"gpt": ["r/relay-gpt"], "a": ["r/relay-gpt"], "b": ["r/relay-gpt"], "gpt2": []} == found
-
-    def test_a_pattern_passes_the_asked_name_on_unless_it_hides_something(self) -> None:
-        """A name with control characters never goes upstream."""
-        route = Route(route_class="direct", upstream="relay", balance="wallet", serves=("gpt-*",))
-        conf = config(route={"r": route}, model={})
-        assert ["r/gpt-9"] == [it.name for it in match(conf, "gpt-9").candidates]
-        assert () == match(conf, "gpt-\x1b9").candidates
-
-    def test_two_spellings_of_a_candidate_are_one(self) -> None:
-        """`ROUTE` for the name asked and `ROUTE/MODEL` may mean the same."""
-        conf = config(model={"m": Model(routes=("relay", "relay/m", "official"))})
-        assert [RELAY, OFFICIAL] == [it.name for it in match(conf, "m").candidates]
-
-    def test_models_are_those_that_a_key_may_use(self) -> None:
-        """`GET /v1/models`: names with a table and exact names, of the key's classes."""
-        route = {**config().route, "wide": replace(config().route["official"], serves=("gpt-*", "exact"))}
-        conf = config(route=route, key={"k": Key(classes=("direct",)), "none": Key(classes=())})
-        assert ("smart", "m", "exact") == models(conf, "k")
-        assert () == models(conf, "none")
-        assert ("smart", "m", "exact") == models(conf, "without a table")
 
 
 class TestBoundary:
@@ -302,6 +259,237 @@ class TestMoney:
         assert [(RELAY, "balance_short")] == over(made.refused(made.route()))
         made.topup(wallet="1 CNY")
         assert ("0", RELAY) == ((held := made.held(made.route())).hold, taken(held))
+
+
+class TestPinned:
+    """What the client pinned is never rerouted (CASES 27)."""
+
+    def test_a_route(self) -> None:
+        """No other answers, in health or not; it is what is meant, and no fallback."""
+        made = bench()
+        held = made.held(call := made.route(pinned="official"))
+        assert ("first", OFFICIAL, [(RELAY, "not_pinned")]) == (held.role, taken(held), over(held))
+        made.end(held, "rate_limited")
+        refused = made.refused(call)
+        assert ("exhausted", [(RELAY, "not_pinned"), (OFFICIAL, "failed_in_call")]) == (
+            refused.reason,
+            over(refused)[:2],
+        )
+        refused = made.refused(made.route(pinned="official"))
+        assert ("all_cooling", 503) == (refused.reason, refused.client_status)
+
+    def test_a_class(self) -> None:
+        """The first of the class is meant."""
+        held = (made := bench()).held(made.route(pinned_class="subscription"))
+        assert ("first", PLAN, [(RELAY, "not_pinned"), (OFFICIAL, "not_pinned")]) == (
+            held.role,
+            taken(held),
+            over(held),
+        )
+
+    def test_a_boundary_of_the_clients_own(self) -> None:
+        """`x-tf-fallback` narrows where it may go on."""
+        made = bench()
+        call = made.route(fallback_asked="none")
+        assert "none" == made.open(call).routed.boundary
+        made.attempt(call, "reset")
+        assert {"failed_in_call", "outside_boundary"} == {reason for _name, reason in over(made.refused(call))}
+
+
+class TestMaxCharge:
+    """The client's own cap is compared with the hold."""
+
+    def test_what_costs_more_is_passed_over(self) -> None:
+        """0.062 CNY on the relay, 0.0062 USD on the official route; in the cap's unit at the rate of the day."""
+        made = bench(listed(RELAY, OFFICIAL, report=FX))
+        held = made.held(made.route(max_charge="0.007 USD"))
+        assert OFFICIAL == taken(held)
+        over_max = PassedOver(
+            candidate=RELAY, balance="wallet", reason="over_max_charge", available="0.007", need="0.00775", unit="USD"
+        )
+        assert (over_max,) == held.passed_over
+        assert RELAY == taken(made.held(made.route(max_charge="0.062 CNY")))
+
+    def test_nothing_else_is_left(self) -> None:
+        """402 with a code of its own: no top-up helps."""
+        refused = (made := bench(listed(OFFICIAL))).refused(made.route(max_charge="0.001 USD"))
+        assert ("nothing_can_pay", "max_charge_exceeded", 402) == (refused.reason, refused.error, refused.client_status)
+
+    def test_without_a_rate_nobody_can_compare(self) -> None:
+        """Then it is passed over, and says what is missing."""
+        (passed,) = (made := bench(listed(RELAY))).refused(made.route(max_charge="5 USD")).passed_over
+        assert ("over_max_charge", "no_fx", "5", "") == (passed.reason, passed.error, passed.available, passed.need)
+
+    def test_a_pool_and_what_is_free_cost_nothing(self) -> None:
+        """Their hold is no charge in money."""
+        made = bench(listed(PLAN, LOCAL))
+        assert [PLAN, PLAN, PLAN, LOCAL] == [taken(made.attempt(made.route(max_charge="0 USD"))) for _ in range(4)]
+
+    def test_what_pays_beyond_a_pool_is_capped(self) -> None:
+        """The balance that takes over when a pool is used up is compared like any other."""
+        plan = replace(config().balance["plan"], overage="credit")
+        prices = replace(cards(), charge={PLAN: (card(PLAN, {"input": "1", "output": "5"}),)})
+        made = bench(listed(PLAN, balance={**config().balance, "plan": plan}), prices)
+        for _ in range(3):
+            made.call()
+        assert [(PLAN, "pool_used_up"), (PLAN, "over_max_charge")] == over(made.refused(made.route(max_charge="0 USD")))
+
+
+class TestCross:
+    """A bounded permission beyond where the fallback stays (DESIGN 5)."""
+
+    def crossing(self, up_to: str = "0.01 USD", **changes: object) -> Bench:
+        """Return a bench whose model stays in its class, and may cross into direct for so much a day."""
+        cross = Cross(to="direct", up_to=up_to, per="day")
+        model = Model(routes=(RELAY, OFFICIAL, PLAN), fallback="class", cross=cross)
+        return bench(config(model={"smart": model, "quick": Model(alias="smart")}, report=FX, **changes))
+
+    def test_it_crosses_while_the_bound_has_room(self) -> None:
+        """The hold and the charge count against it; beyond it the budget says so. Another class stays outside."""
+        made = self.crossing()
+        call = made.route()
+        made.attempt(call, "reset")
+        held = made.attempt(call, finished(usage={"input": 1000, "output": 1000}))
+        (counted,) = held.counted
+        assert ("fallback", OFFICIAL, "direct") == (held.role, taken(held), held.crossed)
+        assert ("cross.smart/day", "0.0062", "USD") == (counted.budget, counted.amount, counted.unit)
+        settled = made.entries[-1]
+        assert isinstance(settled, Settled)
+        assert [("cross.smart/day", "0.006")] == [(one.budget, one.amount) for one in settled.counted]
+        made.attempt(call := made.route("quick"), "reset")
+        (failed, bound, outside) = made.refused(call).passed_over
+        assert ("failed_in_call", "over_budget", "outside_boundary") == (failed.reason, bound.reason, outside.reason)
+        assert ("cross.smart/day", "0.004", "0.0062", "0.01", "0.006") == (
+            bound.budget,
+            bound.available,
+            bound.need,
+            bound.limit,
+            bound.spent,
+        )
+        made.later(days=1)
+        made.attempt(call := made.route(), "reset")
+        assert OFFICIAL == taken(made.held(call))
+
+    def test_what_stays_within_counts_nothing(self) -> None:
+        """The bound is for what crosses alone."""
+        held = (made := self.crossing()).held(made.route())
+        assert ("", ()) == (held.crossed, held.counted)
+
+    def test_who_says_where_it_must_stay_takes_no_permission(self) -> None:
+        """`x-tf-fallback: class` is the config's own word, and means that nothing crosses."""
+        made = self.crossing()
+        call = made.route(fallback_asked="class")
+        made.attempt(call, "reset")
+        assert {"failed_in_call", "outside_boundary"} == {reason for _name, reason in over(made.refused(call))}
+
+    def test_it_is_shown_as_a_budget(self) -> None:
+        """What a screen shows is computed by the code that enforces it (CASES 37)."""
+        made = self.crossing()
+        rows = shown(made.terms.config, made.fold.budgets, made.at, made.terms.calendar)
+        assert [("cross.smart/day", Decimal("0.01"))] == [(row.name, row.left) for row in rows]
+
+
+CACHED = {"input": 100, "cache_read": 800, "output": 10}
+
+
+class TestSticky:
+    """A conversation stays where its prompt cache is (CASES 50)."""
+
+    def two(
+        self, burn: Burn = "listed", *, fallback: Boundary = "any", balance2: str = "wallet", **changes: object
+    ) -> Bench:
+        """Return a bench of two relays, the second on `balance2`, before the official route."""
+        relay2 = replace(config().route["relay"], balance=balance2)
+        model = Model(routes=(RELAY, "relay2/m", OFFICIAL), burn=burn, fallback=fallback)
+        same = cards().charge[RELAY]
+        prices = replace(cards(), charge={**cards().charge, "relay2/m": same})
+        conf = config(
+            route={**config().route, "relay2": relay2},
+            model={"smart": model, "other": Model(routes=(RELAY,))},
+            **changes,
+        )
+        conf = replace(conf, balance={**conf.balance, "wallet2": Balance(kind="prepaid", unit="CNY")})
+        return bench(conf, prices, wallet="9 CNY", wallet2="9 CNY", credit="9 USD")
+
+    def moved(self, made: Bench, error: str = "reset", model: str = "smart") -> None:
+        """Have a call of the conversation answered by the second relay, because the first failed."""
+        call = made.route(model, thread="t")
+        made.attempt(call, error)
+        made.attempt(call, finished(usage=CACHED))
+
+    def test_it_stays_where_it_was_answered(self) -> None:
+        """The first relay is well again; what was intended does not change, and staying is no fallback."""
+        made = self.two()
+        self.moved(made)
+        call = made.route(thread="t")
+        routed = made.open(call).routed
+        assert (RELAY, "relay2/m", "relay2/m", 800) == (routed.intended, routed.sticky, routed.kept, routed.kept_cache)
+        held = made.attempt(call, finished(usage=CACHED))
+        assert ("first", "relay2/m", [], None) == (held.role, taken(held), over(held), held.cause)
+        assert RELAY == taken(made.held(made.route(thread="another")))
+        assert RELAY == taken(made.held(made.route()))
+
+    def test_it_moves_when_it_must_and_says_why(self) -> None:
+        """What was left has its reason in the entry, and is the cause; the intended candidate is no fallback."""
+        made = self.two()
+        self.moved(made)
+        made.attempt(call := made.route(thread="t"), "rate_limited")
+        held = made.held(call)
+        assert ("fallback", RELAY, [("relay2/m", "failed_in_call")]) == (held.role, taken(held), over(held))
+        held = made.held(made.route(thread="t"))
+        assert ("first", RELAY, [("relay2/m", "cooling")]) == (held.role, taken(held), over(held))
+        assert (0, "cooling") == (held.cause.n, held.cause.error) if held.cause else False
+
+    def test_another_balance_or_class_is_not_kept(self) -> None:
+        """What was meant to pay pays again: the entry says where the conversation was, and that it does not stay."""
+        made = self.two(balance2="wallet2")
+        self.moved(made)
+        routed = made.open(made.route(thread="t")).routed
+        assert ("relay2/m", "") == (routed.kept, routed.sticky)
+        made = self.two()
+        call = made.route(thread="t")
+        for _ in range(2):
+            made.attempt(call, "reset")
+        assert OFFICIAL == taken(made.attempt(call))
+        routed = made.open(made.route(thread="t")).routed
+        assert (OFFICIAL, "") == (routed.kept, routed.sticky)
+
+    def test_a_boundary_of_none_keeps_to_what_is_intended(self) -> None:
+        """Nothing else may answer, so nothing else is kept; the intended one itself is."""
+        made = self.two("cheapest", fallback="none", report=FX)
+        made.attempt(made.route(thread="t"))
+        routed = made.open(made.route(thread="t")).routed
+        assert routed.intended == routed.sticky == routed.kept
+        made.attempt(made.route(thread="t", pinned="relay2"), finished(usage=CACHED))
+        routed = made.open(made.route(thread="t")).routed
+        assert ("relay2/m", "") == (routed.kept, routed.sticky)
+
+    def test_a_model_that_does_not_list_it_begins_anew(self) -> None:
+        """And one of which nothing can serve keeps nothing."""
+        made = self.two()
+        self.moved(made)
+        routed = made.open(made.route("other", thread="t")).routed
+        assert ("relay2/m", "") == (routed.kept, routed.sticky)
+        routed = made.open(made.route(thread="t", pinned_class="local")).routed
+        assert ("relay2/m", "", "") == (routed.kept, routed.sticky, routed.intended)
+
+    def test_a_cache_is_not_kept_for_ever(self) -> None:
+        """`[policy] sticky` after the last answer; `none` keeps nothing."""
+        made = self.two(policy=Policy(sticky="5m"))
+        self.moved(made)
+        made.later(minutes=5)
+        assert "" == made.open(made.route(thread="t")).routed.kept
+        made = self.two(policy=Policy(sticky="none"))
+        self.moved(made)
+        assert "" == made.open(made.route(thread="t")).routed.kept
+
+    def test_a_retry_goes_before(self) -> None:
+        """What may be tried again is, wherever the conversation was."""
+        made = self.two()
+        self.moved(made)
+        call = made.route(thread="t")
+        held = [taken(made.attempt(call, "server_error")) for _ in range(3)]
+        assert ["relay2/m", "relay2/m", RELAY] == held
 
 
 class TestRefusals:

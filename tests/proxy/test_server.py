@@ -54,7 +54,7 @@ async def test_what_is_turned_away(tmp_path: Path) -> None:
         ("POST", CHAT, b"{", {}, (400, "invalid_json")),
         ("POST", CHAT, b"[]", {}, (400, "invalid_request")),
         ("POST", CHAT, b'{"messages":[]}', {}, (400, "invalid_request")),
-        ("POST", CHAT, GOOD, {"x-tf-route": "relay"}, (400, "unknown_header")),
+        ("POST", CHAT, GOOD, {"x-tf-rout": "relay"}, (400, "unknown_header")),
         ("POST", CHAT, GOOD, {"x-tf-task": "a b"}, (400, "bad_task")),
         ("POST", CHAT, b" " * (1024 * 1024 + 1), {}, (413, "too_large")),
     ]

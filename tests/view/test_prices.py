@@ -7,12 +7,12 @@ from builders import LIST, OFFICIAL, PLAN, RELAY, START, card, config
 from msgspec.structs import replace
 from screens import printed
 
+from tokens_forge.core.candidates import candidate
 from tokens_forge.core.config import Sheet
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.price_review import Noted
 from tokens_forge.core.prices import RateCard, Service, Tier
 from tokens_forge.core.quotes import Quote, quote
-from tokens_forge.core.routing import candidate
 from tokens_forge.core.sheet_changes import SheetChange, sheet_change
 from tokens_forge.view.prices import changes_view, prices_view, review_view, short
 

@@ -77,6 +77,27 @@ def test_the_output_bound_is_for_all_choices(rest: bytes, bound: int) -> None:
     assert bound == read(rest).output_bound
 
 
+@pytest.mark.parametrize(
+    ("rest", "messages", "needs"),
+    [
+        (b"", HELLO, ()),
+        (b',"tools":[{"type":"function","function":{"name":"f"}}]', HELLO, ("tools",)),
+        (b',"functions":[{"name":"f"}]', HELLO, ("tools",)),
+        (b',"tools":[ ],"functions":null,"audio":null', HELLO, ()),
+        (b',"response_format":{"type" : "json_schema","json_schema":{"name":"s"}}', HELLO, ("json_schema",)),
+        (b',"response_format":{"type":"json_object"}', HELLO, ()),
+        (b',"modalities":["text","audio"],"audio":{"voice":"alloy"}', HELLO, ("audio",)),
+        (b"", b'[{"role":"user","content":[{"type": "image_url","image_url":{"url":"u"}}]}]', ("vision",)),
+        (b"", b'[{"role":"user","content":[{"type":"input_audio"},{"type":"file"}]}]', ("audio", "files")),
+        # A prompt that speaks of parts has its quotes escaped: it is none.
+        (b"", json.dumps([{"role": "user", "content": '{"type":"image_url"}'}]).encode(), ()),
+    ],
+)
+def test_what_a_request_asks_for_beyond_text(rest: bytes, messages: bytes, needs: tuple[str, ...]) -> None:
+    """OpenAI API reference, "Create chat completion": tools, parts of a message, response_format, audio."""
+    assert needs == read(rest, messages=messages).needs
+
+
 def test_an_opening_without_a_user_is_all_messages() -> None:
     """Every request has an opening, also one that only a system speaks in, or nobody."""
     assert read(messages=b'[{"role":"system"},{}]').opening == b'{"role":"system"}\n{}'

@@ -59,7 +59,7 @@ def _tell(paths: Paths, problems: tuple[Problem, ...], summary: dict[str, dict[s
 
 def _summary(config: Config, fold: "Fold", keys: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Return by table what each entry means, in one line each."""
-    from tokens_forge.core.routing import match, models
+    from tokens_forge.core.candidates import match, models
 
     return {
         "balances": {name: _balance(config, fold, name) for name in config.balance},

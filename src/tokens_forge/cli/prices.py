@@ -19,9 +19,9 @@ from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
+    from tokens_forge.core.candidates import Candidate
     from tokens_forge.core.config import Config, Route, Sheet
     from tokens_forge.core.quotes import Quote
-    from tokens_forge.core.routing import Candidate
     from tokens_forge.files.price_catalog import Catalog
     from tokens_forge.files.price_import import Form, PriceList
     from tokens_forge.files.price_taking import Told
@@ -378,23 +378,21 @@ def _served(config: "Config", found: "PriceList", only: str, file: Path) -> "tup
 
 def _is_upstreams(route: "Route", model: str) -> bool:
     """Say whether the route passes a model's name on to its upstream; a sheet may also stand under the asked name."""
-    from tokens_forge.core.config import is_served
+    from tokens_forge.core.config import is_upstreams
 
-    if isinstance(route.serves, dict):
-        return model in route.serves.values() or model in route.prices
-    return is_served(route, model)
+    return is_upstreams(route, model) or (isinstance(route.serves, dict) and model in route.prices)
 
 
 def _model_on(config: "Config", route_name: str, model: str) -> str:
     """Return the name under which the sheets of a model stand on a route. Raises ForgeError when it is not served."""
-    from tokens_forge.core.config import did_you_mean, is_served
+    from tokens_forge.core.config import did_you_mean, is_served, upstream_name
     from tokens_forge.core.price_help import sheet_name
 
     route = _known_route(config, route_name)
     if not is_served(route, model):
         near = did_you_mean(model, route.serves)
         raise ForgeError(f"the route `{route_name}` does not serve `{model}`.{near}")
-    return sheet_name(route, route.serves.get(model, model) if isinstance(route.serves, dict) else model)
+    return sheet_name(route, upstream_name(route, model) or model)
 
 
 def _known_route(config: "Config", name: str) -> "Route":
@@ -493,17 +491,15 @@ def _moment(written: str) -> datetime:
 
 def _candidates(config: "Config", model: str, upstream: str, route: str) -> "tuple[Candidate, ...]":
     """Return the candidates for a name that clients ask for, else that ROUTE/MODEL names, as the options narrow."""
-    from tokens_forge.core.config import is_served
-    from tokens_forge.core.routing import candidate, match
+    from tokens_forge.core.candidates import candidate, match
+    from tokens_forge.core.config import is_served, upstream_name
 
     if route:
         _known_route(config, route)
     found = match(config, model).candidates
     name, _, served = model.partition("/")
     if not found and name in config.route and is_served(config.route[name], served):
-        serves = config.route[name].serves
-        served = serves.get(served, served) if isinstance(serves, dict) else served
-        found = (candidate(config, f"{name}/{served}"),)
+        found = (candidate(config, f"{name}/{upstream_name(config.route[name], served) or served}"),)
     return tuple(one for one in found if route in {"", one.route} and upstream in {"", one.upstream})
 
 
@@ -540,9 +536,9 @@ def _listed(
     config: "Config", model: str, upstream: str, catalog: "Catalog", at: datetime, usage: Mapping[str, int]
 ) -> "tuple[Quote, ...]":
     """Return the list price of a model that no route serves. Raises ForgeError with the likely name if it has none."""
+    from tokens_forge.core.candidates import models
     from tokens_forge.core.config import did_you_mean
     from tokens_forge.core.quotes import Quote, shown
-    from tokens_forge.core.routing import models
     from tokens_forge.files.catalog_names import model_names, provider_names
 
     at_upstream = config.upstream.get(upstream)

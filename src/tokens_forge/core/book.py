@@ -348,6 +348,19 @@ def resets(balance: config.Balance, state: BalanceState, at: str) -> str:
     return ""
 
 
+def lapses(balance: config.Balance, state: BalanceState, at: str, calendar: Calendar) -> str:
+    """Return when the first of a pool's windows ends and takes with it what was not used; empty when not known.
+
+    Of a window that opens at first use and is not open, that is where it would end if it opened at `at`. A rolling
+    window gives back and takes nothing.
+    """
+    if balance.windows == "provider":
+        ends = [_believed_to(name, window) for name, window in state.provider.items()]
+        return min((end for end in ends if end > at), default="")
+    held = windows_at(balance, state, at, calendar)
+    return min((one.end for one in held if not one.window.startswith("rolling/")), default="")
+
+
 def windows_at(balance: config.Balance, state: BalanceState, at: str, calendar: Calendar) -> tuple[WindowHeld, ...]:
     """Return the windows in which a hold at `at` counts: those that are open, and those that it opens."""
     return tuple(window_at(window, state.windows.get(window.name, ()), at, calendar) for window in allowances(balance))

@@ -1,8 +1,8 @@
 """Budgets and caps: what calls may spend together, whoever pays, and what counts against it.
 
-A budget binds a key, task, route or balance in a calendar's period; a cap binds a task for its lifetime. Money in
-another unit counts through the report's dated exchange rates, frozen in `counted`. `Budgets.apply` is the only thing
-that changes them. What pays is `core/book.py`'s part.
+A budget binds a key, task, route or balance in a calendar's period; a cap binds a task for its lifetime; a model's
+`cross` binds what crossed into another class. Money in another unit counts through the report's dated exchange rates,
+frozen in `counted`. `Budgets.apply` is the only thing that changes them. What pays is `core/book.py`'s part.
 """
 
 from collections.abc import Iterator
@@ -196,6 +196,8 @@ class Payer:
     task: str
     route: str
     balance: str
+    crossing: str = ""
+    """The model's table by whose permission the call crosses into another class; empty when it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,12 +213,16 @@ class Over:
 
 
 def bindings(conf: Config, budgets: Budgets, payer: Payer) -> tuple[Binding, ...]:
-    """Return what binds a call: the budgets of its key, its task and its cap, the route and the balance."""
+    """Return what binds a call: the budgets of its key, its task and its cap, the route and the balance.
+
+    A call that crosses into another class is bound by what may cross.
+    """
     return (
         *_of(conf.key.get(payer.key), f"key.{payer.key}"),
         *_of_task(conf, budgets, payer.task),
         *_of(conf.route.get(payer.route), f"route.{payer.route}"),
         *_of(conf.balance.get(payer.balance), f"balance.{payer.balance}"),
+        *(_of_cross(conf, payer.crossing) if payer.crossing else ()),
     )
 
 
@@ -325,6 +331,7 @@ def shown(conf: Config, budgets: Budgets, at: str, calendar: Calendar) -> tuple[
         *(binding for name in tasks for binding in _of_task(conf, budgets, name)),
         *(binding for name, route in conf.route.items() for binding in _of(route, f"route.{name}")),
         *(binding for name, balance in conf.balance.items() for binding in _of(balance, f"balance.{name}")),
+        *(binding for name in conf.model for binding in _of_cross(conf, name)),
     )
     return tuple(_shown(binding, budgets, at, calendar) for binding in every)
 
@@ -384,6 +391,19 @@ def _of_task(conf: Config, budgets: Budgets, task: str) -> Iterator[Binding]:
             wait_ms=wait_ms(cap.at_cap),
         )
     yield from _of(conf.task.get(task), f"task.{task}")
+
+
+def _of_cross(conf: Config, model: str) -> Iterator[Binding]:
+    """Yield what calls of a model may cost together that crossed into the class that it allows."""
+    cross = conf.model[model].cross if model in conf.model else None
+    if cross is not None:
+        yield Binding(
+            name=f"cross.{model}/{cross.per}",
+            limit=read_amount(cross.up_to),
+            per=cross.per,
+            count="charge",
+            hold=None,
+        )
 
 
 def wait_ms(at_cap: str) -> int:

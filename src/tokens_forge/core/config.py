@@ -20,6 +20,9 @@ from tokens_forge.core.entries import RouteClass
 Boundary = Literal["none", "balance", "class", "any"]
 """Where a fallback must stay: the intended candidate, its balance, its class, or anywhere that is listed."""
 
+Burn = Literal["listed", "cheapest", "use-or-lose"]
+"""What fixes the order of candidates: as written; what the call is expected to cost; what would be lost soonest."""
+
 Per = Literal["hour", "day", "week", "month"]
 """A period of the calendar, in the report's timezone."""
 
@@ -29,6 +32,9 @@ call at its provider's list price."""
 
 Holding = Literal["bound", "expected"]
 """What a call reserves for its output: its maximum, or what such calls need nearly always."""
+
+LONGEST_MODEL_NAME = 200
+"""Characters of a model's name that the ledger keeps."""
 
 CATALOGUE_UNIT = "USD"
 """What the price catalogue's list prices are in."""
@@ -234,6 +240,18 @@ class Sheet(Rates, frozen=True, kw_only=True):
     """By tier of service (``flex``, ``priority``, ``batch``): what costs otherwise when the upstream served it."""
 
 
+class Capabilities(Table, frozen=True, kw_only=True):
+    """What a model can do on a route. What is not said is not known, and stands against nothing."""
+
+    context: int = 0
+    """Input tokens that fit at most; 0 takes the catalogue's context window, where it knows one."""
+    tools: bool | None = None
+    vision: bool | None = None
+    json_schema: bool | None = None
+    audio: bool | None = None
+    files: bool | None = None
+
+
 class Route(Table, frozen=True, kw_only=True):
     """`[route.NAME]`: an upstream and a balance joined, serving models at a price."""
 
@@ -241,7 +259,8 @@ class Route(Table, frozen=True, kw_only=True):
     upstream: str
     balance: str
     serves: tuple[str, ...] | dict[str, str]
-    """Names or patterns with ``*``; or a table from the name asked to the upstream's name."""
+    """Names or patterns with ``*``; or a table from the name asked to the upstream's name, in which one ``*`` on both
+    sides stands for the same."""
     was: tuple[str, ...] = ()
     """Earlier names: their history is this route's."""
     price: Literal["list", "free", "reported"] | Price | None = None
@@ -249,16 +268,31 @@ class Route(Table, frozen=True, kw_only=True):
     a call cost (OpenRouter's `usage.cost`)."""
     prices: dict[str, tuple[Sheet, ...]] = {}
     """Dated sheets by the upstream's model name; they go before `price`."""
+    capabilities: dict[str, Capabilities] = {}
+    """By the upstream's model name, or a pattern with ``*``; the first that fits is taken."""
     budget: Budget | tuple[Budget, ...] = ()
 
 
-class Model(Table, frozen=True, kw_only=True):
-    """`[model.NAME]`: what clients ask for, and which candidates answer."""
+class Cross(Table, frozen=True, kw_only=True):
+    """A bounded permission to fall back into one class beyond where `fallback` stays."""
 
-    routes: tuple[str, ...]
+    to: RouteClass
+    up_to: str
+    """``10.00 USD``: what calls that crossed may cost together in one `per`. Money in another unit counts through
+    `[report] fx`."""
+    per: Per
+
+
+class Model(Table, frozen=True, kw_only=True):
+    """`[model.NAME]`: what clients ask for, and which candidates answer. NAME may be a pattern with ``*``."""
+
+    routes: tuple[str, ...] = ()
     """``ROUTE/MODEL``, or ``ROUTE`` for the name asked."""
-    burn: Literal["listed"] = "listed"
+    alias: str = ""
+    """Another name that this one stands for, instead of `routes`."""
+    burn: Burn = "listed"
     fallback: Boundary = "class"
+    cross: Cross | None = None
 
 
 class Key(Table, frozen=True, kw_only=True):
@@ -298,13 +332,19 @@ class Settle(Table, frozen=True, kw_only=True):
 
 
 class Policy(Table, frozen=True, kw_only=True):
-    """`[policy]`: bounds on attempts."""
+    """`[policy]`: bounds on attempts, and what their order goes by."""
 
     attempts: int = 4
     """At most so many attempts for a call."""
     attempts_per_candidate: int = 2
     deadline: str = "15m"
     """For the whole call, until its reply begins."""
+    expected_output: int = 500
+    """Output tokens that `cheapest` expects of a call, and never more than the call's own bound."""
+    sticky: str = "1h"
+    """How long after its last answer a conversation stays where it was, for that provider's prompt cache; ``none``
+    lets every call begin anew. Providers keep a prefix for 5 minutes to an hour after its last use (OpenAI, "Prompt
+    caching"; Anthropic, "Prompt caching"; read 2026-11)."""
 
 
 class LedgerSettings(Table, frozen=True, kw_only=True):
@@ -394,11 +434,53 @@ def did_you_mean(wrong: str, names: Iterable[str]) -> str:
     return f" There {'is' if len(known) == 1 else 'are'}: {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 
+def upstream_name(route: Route, asked: str) -> str | None:
+    """Return the upstream's name of what clients call `asked`; None when the route does not serve it.
+
+    An exact name goes before a pattern, of patterns the first as written. A pattern passes the client's own word on, so
+    it takes none with control characters, and none longer than the ledger keeps.
+    """
+    if asked in route.serves:
+        return route.serves[asked] if isinstance(route.serves, dict) else asked
+    if not asked.isprintable() or len(asked) > LONGEST_MODEL_NAME:
+        return None
+    if not isinstance(route.serves, dict):
+        return asked if any(fnmatchcase(asked, pattern) for pattern in route.serves) else None
+    for pattern, named in route.serves.items():
+        if (part := _starred(pattern, asked)) is not None:
+            return named.replace("*", part)
+    return None
+
+
+def names_asked(route: Route, served: str) -> Iterator[str]:
+    """Yield the names that clients may call the upstream's model `served` by a table of names, itself not among them.
+
+    What a pattern maps to it is told too, unless another name of the table goes before.
+    """
+    for asked, named in route.serves.items() if isinstance(route.serves, dict) else ():
+        part = _starred(named, served)
+        name = asked if part is None else asked.replace("*", part)
+        if name != served and "*" not in name and upstream_name(route, name) == served:
+            yield name
+
+
 def is_served(route: Route, model: str) -> bool:
     """Say whether a model's name, ours or the upstream's, is one that `route` serves."""
+    return upstream_name(route, model) is not None or is_upstreams(route, model)
+
+
+def is_upstreams(route: Route, model: str) -> bool:
+    """Say whether `model` is the upstream's name of something that `route` serves."""
     if isinstance(route.serves, dict):
-        return model in route.serves or model in route.serves.values()
-    return any(fnmatchcase(model, pattern) for pattern in route.serves)
+        return any(model == name or _starred(name, model) is not None for name in route.serves.values())
+    return upstream_name(route, model) is not None
+
+
+def _starred(pattern: str, name: str) -> str | None:
+    """Return what the one ``*`` of a pattern stands for in `name`; None where it does not fit or there is none."""
+    head, star, tail = pattern.partition("*")
+    fits = star and name.startswith(head) and name.endswith(tail) and len(name) >= len(head) + len(tail)
+    return name[len(head) : len(name) - len(tail)] if fits else None
 
 
 def is_name(name: str) -> bool:

@@ -13,8 +13,8 @@ from tokens_forge.core.config import (
     Config,
     Finding,
     did_you_mean,
-    is_served,
 )
+from tokens_forge.core.model_check import capability_findings, model_findings, serves_findings
 from tokens_forge.core.price_check import price_findings
 
 
@@ -64,25 +64,13 @@ def _routes(config: Config) -> Iterator[Finding]:
             )
         if not route.serves:
             yield Finding(path=(*path, "serves"), what='it serves no model: write `serves = ["MODEL"]`')
+        yield from serves_findings(path, route)
+        yield from capability_findings(path, route)
         if route.balance not in config.balance:
             yield Finding(
                 path=(*path, "balance"),
                 what=f"no balance named `{route.balance}`.{did_you_mean(route.balance, config.balance)}",
             )
-
-
-def _models(config: Config) -> Iterator[Finding]:
-    for name, model in config.model.items():
-        path = ("model", name, "routes")
-        if not model.routes:
-            yield Finding(path=path, what='it has no candidate: write `routes = ["ROUTE/MODEL"]`')
-        for candidate in model.routes:
-            route, _, served = candidate.partition("/")
-            if route not in config.route:
-                yield Finding(path=path, what=f"no route named `{route}`.{did_you_mean(route, config.route)}")
-            elif not is_served(config.route[route], served or name):
-                near = did_you_mean(served or name, config.route[route].serves)
-                yield Finding(path=path, what=f"route `{route}` does not serve `{served or name}`.{near}")
 
 
 def _settings(config: Config) -> Iterator[Finding]:
@@ -94,7 +82,9 @@ def _settings(config: Config) -> Iterator[Finding]:
         yield from duration(("settle", "wait"), config.settle.wait)
     yield from duration(("settle", "drain_limit"), config.settle.drain_limit)
     yield from duration(("policy", "deadline"), config.policy.deadline)
-    for field in ("attempts", "attempts_per_candidate"):
+    if config.policy.sticky != "none":
+        yield from duration(("policy", "sticky"), config.policy.sticky)
+    for field in ("attempts", "attempts_per_candidate", "expected_output"):
         if getattr(config.policy, field) < 1:
             yield Finding(path=("policy", field), what="write at least 1")
     for unit, rates in config.report.fx.items():
@@ -102,5 +92,5 @@ def _settings(config: Config) -> Iterator[Finding]:
             yield Finding(path=("report", "fx", unit), what="an exchange rate is more than 0")
 
 
-_PARTS = (_server, balance_findings, _upstreams, _routes, price_findings, _models, budget_findings, _settings)
+_PARTS = (_server, balance_findings, _upstreams, _routes, price_findings, model_findings, budget_findings, _settings)
 """What is looked at, in the file's order of tables."""

@@ -61,6 +61,8 @@ RefusedReason = Literal[
     "unknown_model",
     "not_allowed",
     "task_stopped",
+    "no_capability",
+    "context_too_long",
     "no_price",
     "nothing_can_pay",
     "all_cooling",
@@ -102,6 +104,10 @@ counts; nothing, as nothing is owed."""
 TaskAction = Literal["started", "raised", "stopped"]
 """What `tf task` did: a task may spend (again); its cap changed; it spends no more."""
 
+Need = Literal["tools", "vision", "json_schema", "audio", "files"]
+"""What a request asks of a model beyond text: to call tools, to see images, to answer by a JSON schema, to hear or
+speak, to read files."""
+
 UsageSource = Literal["reported", "partial", "estimated", "none"]
 """Where the usage comes from: the upstream's last word; its word before the stream broke; our estimate; nowhere."""
 
@@ -139,6 +145,25 @@ class PassedOver(Record, frozen=True, kw_only=True):
     """What the holds of calls under way take of it, in `unit`."""
     holds: tuple[str, ...] = ()
     """The attempts (ID/N) whose holds alone are in the way: without them this call would fit."""
+
+
+class Ranked(Record, frozen=True, kw_only=True):
+    """The numbers that gave a candidate its place in the order, where that is not the config's own."""
+
+    candidate: str
+    """ROUTE/MODEL."""
+    cost: str = ""
+    """What the call is expected to cost its balance, in `unit`; 0 where a pool or nobody pays; absent if not known."""
+    unit: str = ""
+    """Of `cost`."""
+    compared: str = ""
+    """`cost` in the report's unit; absent when no exchange rate of the day is known."""
+    list: str = ""
+    """The same call at the provider's list price, in the report's unit."""
+    left: str = ""
+    """Of ``use-or-lose``: what would be lost, of the pool's allowance or the lot, in its balance's unit."""
+    ends: str = ""
+    """When that is lost: the moment of a pool's reset, or a lot's last day."""
 
 
 class Cause(Record, frozen=True, kw_only=True):
@@ -180,7 +205,8 @@ class Counted(Record, frozen=True, kw_only=True):
     """What a hold, a charge or a correction counts against one budget."""
 
     budget: str
-    """SCOPE.NAME/PERIOD, such as ``key.aider/day``; a task's cap is ``task.NAME/cap``."""
+    """SCOPE.NAME/PERIOD, such as ``key.aider/day``; a task's cap is ``task.NAME/cap``, what calls of a model may cost
+    that crossed into another class ``cross.MODEL/PERIOD``."""
     amount: str
     """In `unit`."""
     unit: str
@@ -339,14 +365,34 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     """Tokens of input as estimated from the body's bytes."""
     output_bound: int
     """Tokens of output at most: as asked, else the configured bound; times the choices asked for."""
+    model: str = ""
+    """The `[model]` table or the name that it was routed by, where an alias or a pattern led there."""
     candidates: tuple[str, ...] = ()
     """ROUTE/MODEL in the order of preference."""
     burn: str = ""
-    """What fixed the order: ``listed``."""
+    """What fixed the order: ``listed``, ``cheapest`` or ``use-or-lose``."""
+    ranked: tuple[Ranked, ...] = ()
+    """Of ``cheapest`` and ``use-or-lose``: the numbers behind the order."""
     intended: str = ""
     """The first candidate that this key may use and that can serve the call at all."""
     boundary: str = ""
     """Where a fallback must stay: ``none``, ``balance``, ``class`` or ``any``."""
+    needs: tuple[Need, ...] = ()
+    """What it asks of a model beyond text."""
+    pinned: str = ""
+    """The route that the client pinned (`x-tf-route`): no other may answer."""
+    pinned_class: str = ""
+    """The class that the client pinned (`x-tf-class`)."""
+    fallback_asked: str = ""
+    """Where the client said that a fallback must stay (`x-tf-fallback`), as the config or narrower."""
+    max_charge: str = ""
+    """The most that an attempt may hold by the client's word (`x-tf-max-charge`), with its unit."""
+    kept: str = ""
+    """The candidate that answered this conversation last, where that is not too long ago."""
+    kept_cache: int = 0
+    """Tokens of the conversation that its prompt cache held by then, as far as its usage showed."""
+    sticky: str = ""
+    """That candidate, where it is tried first for its cache: of the intended one's class and balance."""
     task: str = ""
     """The task that it belongs to (`x-tf-task`)."""
     agent: str = ""
@@ -392,6 +438,8 @@ class Held(Entry, frozen=True, kw_only=True, tag="held"):
     """The candidates before it, and why not them."""
     cause: Cause | None = None
     """What led to it; absent for a first choice."""
+    crossed: str = ""
+    """The class that it crossed into beyond `boundary`, by the model's `cross`."""
     windows: tuple[WindowHeld, ...] = ()
     """The windows of a pool in which it counts."""
     counted: tuple[Counted, ...] = ()

@@ -6,7 +6,7 @@ It decides no price and writes none.
 import re
 
 from tokens_forge.core.book import is_money, unit_of
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Route
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Route, names_asked
 from tokens_forge.core.price_check import route_payer
 
 _PLAIN = re.compile(r"[A-Za-z0-9%+,./:=@_-]+")
@@ -31,10 +31,9 @@ def sheet_name(route: Route, upstream_model: str) -> str:
 
     That is the upstream's own name, unless the sheets there are stand under a name that clients ask for.
     """
-    if upstream_model in route.prices or not isinstance(route.serves, dict):
+    if upstream_model in route.prices:
         return upstream_model
-    asked = (name for name, served in route.serves.items() if served == upstream_model and name in route.prices)
-    return next(asked, upstream_model)
+    return next((name for name in names_asked(route, upstream_model) if name in route.prices), upstream_model)
 
 
 def shell_word(word: str) -> str:

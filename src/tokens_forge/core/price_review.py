@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import Literal
 
 from tokens_forge.core.book import is_money
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Sheet, fx_at, is_served
+from tokens_forge.core.candidates import Candidate, candidate, match
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Sheet, fx_at, is_served, upstream_name
 from tokens_forge.core.entries import Record
 from tokens_forge.core.money import divided, multiply, scaled, text
 from tokens_forge.core.price_check import route_payer
 from tokens_forge.core.price_help import price_line, sheet_name
 from tokens_forge.core.prices import PER, RateCard, card_at, price
-from tokens_forge.core.routing import Candidate, candidate, match
 from tokens_forge.core.usage import COUNT_CLASSES
 
 FAR = 10
@@ -91,12 +91,14 @@ def named(config: Config) -> tuple[Candidate, ...]:
         names |= {f"{name}/{model}": None for model in serves if "*" not in model}
         for model in route.prices:
             # A sheet may stand under the name that clients ask for.
-            upstream_model = route.serves.get(model, model) if isinstance(route.serves, dict) else model
+            upstream_model = upstream_name(route, model) or model
             if is_served(route, upstream_model):
                 names[f"{name}/{upstream_model}"] = None
     for model in config.model:
         names |= {
-            it.name: None for it in match(config, model).candidates if is_served(config.route[it.route], it.model)
+            it.name: None
+            for it in match(config, model).candidates
+            if "*" not in it.model and is_served(config.route[it.route], it.model)
         }
     return tuple(candidate(config, name) for name in names)
 

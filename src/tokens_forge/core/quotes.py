@@ -11,13 +11,13 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.book import is_money, unit_of
+from tokens_forge.core.candidates import Candidate
 from tokens_forge.core.config import Config
 from tokens_forge.core.entries import ChargeLine, Record, RouteClass
 from tokens_forge.core.money import multiply, text
 from tokens_forge.core.price_check import route_payer
 from tokens_forge.core.price_help import price_line
 from tokens_forge.core.prices import RateCard, card_at, price
-from tokens_forge.core.routing import Candidate
 
 
 class TierShown(Record, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.entries import Held, Line, Opened, Refused, RefusedReason, Routed, Settled, Voided
 from tokens_forge.core.fold import Fold, decode
-from tokens_forge.core.routing import Take, decide, intended
+from tokens_forge.core.routing import Take, decide, route
 from tokens_forge.core.settlement import Terms
 
 NO_DECISION: tuple[RefusedReason, ...] = ("deadline", "client_left", "stopping", "found_open")
@@ -77,10 +77,18 @@ def _before(line: Line) -> Fold:
     return decode(line.entry.fold) if isinstance(line.entry, Opened) else Fold()
 
 
+def asked_of(entry: Routed) -> Routed:
+    """Return what a client asked, without what followed from it."""
+    return replace(entry, **dict.fromkeys(_FOLLOWED_TEXTS, ""), candidates=(), ranked=(), kept_cache=0)
+
+
+_FOLLOWED_TEXTS = ("model", "burn", "intended", "boundary", "kept", "sticky")
+
+
 def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) -> Routed | Held | Refused:
     """Return the entry that the same decision gives with the fold before it."""
     if isinstance(entry, Routed):
-        return replace(entry, intended=intended(terms, fold, entry, at))
+        return route(terms, fold, asked_of(entry), at)
     call = fold.calls[entry.id]
     decision = decide(terms, fold, call, at)
     if isinstance(decision, Take):

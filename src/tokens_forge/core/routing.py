@@ -1,20 +1,21 @@
 """Which candidate answers a call, and why not the others.
 
-`match` lists the candidates of a call in order; `decide` takes the first that is permitted, healthy and can be paid, or
-refuses with a reason for each. `decide` reads nothing but config, cards, the fold and the moment, so every decision can
-be made again from the ledger and must agree.
+`route` says what a call means by a config: its candidates in order, and which is intended. `decide` takes the first
+that is permitted, healthy and can be paid, or refuses with a reason for each. Both read nothing but config, cards, the
+fold and the moment, so every decision can be made again from the ledger and must agree.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
 import msgspec
 
 from tokens_forge.core.book import BalanceState, allowances, available, is_money, left, resets
-from tokens_forge.core.budgets import CAP, Over, Payer, bindings, cap_of, over, stopped, wait_ms
-from tokens_forge.core.config import Balance, Boundary, Config, Key
+from tokens_forge.core.budgets import CAP, Over, bindings, cap_of, over, rate_at, stopped, wait_ms
+from tokens_forge.core.burn import order
+from tokens_forge.core.candidates import Candidate, candidate, key_of, match
+from tokens_forge.core.capabilities import incapable
+from tokens_forge.core.config import Balance
 from tokens_forge.core.entries import (
     Cause,
     Counted,
@@ -24,53 +25,16 @@ from tokens_forge.core.entries import (
     Refused,
     RefusedReason,
     Role,
-    RouteClass,
     Routed,
-    candidate_name,
 )
 from tokens_forge.core.fallback import MENDED
 from tokens_forge.core.fold import Fold, OpenCall
-from tokens_forge.core.health import Target
 from tokens_forge.core.moments import read_duration_ms
-from tokens_forge.core.money import ZERO, add, subtract, text
-from tokens_forge.core.settlement import Hold, Question, Terms, counted_for, hold_for
-
-MONEY_REASONS: tuple[Reason, ...] = ("balance_short", "pool_used_up", "balance_empty_upstream", "over_budget")
-"""Reasons that a top-up, a new window or a raise ends."""
+from tokens_forge.core.money import ZERO, add, divided, read_amount, subtract, text
+from tokens_forge.core.settlement import Hold, Question, Terms, counted_for, hold_for, payer_of
 
 WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
 """Reasons that time ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A route and the upstream's model."""
-
-    route: str
-    model: str
-    upstream: str
-    balance: str
-    route_class: RouteClass
-
-    @property
-    def name(self) -> str:
-        """ROUTE/MODEL."""
-        return candidate_name(self.route, self.model)
-
-    @property
-    def target(self) -> Target:
-        """What an attempt here would touch."""
-        return Target(candidate=self.name, upstream=self.upstream, balance=self.balance)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
-    """What a model's name means in a config."""
-
-    candidates: tuple[Candidate, ...]
-    """In order; empty when no route serves the name."""
-    burn: str
-    boundary: Boundary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +64,7 @@ class Take:
             hold_basis=self.hold.basis,
             passed_over=self.passed_over,
             cause=self.cause,
+            crossed=self.hold.crossed,
             windows=self.hold.windows,
             counted=self.hold.counted,
             jitter_ms=jitter_ms,
@@ -135,53 +100,58 @@ class Refuse:
         )
 
 
-def match(config: Config, model: str) -> Matched:
-    """Return the candidates for a model's name: its `[model]` table's, else every route that serves it, as written."""
-    entry = config.model.get(model)
-    if entry is None:
-        found = tuple(_served(config, model))
-        return Matched(candidates=found, burn="listed", boundary="class")
-    listed: list[Candidate] = []
-    for written in entry.routes:
-        route, _, named = written.partition("/")
-        # MODEL is a name that the route serves, or the upstream's own name.
-        served = _upstream_model(config, route, named or model) or named
-        if served:
-            listed.append(candidate(config, candidate_name(route, served)))
-    # Two spellings of one candidate (`ROUTE` and `ROUTE/MODEL`) are one.
-    return Matched(candidates=tuple(dict.fromkeys(listed)), burn=entry.burn, boundary=entry.fallback)
+def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
+    """Return the entry that begins a call: what the client asked, with what `at` the moment follows from it.
 
-
-def models(config: Config, key: str) -> tuple[str, ...]:
-    """Return the names that a key may ask for: models with a table, and names that routes serve without a pattern."""
-    names = dict.fromkeys(config.model)
-    for route in config.route.values():
-        names.update(dict.fromkeys(name for name in route.serves if "*" not in name))
-    allowed = _key(config, key).classes
-    return tuple(
-        name for name in names if any(found.route_class in allowed for found in match(config, name).candidates)
+    That is the candidates in order and the numbers behind it, which one is intended and which goes first because it
+    answered the conversation last, and where a fallback must stay. `asked` says everything else.
+    """
+    config = terms.config
+    matched = match(config, asked.model_asked)
+    ordered = order(Question(terms=terms, fold=fold, routed=asked, at=at), matched.candidates, matched.burn)
+    routed = msgspec.structs.replace(
+        asked,
+        model=matched.by,
+        candidates=tuple(one.name for one in ordered.candidates),
+        burn=matched.burn,
+        ranked=ordered.ranked,
+        # The client's word was looked at when it asked (`core/narrowing.py`): it is the config's or narrower.
+        boundary=asked.fallback_asked or matched.boundary,
     )
+    routed = msgspec.structs.replace(routed, intended=_intended(terms, fold, routed, at))
+    return _kept(terms, fold, routed, at)
 
 
-def candidate(config: Config, name: str) -> Candidate:
-    """Return the candidate ROUTE/MODEL of a config that has the route."""
-    route_name, _, model = name.partition("/")
-    route = config.route[route_name]
-    return Candidate(
-        route=route_name, model=model, upstream=route.upstream, balance=route.balance, route_class=route.route_class
-    )
-
-
-def intended(terms: Terms, fold: Fold, routed: Routed, at: str) -> str:
+def _intended(terms: Terms, fold: Fold, routed: Routed, at: str) -> str:
     """Return the first candidate that the key may use and that can serve the call at all, whatever its money or health.
 
     Empty when there is none.
     """
+    question = Question(terms=terms, fold=fold, routed=routed, at=at)
     for name in routed.candidates:
-        found = candidate(terms.config, name)
-        if not isinstance(_may_serve(terms, fold, routed, found, at), PassedOver):
+        if not isinstance(_may_serve(question, candidate(terms.config, name)), PassedOver):
             return name
     return ""
+
+
+def _kept(terms: Terms, fold: Fold, routed: Routed, at: str) -> Routed:
+    """Return the entry with where the conversation was, and whether it stays there for its prompt cache (CASES 50).
+
+    It stays only among candidates of the intended one's class and balance: what was meant to pay pays.
+    """
+    within = terms.config.policy.sticky
+    if within == "none" or not routed.thread:
+        return routed
+    thread = fold.threads.of(routed.thread, at, within_ms=read_duration_ms(within))
+    if thread is None:
+        return routed
+    kept = msgspec.structs.replace(routed, kept=thread.candidate, kept_cache=thread.cached)
+    if thread.candidate not in routed.candidates or not routed.intended:
+        return kept
+    there, meant = candidate(terms.config, thread.candidate), candidate(terms.config, routed.intended)
+    alike = (there.route_class, there.balance) == (meant.route_class, meant.balance)
+    stays = alike and (routed.boundary != "none" or there == meant)
+    return msgspec.structs.replace(kept, sticky=thread.candidate) if stays else kept
 
 
 def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
@@ -196,12 +166,11 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
         return Refuse(reason="task_stopped", error="task_stopped", status=403, passed_over=())
     tried = len(call.trail)
     if tried >= terms.config.policy.attempts:
-        over = tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates)
-        return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=over)
+        return _exhausted(call, tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates))
     passed_over: list[PassedOver] = []
     for name in _order(call):
         found = candidate(terms.config, name)
-        verdict = _judge(terms, fold, call, found, at)
+        verdict = judge(terms, fold, call, found, at)
         if isinstance(verdict, tuple):
             passed_over.extend(verdict)
             continue
@@ -231,79 +200,106 @@ def may_wait_ms(terms: Terms, fold: Fold, call: OpenCall, refuse: Refuse) -> int
     return max(waits)
 
 
-def _served(config: Config, model: str) -> Iterator[Candidate]:
-    for route in config.route:
-        served = _upstream_model(config, route, model)
-        if served is not None:
-            yield candidate(config, candidate_name(route, served))
-
-
-def _upstream_model(config: Config, route: str, model: str) -> str | None:
-    """Return the upstream's name of a model on a route; None when the route does not serve it.
-
-    A pattern passes the client's own word on, so it never takes one with control characters.
-    """
-    serves = config.route[route].serves
-    if isinstance(serves, dict):
-        return serves.get(model)
-    return model if model.isprintable() and any(fnmatchcase(model, pattern) for pattern in serves) else None
-
-
 def _order(call: OpenCall) -> tuple[str, ...]:
-    """Return the candidates as they are to be looked at: one that may be retried first, then as routed."""
+    """Return the candidates as they are to be looked at: as routed, but for the one to be retried or to stay at."""
+    first = call.trail[-1].candidate if call.may_retry else call.routed.sticky
     names = call.routed.candidates
-    if not call.may_retry:
-        return names
-    again = call.trail[-1].candidate
-    return (again, *(name for name in names if name != again))
+    return (first, *(name for name in names if name != first)) if first else names
 
 
-def _judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> Hold | tuple[PassedOver, ...]:
+def judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> Hold | tuple[PassedOver, ...]:
     """Return the hold on a candidate, or the first reason against each balance that may pay for it."""
-    hold = _may_serve(terms, fold, call.routed, found, at)
+    asked = Question(terms=terms, fold=fold, routed=call.routed, at=at)
+    hold = _permitted(asked, call, found)
     if isinstance(hold, PassedOver):
         return (hold,)
-    against = _outside(terms, call.routed, found) or _done_in_call(terms, fold, call, found, at)
-    if against is not None:
-        return (against,)
-    if (obstacle := fold.health.obstacle(found.target, at)) is not None:
-        return (_passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error),)
-    asked = Question(terms=terms, fold=fold, routed=call.routed, at=at)
     paid = _affordable(asked, found, hold)
     if not isinstance(paid, PassedOver):
         return paid
     # Beyond a pool another balance pays, by the user's word; it is looked at as any other.
     if paid.reason != "pool_used_up" or (beyond := _beyond(asked, found)) is None:
         return (paid,)
-    beyond = _affordable(asked, found, replace(beyond, beyond=paid))
+    beyond = _affordable(asked, found, replace(beyond, beyond=paid, crossed=hold.crossed))
     return (paid, beyond) if isinstance(beyond, PassedOver) else beyond
 
 
+def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | PassedOver:
+    """Return the hold on a candidate that may be tried now, whatever its money, else what stands against it."""
+    terms, fold, at = asked.terms, asked.fold, asked.at
+    hold = _may_serve(asked, found)
+    if isinstance(hold, PassedOver):
+        return hold
+    crossed = _crossed(terms, call.routed, found)
+    if isinstance(crossed, PassedOver):
+        return crossed
+    if (against := _done_in_call(terms, fold, call, found, at)) is not None:
+        return against
+    if (obstacle := fold.health.obstacle(found.target, at)) is not None:
+        return _passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
+    return replace(hold, crossed=crossed)
+
+
 def _affordable(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:
-    """Return the hold if its balance and every budget have room for it, else what stands against it."""
+    """Return the hold if the client, its balance and every budget have room for it, else what stands against it."""
+    if (against := _over_max_charge(asked, found, hold)) is not None:
+        return against
     paid = _paid(asked, found, hold)
     return paid if isinstance(paid, PassedOver) else _within_budgets(asked, found, paid)
 
 
-def _may_serve(terms: Terms, fold: Fold, routed: Routed, found: Candidate, at: str) -> Hold | PassedOver:
-    if found.route_class not in _key(terms.config, routed.key).classes:
+def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
+    """Return the hold on a candidate that can serve the call at all, else why it can't."""
+    terms, routed = asked.terms, asked.routed
+    if found.route_class not in key_of(terms.config, routed.key).classes:
         return _passed(terms, found.name, "not_allowed")
-    hold = hold_for(Question(terms=terms, fold=fold, routed=routed, at=at), found.name)
+    if routed.pinned not in {"", found.route} or routed.pinned_class not in {"", found.route_class}:
+        return _passed(terms, found.name, "not_pinned")
+    if (against := incapable(asked, found)) is not None:
+        return against
+    hold = hold_for(asked, found.name)
     return _passed(terms, found.name, "no_price") if hold is None else hold
 
 
-def _outside(terms: Terms, routed: Routed, found: Candidate) -> PassedOver | None:
-    """Return a reason when taking the candidate would cross where the call must stay.
+def _crossed(terms: Terms, routed: Routed, found: Candidate) -> str | PassedOver:
+    """Return the class that taking a candidate crosses into; nothing within the boundary; a reason if it may not.
 
     When nothing could serve as the call was routed (a rate card begins only now), the first that can is what was meant.
     """
     if routed.boundary == "any" or routed.intended in {"", found.name}:
-        return None
+        return ""
     meant = candidate(terms.config, routed.intended)
-    inside = (routed.boundary == "balance" and found.balance == meant.balance) or (
+    if (routed.boundary == "balance" and found.balance == meant.balance) or (
         routed.boundary == "class" and found.route_class == meant.route_class
+    ):
+        return ""
+    table = terms.config.model.get(routed.model or routed.model_asked)
+    # Who says where the call must stay takes no further permission.
+    if table is None or table.cross is None or routed.fallback_asked or table.cross.to != found.route_class:
+        return _passed(terms, found.name, "outside_boundary")
+    return found.route_class
+
+
+def _over_max_charge(asked: Question, found: Candidate, hold: Hold) -> PassedOver | None:
+    """Return a reason when the hold is more than the client lets an attempt cost; a pool's and free ones cost nothing.
+
+    The hold is compared, as nobody knows the charge yet.
+    """
+    if not asked.routed.max_charge or not is_money(asked.terms.config.balance[hold.balance]) or not hold.amount:
+        return None
+    most = read_amount(asked.routed.max_charge)
+    rate = rate_at(asked.terms.config, hold.unit, most.unit, asked.at)
+    need = None if rate is None else divided(hold.amount, rate)
+    if need is not None and need <= most.value:
+        return None
+    passed = PassedOver(
+        candidate=found.name,
+        balance=hold.balance,
+        reason="over_max_charge",
+        available=text(most.value),
+        unit=most.unit,
+        error="" if need is not None else "no_fx",
     )
-    return None if inside else _passed(terms, found.name, "outside_boundary")
+    return passed if need is None else msgspec.structs.replace(passed, need=text(need))
 
 
 def _done_in_call(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> PassedOver | None:
@@ -375,7 +371,7 @@ def _beyond(asked: Question, found: Candidate) -> Hold | None:
 def _within_budgets(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:
     """Return the hold with what it counts against each budget, or the first budget that it does not fit into."""
     config, budgets, routed = asked.terms.config, asked.fold.budgets, asked.routed
-    payer = Payer(key=routed.key, task=routed.task, route=found.route, balance=hold.balance)
+    payer = payer_of(routed, found.route, hold.balance, crossed=hold.crossed)
     counted: list[Counted] = []
     costs = is_money(config.balance[hold.balance]) and hold.basis.kind != "free"
     for binding in bindings(config, budgets, payer):
@@ -419,24 +415,26 @@ def _passed(terms: Terms, name: str, reason: Reason, *, until: str = "", error: 
 def _role(call: OpenCall, name: str) -> Role:
     if call.trail:
         return "retry" if call.trail[-1].candidate == name else "fallback"
-    return "first" if call.routed.intended in ("", name) else "fallback"
+    # Where the conversation was is no fallback: it is meant to stay there.
+    return "first" if name in {call.routed.intended, call.routed.sticky} or not call.routed.intended else "fallback"
 
 
 def _cause(call: OpenCall, passed_over: list[PassedOver]) -> Cause | None:
-    """Return what led to an attempt: the one before it, or why the intended candidate was passed over."""
+    """Return what led to an attempt: the one before it, or why the candidate that was meant was passed over."""
     if call.trail:
         last = call.trail[-1]
         return Cause(n=last.n, error=last.error, status=last.status)
-    for passed in passed_over:
-        if passed.candidate == call.routed.intended:
-            return Cause(n=0, error=passed.reason)
+    for meant in (call.routed.intended, call.routed.sticky):
+        for passed in passed_over:
+            if meant and passed.candidate == meant:
+                return Cause(n=0, error=passed.reason)
     return None
 
 
 def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
     """Return the refusal that says most: what time ends, then what money ends, then what only the config ends."""
     if call.trail:
-        return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=passed_over)
+        return _exhausted(call, passed_over)
     reasons = {passed.reason for passed in passed_over}
     if reasons & set(WAIT_REASONS):
         untils = [passed.until for passed in passed_over if passed.reason in WAIT_REASONS and passed.until]
@@ -447,14 +445,31 @@ def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
             passed_over=passed_over,
             until=min(untils, default=""),
         )
-    if reasons & set(MONEY_REASONS):
-        # Where a budget stands against a candidate its balance had room: it is the budget that refuses.
-        code = "budget_exceeded" if "over_budget" in reasons else "insufficient_balance"
-        return Refuse(reason="nothing_can_pay", error=code, status=402, passed_over=passed_over)
-    if "no_price" in reasons:
-        return Refuse(reason="no_price", error="no_price", status=501, passed_over=passed_over)
+    for reason, (refused, code, status) in _REFUSALS.items():
+        if reason in reasons:
+            return Refuse(reason=refused, error=code, status=status, passed_over=passed_over)
     return Refuse(reason="not_allowed", error="not_allowed", status=403, passed_over=passed_over)
 
 
-def _key(config: Config, name: str) -> Key:
-    return config.key.get(name, Key())
+def _exhausted(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
+    """Return the refusal after the last attempt. One whose request fits nowhere is the client's own to shorten."""
+    if all(attempt.error == "context_too_long" for attempt in call.trail):
+        code, status = _REFUSALS["context_too_long"][1:]
+        return Refuse(reason="exhausted", error=code, status=status, passed_over=passed_over)
+    return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=passed_over)
+
+
+_REFUSALS: dict[Reason, tuple[RefusedReason, str, int]] = {
+    # Where a budget stands against a candidate its balance had room: it is the budget that refuses.
+    "over_budget": ("nothing_can_pay", "budget_exceeded", 402),
+    "balance_short": ("nothing_can_pay", "insufficient_balance", 402),
+    "pool_used_up": ("nothing_can_pay", "insufficient_balance", 402),
+    "balance_empty_upstream": ("nothing_can_pay", "insufficient_balance", 402),
+    "over_max_charge": ("nothing_can_pay", "max_charge_exceeded", 402),
+    "no_price": ("no_price", "no_price", 501),
+    # The code by which agents know that they must shorten their conversation (OpenAI, "Error codes").
+    "context_too_long": ("context_too_long", "context_length_exceeded", 400),
+    "no_capability": ("no_capability", "no_capability", 400),
+}
+"""What refuses a call that nothing stood for, by the reason that says most: what money ends, then what only another
+config or another request ends. The code is the one in the client's error."""

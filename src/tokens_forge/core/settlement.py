@@ -82,6 +82,8 @@ class Hold:
     counted: tuple[Counted, ...] = ()
     beyond: PassedOver | None = None
     """The pool that this balance pays beyond, and why it could not."""
+    crossed: str = ""
+    """The class that it crosses into by the model's permission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,12 @@ def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -
     return counted(
         binding, amount, terms.config, budgets=asked.fold.budgets, at=asked.at, calendar=terms.calendar, by=by
     )
+
+
+def payer_of(routed: Routed, route: str, balance: str, *, crossed: str) -> Payer:
+    """Return who spends by an attempt, and by which model's permission where it crosses into another class."""
+    by = routed.model or routed.model_asked
+    return Payer(key=routed.key, task=routed.task, route=route, balance=balance, crossing=by if crossed else "")
 
 
 def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and the books at that moment
@@ -400,6 +408,41 @@ def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tup
     return cost(usage, card, service=asked.routed.tier_asked)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a call of so many tokens would cost on a candidate."""
+
+    cost: Amount | None
+    """Off its balance: money, a pool's requests or tokens; None when no price is known."""
+    list: Amount | None
+    """At the provider's list price; None when that is not known."""
+
+
+def expected_for(asked: Question, candidate: str, *, output: int) -> Expected:
+    """Return what the call's input estimate and `output` tokens would cost on `candidate` at the card in force.
+
+    A pool that its provider counts and what is free cost nothing of ours. What the upstream will say, and never said
+    before, is not known.
+    """
+    conf = asked.terms.config
+    payer = conf.balance[conf.route[candidate.partition("/")[0]].balance]
+    need = _Need(kind="expected", input=asked.routed.input_estimate, output=output)
+    unit = unit_of(payer)
+    value: Decimal | None = ZERO
+    if is_money(payer):
+        money = _money_for(asked, candidate, need)
+        value = money[0] if money is not None and _says_something(*money) else None
+    elif payer.kind == "pool" and payer.windows != "provider":
+        value = Decimal(1 if unit == "requests" else need.input + need.output)
+    cost = None if value is None else Amount(value=value, unit=unit)
+    return Expected(cost=cost, list=_listed_for(asked, candidate, need))
+
+
+def _says_something(amount: Decimal, basis: HoldBasis) -> bool:
+    """Say whether a hold tells what a call costs: not one without a card, nor one of costs that were never reported."""
+    return bool(basis.card) and (basis.kind != "reported" or bool(amount))
+
+
 def _listed_for(asked: Question, candidate: str, need: _Need) -> Amount | None:
     """Return `need` at the provider's list price, None when that is not known."""
     card = card_at(asked.terms.cards.list.get(candidate, ()), moment(asked.at))
@@ -541,7 +584,7 @@ def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
     terms: Terms, fold: Fold, routed: Routed, held: Held, bill: _Bill, listed: Charge | None, at: str
 ) -> tuple[Counted, ...]:
     """Return what the charge counts against budgets, at the exchange rates that its hold froze."""
-    payer = Payer(key=routed.key, task=routed.task, route=held.route, balance=held.balance)
+    payer = payer_of(routed, held.route, held.balance, crossed=held.crossed)
     costs = is_money(terms.config.balance[held.balance]) and bill.certainty != "zero"
     money = Amount(value=bill.amount, unit=held.unit) if costs else None
     of_hold = {(one.budget, one.unit): one for one in held.counted}

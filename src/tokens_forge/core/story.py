@@ -260,7 +260,8 @@ def tell(lines: Sequence[Line]) -> Story:
 def reason_text(passed: PassedOver) -> str:
     """Return why a candidate was passed over, with the numbers behind it, as a half sentence."""
     if passed.error == "no_fx":
-        return f"no exchange rate of the day says what it counts against budget {passed.budget}: add one to [report] fx"
+        what = f"counts against budget {passed.budget}" if passed.budget else f"is in {passed.unit}"
+        return f"no exchange rate of the day says what it {what}: add one to [report] fx"
     reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
         # What holds nothing (a provider counts, or will say what it cost) still needs that something is there.
@@ -296,8 +297,8 @@ _MOST_HOLDS = 5
 _REASONS: dict[Reason, str] = {
     "not_allowed": "its class is not allowed for this key",
     "not_pinned": "the client pinned another route",
-    "no_capability": "it can't serve what the request asks for",
-    "context_too_long": "the context is too long for it",
+    "no_capability": "it can't do what the request asks for{error}",
+    "context_too_long": "its context takes {available}{need}",
     "no_price": "its price is not known",
     "no_client_credential": "the client sent no credential for it",
     "balance_short": "{available} available{need}",

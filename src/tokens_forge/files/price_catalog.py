@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core import plain
 from tokens_forge.core.book import unit_of
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Rates, Route, Sheet
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Rates, Route, Sheet, names_asked
 from tokens_forge.core.money import read_amount, scaled
 from tokens_forge.core.prices import STANDARD_TIERS, Cards, RateCard, Service, Tier
 
@@ -188,10 +188,7 @@ def _first(found: Iterator[tuple[_Item, ...]]) -> tuple[_Item, ...]:
 
 def _names(route: Route, upstream_model: str) -> Iterator[str]:
     yield upstream_model
-    if isinstance(route.serves, dict):
-        for asked, served in route.serves.items():
-            if served == upstream_model and asked != upstream_model:
-                yield asked
+    yield from names_asked(route, upstream_model)
 
 
 def _sheet_card(sheet: Sheet, card_id: str) -> RateCard:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
+from tokens_forge.core.candidates import match
 from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
@@ -24,7 +25,8 @@ from tokens_forge.core.fallback import MENDED, classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.health import cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
-from tokens_forge.core.routing import Refuse, Take, decide, intended, match, may_wait_ms
+from tokens_forge.core.narrowing import Narrowed
+from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy import reply
@@ -64,6 +66,8 @@ class Asked:
     agent: str
     client_retry: int
     wants_receipt: bool
+    narrowed: Narrowed
+    """What its headers ask for within what the config allows."""
     dialect: Dialect
     """What the client speaks."""
     body: bytes
@@ -156,9 +160,8 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     """Append `routed`: what was asked, and the candidates in order."""
     books, request = proxy.books, asked.request
     at = books.moment()
-    matched = match(proxy.in_force.terms.config, request.model)
-    names = tuple(found.name for found in matched.candidates)
-    proxy.in_force.price(names, books, at)
+    found = match(proxy.in_force.terms.config, request.model).candidates
+    proxy.in_force.price((one.name for one in found), books, at)
     terms = proxy.in_force.terms
     routed = Routed(
         id=asked.id,
@@ -175,11 +178,13 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         tier_asked=visible(request.tier_asked)[:40],
         input_estimate=request.input_estimate,
         output_bound=request.output_bound,
-        candidates=names,
-        burn=matched.burn,
-        boundary=matched.boundary,
+        needs=request.needs,
+        pinned=asked.narrowed.route,
+        pinned_class=asked.narrowed.route_class,
+        fallback_asked=asked.narrowed.fallback,
+        max_charge=asked.narrowed.max_charge,
     )
-    books.append(replace(routed, intended=intended(terms, books.fold, routed, at)), at)
+    books.append(route(terms, books.fold, routed, at), at)
     deadline_s = read_duration_ms(terms.config.policy.deadline) / 1000
     opened = books.fold.calls[asked.id]
     deadline = proxy.watch.time() + deadline_s

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - one parameter's type is of a package that is not there (trio)
 
+from tokens_forge.core.candidates import match
 from tokens_forge.core.config import Config
 from tokens_forge.core.due import due
 from tokens_forge.core.errors import ConfigError, LedgerStuck, Problem
 from tokens_forge.core.history import conflicts, renames
 from tokens_forge.core.prices import Cards
-from tokens_forge.core.routing import match
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files import config_file, price_catalog
 from tokens_forge.files.config_file import changes, credential, load
@@ -72,7 +72,8 @@ class InForce:
         said = changes(kept_config(self._paths, books.fold.config), self.terms.config)
         config = self.terms.config
         names = (*config.model, *(name for route in config.route.values() for name in route.serves if "*" not in name))
-        self._look_up(found.name for name in names for found in match(config, name).candidates)
+        found = (one for name in names for one in match(config, name).candidates)
+        self._look_up(one.name for one in found if "*" not in one.model)  # a pattern's are known once one is asked for
         self._record(books, at, said)
         for renamed in renames(config, books.fold):
             books.append(renamed, at)

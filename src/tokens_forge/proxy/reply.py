@@ -11,6 +11,7 @@ from typing import assert_never
 import msgspec
 
 from tokens_forge.core.budgets import BudgetShown
+from tokens_forge.core.candidates import models
 from tokens_forge.core.config import Config, did_you_mean
 from tokens_forge.core.entries import Held, Settled, Voided, candidate_name
 from tokens_forge.core.fallback import classify
@@ -18,7 +19,7 @@ from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
 from tokens_forge.core.price_help import price_line
-from tokens_forge.core.routing import Refuse, models
+from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
 from tokens_forge.proxy.attempt import Attempted, named
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
@@ -41,7 +42,8 @@ def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
         "x-tf-attempts": str(held.n),
     }
     here = candidate_name(held.route, held.upstream_model)
-    if here != call.routed.intended:
+    # Where the conversation was before is meant too: staying there is no fallback.
+    if here not in {call.routed.intended, call.routed.sticky}:
         cause = held.cause.error if held.cause else ""
         said["x-tf-fell-back"] = f"{call.routed.intended}>{here}; {cause}"
     return said
@@ -146,23 +148,25 @@ def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) 
             said = f"Every candidate is cooling down. {passed}.{until}"
         case "nothing_can_pay":
             said = f"Nothing can pay for this call. {passed}."
-        case "not_allowed":
-            said = f"Key `{routed.key}` may use none of the routes for `{routed.model_asked}`. {passed}."
         case "no_price":
             lines = "; ".join(
                 f"`{price_line(config, over.candidate)}`" for over in refuse.passed_over if over.reason == "no_price"
             )
-            said = (
-                f"No price is known for `{routed.model_asked}`, so it can't be metered. {passed}. To set it: {lines}."
-            )
+            said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)} {passed}. To set it: {lines}."
+        case "not_allowed" | "context_too_long" | "no_capability":
+            said = f"{_PLAIN[refuse.reason].format(key=routed.key, model=routed.model_asked)} {passed}."
         case "task_stopped" | "stopping" | "client_left" | "found_open":
-            said = _ENDED[refuse.reason].format(task=routed.task)
+            said = _PLAIN[refuse.reason].format(task=routed.task)
         case _:
             assert_never(refuse.reason)
     return f"{said} `tf explain {routed.id}` tells more."
 
 
-_ENDED = {
+_PLAIN = {
+    "not_allowed": "Key `{key}` may use none of the routes for `{model}`.",
+    "no_price": "No price is known for `{model}`, so it can't be metered.",
+    "context_too_long": "The request is too long for every candidate of `{model}`.",
+    "no_capability": "No candidate of `{model}` can do what the request asks for.",
     "task_stopped": "Task `{task}` was stopped; `tf task start {task}` lets it spend again.",
     "stopping": "tf is stopping.",
     "client_left": "The client has left.",

@@ -23,9 +23,11 @@ from aiohttp.http import HttpProcessingError
 from uuid_utils import uuid7
 
 from tokens_forge.core.budgets import shown
+from tokens_forge.core.candidates import models
+from tokens_forge.core.config import did_you_mean
 from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
 from tokens_forge.core.money import text
-from tokens_forge.core.routing import models
+from tokens_forge.core.narrowing import CLASS, FALLBACK, MAX_CHARGE, ROUTE, narrowed
 from tokens_forge.core.visible import visible
 from tokens_forge.files.keys_file import Keys
 from tokens_forge.files.ledger_writer import SYSTEM, System, open_ledger
@@ -53,7 +55,7 @@ DUE_EVERY_S = 30.0
 _LOG = logging.getLogger(__name__)
 
 _TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_REQUEST_HEADERS = frozenset({"x-tf-task", "x-tf-receipt"})
+_REQUEST_HEADERS = frozenset({"x-tf-task", "x-tf-receipt", ROUTE, CLASS, FALLBACK, MAX_CHARGE})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MIB = 1024 * 1024
 _SOCKET_PATH_AT_MOST = 100
@@ -205,20 +207,22 @@ class _Server:
         self._calls.add(task)
         try:
             config = self._proxy.in_force.terms.config
-            task_name = _tf_headers(request)
+            said = _tf_headers(request)
             body = await _body(request, config.server.max_body_mb * _MIB)
+            read = dialect.read_request(
+                body, output_bound=config.settle.output_bound, inline_tokens=config.settle.inline_tokens
+            )
             asked = Asked(
                 id=f"tf_{uuid7().hex}",
                 key=key,
-                task=task_name,
+                task=said.get("x-tf-task", ""),
                 agent=visible(request.headers.get("user-agent", ""))[:120],
                 client_retry=_client_retry(request),
-                wants_receipt=request.headers.get("x-tf-receipt") == "stream",
+                wants_receipt=said.get("x-tf-receipt") == "stream",
+                narrowed=narrowed(config, key, read.model, said),
                 dialect=dialect,
                 body=body,
-                request=dialect.read_request(
-                    body, output_bound=config.settle.output_bound, inline_tokens=config.settle.inline_tokens
-                ),
+                request=read,
             )
             if self._proxy.books.stuck is not None:
                 reply.ledger_stuck(client)
@@ -350,21 +354,26 @@ async def _body(request: web.BaseRequest, at_most: int) -> bytes:
     return b"".join(parts)
 
 
-def _tf_headers(request: web.BaseRequest) -> str:
-    """Return the task that the request names, empty for none. Raises RequestError for a header that nothing would heed.
+def _tf_headers(request: web.BaseRequest) -> dict[str, str]:
+    """Return our own headers of a request, in lower case. Raises RequestError for one that nothing would heed.
 
     A client that narrows its route by a header which is then ignored would cross where it must not.
     """
-    for name in request.headers:
-        if name.lower().startswith("x-tf-") and name.lower() not in _REQUEST_HEADERS:
-            known = ", ".join(sorted(_REQUEST_HEADERS))
-            raise RequestError(
-                400, "unknown_header", f"no header `{visible(name.lower())}` is known: there are {known}"
-            )
-    task = request.headers.get("x-tf-task", "")
+    said: dict[str, str] = {}
+    for written, value in request.headers.items():
+        name = written.lower()
+        if not name.startswith("x-tf-"):
+            continue
+        if name not in _REQUEST_HEADERS:
+            near = did_you_mean(name, _REQUEST_HEADERS)
+            raise RequestError(400, "unknown_header", f"no header `{visible(name)}` is known.{near}")
+        if name in said:
+            raise RequestError(400, "repeated_header", f"`{name}` is given twice: only one of them could count")
+        said[name] = value.strip()
+    task = said.get("x-tf-task", "")
     if task and not _TASK.fullmatch(task):
         raise RequestError(400, "bad_task", "`x-tf-task` takes letters, digits, `.`, `_` and `-`, 64 at most")
-    return task
+    return said
 
 
 def _client_retry(request: web.BaseRequest) -> int:

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from tokens_forge.core.entries import Need
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading
 from tokens_forge.wire.sse import Event, data_event
@@ -79,6 +80,10 @@ _KIND_BY_STATUS = {
 _Value = TypeVar("_Value")
 _HIGH_BYTES = bytes(range(0x80, 0x100))
 
+_TOOLS = ("tools", "functions")
+_PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(image_url|input_audio|file)"')
+_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
+
 # A string of base64 at least 64 long: a data URL, or the `data` of a sound or a file. The repeat is possessive: it
 # never steps back, so a crafted body costs one pass.
 _INLINE = re.compile(
@@ -100,6 +105,8 @@ class ChatRequest:
     """Tokens, from the bytes of what is billed as input."""
     output_bound: int
     """Tokens of all choices together, at most."""
+    needs: tuple[Need, ...]
+    """What it asks of a model beyond text."""
     turn: int
     """How many messages."""
     opening: bytes
@@ -133,6 +140,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> ChatR
         tier_asked=_value(fields, "service_tier", str, "a tier's name") or "",
         input_estimate=_input_estimate(fields, inline_tokens),
         output_bound=most * choices,
+        needs=tuple(_needs(fields)),
         turn=len(messages),
         opening=b"\n".join(_opening(messages)),
         fields=fields,
@@ -353,6 +361,7 @@ def estimate_tokens(data: bytes) -> int:
 
 
 _NULL = msgspec.Raw(b"null")
+_NOTHING = frozenset({b"", b"null", b"[]"})
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -414,6 +423,24 @@ def _opening(messages: list[msgspec.Raw]) -> Iterator[bytes]:
         yield bytes(message)
         if role == "user":
             return
+
+
+def _needs(fields: dict[str, msgspec.Raw]) -> Iterator[Need]:
+    """Yield what a request asks of a model beyond text, each word once.
+
+    Parts of a message are found by their `type`. Inside a text a quote is escaped, so no prompt reads as a part.
+    """
+    parts = {found[1] for found in _PART.finditer(fields["messages"])}
+    if any(bytes(fields.get(name, b""))[:8].translate(None, b" \t\r\n") not in _NOTHING for name in _TOOLS):
+        yield "tools"
+    if b"image_url" in parts:
+        yield "vision"
+    if _SCHEMA.search(fields.get("response_format", _NULL)):
+        yield "json_schema"
+    if b"input_audio" in parts or fields.get("audio", _NULL) != _NULL:
+        yield "audio"
+    if b"file" in parts:
+        yield "files"
 
 
 def _input_estimate(fields: dict[str, msgspec.Raw], inline_tokens: int) -> int:

@@ -1,0 +1,60 @@
+"""What a candidate can't do that a request asks for: tools, images, a schema, a context that fits.
+
+Only what the route or the catalogue states counts; what nobody says stands against nothing. It decides no order.
+"""
+
+from fnmatch import fnmatchcase
+
+from tokens_forge.core.candidates import Candidate
+from tokens_forge.core.config import Capabilities, Route
+from tokens_forge.core.entries import PassedOver
+from tokens_forge.core.moments import moment
+from tokens_forge.core.prices import card_at
+from tokens_forge.core.settlement import Question, Terms
+
+_NOTHING_SAID = Capabilities()
+
+
+def incapable(asked: Question, found: Candidate) -> PassedOver | None:
+    """Return what keeps a candidate from serving the request at all, or None.
+
+    The input is taken as such requests turned out to be there, without a hold's margin: an estimate that is too high
+    must not turn a request away that would fit.
+    """
+    routed = asked.routed
+    said = stated(asked.terms.config.route[found.route], found.model)
+    for need in routed.needs:
+        if getattr(said, need) is False:
+            return PassedOver(candidate=found.name, balance=found.balance, reason="no_capability", error=need)
+    fits = context_of(asked.terms, found, asked.at)
+    tokens = asked.fold.estimates.input_tokens(found.name, routed.input_estimate) if fits else 0
+    if tokens <= fits:
+        return None
+    return PassedOver(
+        candidate=found.name,
+        balance=found.balance,
+        reason="context_too_long",
+        available=str(fits),
+        need=str(tokens),
+        unit="tokens",
+    )
+
+
+def context_of(terms: Terms, found: Candidate, at: str) -> int:
+    """Return how many tokens of input fit: the route's word, else the catalogue's; 0 when nobody says."""
+    own = stated(terms.config.route[found.route], found.model).context
+    listed = terms.cards.list.get(found.name, ())
+    if own or not listed:
+        return own
+    card = card_at(listed, moment(at))
+    return (card.context_window or 0) if card else 0
+
+
+def stated(route: Route, model: str) -> Capabilities:
+    """Return what a route says of the upstream's model: by its name, else by the first pattern that it fits."""
+    if not route.capabilities:
+        return _NOTHING_SAID
+    if model in route.capabilities:
+        return route.capabilities[model]
+    fitting = (said for pattern, said in route.capabilities.items() if fnmatchcase(model, pattern))
+    return next(fitting, _NOTHING_SAID)

@@ -1,0 +1,59 @@
+"""Conversations: which candidate answered one last, and how much of it that provider's prompt cache is known to hold.
+
+Part of the fold. A conversation is known by the keyed digest of its opening messages alone. Where a call goes first is
+decided in `core/routing.py`; nothing here knows prices or health.
+"""
+
+import msgspec
+
+from tokens_forge.core.entries import Settled, candidate_name
+from tokens_forge.core.moments import later
+
+THREADS_AT_MOST = 1_024
+"""So many conversations are known; the one that was silent longest is forgotten first."""
+
+_CACHED = ("cache_read", "cache_write_5m", "cache_write_1h")
+"""What a usage says of the part of a request that lies in the provider's cache from then on."""
+
+
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation as its last answer left it."""
+
+    candidate: str
+    """ROUTE/MODEL."""
+    cached: int
+    """Tokens that were read from the prompt cache or written to it."""
+    ts: str
+    """When it was settled."""
+
+
+class Threads(msgspec.Struct, kw_only=True):
+    """The conversations that are known, the one that was answered last at the end."""
+
+    threads: dict[str, Thread] = {}
+
+    def apply(self, ts: str, entry: Settled) -> None:
+        """Follow an attempt that was settled at `ts`: only one that began to answer left something in a cache."""
+        if not entry.thread or entry.outcome not in {"ok", "disconnected", "broken"}:
+            return
+        self.threads.pop(entry.thread, None)
+        if len(self.threads) >= THREADS_AT_MOST:
+            del self.threads[next(iter(self.threads))]
+        self.threads[entry.thread] = Thread(
+            candidate=candidate_name(entry.route, entry.upstream_model),
+            cached=sum(entry.usage.get(name, 0) for name in _CACHED),
+            ts=ts,
+        )
+
+    def renamed(self, was: str, name: str) -> None:
+        """Follow a route that is called otherwise from here on."""
+        for digest, thread in self.threads.items():
+            route, _, model = thread.candidate.partition("/")
+            if route == was:
+                now = candidate_name(name, model)
+                self.threads[digest] = Thread(candidate=now, cached=thread.cached, ts=thread.ts)
+
+    def of(self, digest: str, at: str, *, within_ms: int) -> Thread | None:
+        """Return a conversation that was answered in the last so many ms before `at`; None when it is not known."""
+        thread = self.threads.get(digest)
+        return thread if thread is not None and at < later(thread.ts, within_ms) else None

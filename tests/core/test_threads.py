@@ -1,0 +1,64 @@
+"""Which candidate answered a conversation last, and how much of it lies in that provider's prompt cache."""
+
+from builders import LOCAL, RELAY, START, Bench, agreed, finished, listed
+
+from tokens_forge.core import threads
+from tokens_forge.core.entries import Renamed
+from tokens_forge.core.fold import decode
+from tokens_forge.core.moments import stamp
+from tokens_forge.core.threads import Thread
+
+HOUR_MS = 3_600_000
+CACHED = {"input": 10, "cache_read": 800, "cache_write_5m": 20, "cache_write_1h": 3, "output": 5}
+
+
+def bench() -> Bench:
+    """Return a bench on which the relay and the local model answer."""
+    made = Bench(terms=agreed(listed(RELAY, LOCAL)))
+    made.topup(wallet="100 CNY")
+    return made
+
+
+def test_the_last_answer_is_known() -> None:
+    """What was read from the cache or written to it is there from then on."""
+    made = bench()
+    made.attempt(made.route(thread="t"), finished(usage=CACHED))
+    assert Thread(candidate=RELAY, cached=823, ts=made.at) == made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
+    made.later(hours=1)
+    assert None is made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
+    assert None is made.fold.threads.of("other", made.at, within_ms=HOUR_MS)
+
+
+def test_only_what_began_to_answer_left_something() -> None:
+    """An attempt that was never answered, and a call of no conversation, are not learnt."""
+    made = bench()
+    call = made.route(thread="t")
+    made.attempt(call, "reset")
+    made.attempt(made.route(), finished(usage=CACHED))
+    assert {} == made.fold.threads.threads
+    made.attempt(call)
+    assert LOCAL == made.fold.threads.threads["t"].candidate
+    made.attempt(made.route(thread="t"), "stream_cut")
+    assert RELAY == made.fold.threads.threads["t"].candidate
+
+
+def test_the_one_silent_longest_is_forgotten() -> None:
+    """So many are kept that a fold stays small."""
+    made = bench()
+    for number in range(threads.THREADS_AT_MOST):
+        made.fold.threads.threads[str(number)] = Thread(candidate=RELAY, cached=0, ts=stamp(START))
+    made.attempt(made.route(thread="0"))
+    made.attempt(made.route(thread="new"))
+    known = list(made.fold.threads.threads)
+    assert (threads.THREADS_AT_MOST, "2", ["0", "new"]) == (len(known), known[0], known[-2:])
+
+
+def test_a_renamed_route_keeps_its_conversations() -> None:
+    """CASES 53; and the fold's JSON keeps them."""
+    made = bench()
+    made.attempt(made.route(thread="t"))
+    made.attempt(made.route(thread="u"), "reset")
+    made.append(Renamed(scope="route", was="relay", name="other"))
+    made.append(Renamed(scope="route", was="local", name="home"))
+    assert "other/m" == made.fold.threads.threads["t"].candidate
+    assert made.fold == decode(made.fold.encode())
