@@ -83,7 +83,7 @@ class TestCheapest:
         prices = replace(cards(), charge={RELAY: cards().charge[RELAY]})
         entry = routed(bench(conf("cheapest", OFFICIAL, RELAY), prices))
         assert [RELAY, OFFICIAL] == names(entry)
-        assert Ranked(candidate=OFFICIAL, list="0.0035") == entry.ranked[1]
+        assert Ranked(candidate=OFFICIAL, unit="USD", list="0.0035") == entry.ranked[1]
         entry = routed(bench(conf("cheapest", RELAY, OFFICIAL, report=Report())))
         assert [OFFICIAL, RELAY] == names(entry)
         assert Ranked(candidate=RELAY, cost="0.035", unit="CNY", list="0.0035") == entry.ranked[1]

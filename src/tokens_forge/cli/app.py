@@ -22,6 +22,7 @@ from tokens_forge.cli import (
     keys,
     ledger,
     monitor,
+    plan,
     prices,
     serve,
     spend,
@@ -48,6 +49,7 @@ app.command("check")(check.check)
 app.add_typer(keys.app, name="keys")
 app.add_typer(prices.app, name="prices")
 app.command("serve")(serve.serve)
+app.command("plan")(plan.plan)
 app.command("explain")(explain.explain)
 app.command("spend", cls=PeriodCommand)(spend.spend)
 app.command("monitor")(monitor.monitor)

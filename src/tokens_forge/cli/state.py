@@ -25,6 +25,7 @@ from tokens_forge.files.paths import Paths
 from tokens_forge.files.zones import calendar
 
 if TYPE_CHECKING:
+    from tokens_forge.core.config import Config
     from tokens_forge.core.fold import Fold
 
 Moved = Adjusted | Recovered | Tasked
@@ -53,19 +54,24 @@ def state(paths: Paths) -> State:
     answer = ask(paths, "GET", "/state")
     if answer is not None:
         return msgspec.json.decode(answer, type=State)
-    config, standing, at = load(paths.config, paths.prices), stand(paths), stamp(datetime.now(UTC))
-    fold = standing.fold
-    if not any(
-        conflicts(config, fold, kept_config(paths, fold.config))
-    ):  # new names hold before the next start enters them
-        for renamed in renames(config, fold):
-            fold.apply(Line(seq=standing.place.seq, ts=at, entry=renamed))
+    config, fold, at = standing(paths)
     return State(
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
         estimates=fold.estimates.rows(),
         cooldowns={name: cooldown.until for name, cooldown in fold.health.cooldowns.items()},
     )
+
+
+def standing(paths: Paths) -> "tuple[Config, Fold, str]":
+    """Return the config as it is written, what the ledger's files add up to, and the moment, where no proxy runs."""
+    config, stood, at = load(paths.config, paths.prices), stand(paths), stamp(datetime.now(UTC))
+    fold = stood.fold
+    # New names hold before the next start enters them.
+    if not any(conflicts(config, fold, kept_config(paths, fold.config))):
+        for renamed in renames(config, fold):
+            fold.apply(Line(seq=stood.place.seq, ts=at, entry=renamed))
+    return config, fold, at
 
 
 def carried_out(paths: Paths, path: str, order: object, here: Here) -> tuple[Moved, ...]:

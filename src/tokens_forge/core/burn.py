@@ -16,7 +16,7 @@ from tokens_forge.core.candidates import Candidate
 from tokens_forge.core.config import Burn
 from tokens_forge.core.entries import Ranked
 from tokens_forge.core.money import ZERO, Amount, divided, text
-from tokens_forge.core.settlement import Expected, Question, expected_for
+from tokens_forge.core.settlement import Question, expected_for
 
 _NEVER = "9999-12-31"
 
@@ -55,6 +55,8 @@ def order(asked: Question, candidates: Iterable[Candidate], burn: Burn) -> Order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Priced:
+    unit: str
+    """The balance's."""
     cost: Amount | None
     compared: Decimal | None
     """In the report's unit."""
@@ -92,7 +94,7 @@ class _Place:
         return Ranked(
             candidate=self.candidate.name,
             cost="" if cost is None else text(cost.value),
-            unit="" if cost is None else cost.unit,
+            unit=self.priced.unit,
             compared="" if compared is None else text(compared),
             list="" if listed is None else text(listed),
             left=text(self.lost.left) if self.lost.group < _NOTHING_LOST.group else "",
@@ -103,15 +105,14 @@ class _Place:
 def _priced(asked: Question, found: Candidate) -> _Priced:
     """Return what the call is expected to cost on a candidate; off a pool and for free, nothing."""
     config = asked.terms.config
+    balance = config.balance[found.balance]
     output = min(config.policy.expected_output, asked.routed.output_bound)
-    expected: Expected = expected_for(asked, found.name, output=output)
-    cost = expected.cost
-    if not is_money(config.balance[found.balance]):
-        cost = Amount(value=ZERO, unit=unit_of(config.balance[found.balance]))
-        compared: Decimal | None = ZERO
-    else:
-        compared = in_report(asked, cost)
-    return _Priced(cost=cost, compared=compared, list=in_report(asked, expected.list))
+    expected = expected_for(asked, found.name, output=output)
+    listed = in_report(asked, expected.list)
+    if not is_money(balance):
+        nothing = Amount(value=ZERO, unit=unit_of(balance))
+        return _Priced(unit=nothing.unit, cost=nothing, compared=ZERO, list=listed)
+    return _Priced(unit=unit_of(balance), cost=expected.cost, compared=in_report(asked, expected.cost), list=listed)
 
 
 def in_report(asked: Question, amount: Amount | None) -> Decimal | None:

@@ -418,14 +418,15 @@ class Expected:
     """At the provider's list price; None when that is not known."""
 
 
-def expected_for(asked: Question, candidate: str, *, output: int) -> Expected:
+def expected_for(asked: Question, candidate: str, *, output: int, balance: str = "") -> Expected:
     """Return what the call's input estimate and `output` tokens would cost on `candidate` at the card in force.
 
+    It is paid by the route's balance, or by `balance` in its place.
     A pool that its provider counts and what is free cost nothing of ours. What the upstream will say, and never said
     before, is not known.
     """
     conf = asked.terms.config
-    payer = conf.balance[conf.route[candidate.partition("/")[0]].balance]
+    payer = conf.balance[balance or conf.route[candidate.partition("/")[0]].balance]
     need = _Need(kind="expected", input=asked.routed.input_estimate, output=output)
     unit = unit_of(payer)
     value: Decimal | None = ZERO

@@ -25,8 +25,10 @@ from tokens_forge.core.entries import (
     HoldBasis,
     Limit,
     Line,
+    Need,
     Outcome,
     PassedOver,
+    Ranked,
     Reason,
     Record,
     Recovered,
@@ -44,6 +46,7 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.moments import moment
 from tokens_forge.core.money import ZERO, add, subtract, text
+from tokens_forge.core.switch import Switch, switch_of
 
 Ended = Literal["open", "answered", "failed", "refused"]
 """How far a call came: no closing entry yet; the client got an upstream's reply; it got an upstream's error or a part;
@@ -117,6 +120,8 @@ class AttemptTold(Record, frozen=True, kw_only=True):
     waited_ms: int = 0
     """How long the call waited for room on a balance or in a budget."""
     cause: Cause | None = None
+    crossed: str = ""
+    """The class that it crossed into, by the model's permission."""
     outcome: Outcome | Literal[""] = ""
     """Absent while the attempt is under way."""
     certainty: Certainty | Literal[""] = ""
@@ -201,9 +206,21 @@ class Story(Record, frozen=True, kw_only=True):
     client_retry: int = 0
     input_estimate: int = 0
     output_bound: int = 0
+    model: str = ""
+    """The `[model]` table or the name that it was routed by, where an alias or a pattern led there."""
     burn: str = ""
+    ranked: tuple[Ranked, ...] = ()
+    """The numbers behind the order, where that is not the config's own."""
     boundary: str = ""
     intended: str = ""
+    needs: tuple[Need, ...] = ()
+    pinned: str = ""
+    """The route that the client pinned."""
+    pinned_class: str = ""
+    fallback_asked: str = ""
+    max_charge: str = ""
+    conversation: Switch | None = None
+    """What became of its prompt cache; absent where the conversation was not known."""
     client_status: int = 0
     """What the client got; absent while open, or when nobody was left to answer."""
     total_ms: int | None = None
@@ -243,9 +260,17 @@ def tell(lines: Sequence[Line]) -> Story:
         client_retry=asked.client_retry if asked else 0,
         input_estimate=asked.input_estimate if asked else 0,
         output_bound=asked.output_bound if asked else 0,
+        model=asked.model if asked else "",
         burn=asked.burn if asked else "",
+        ranked=asked.ranked if asked else (),
         boundary=asked.boundary if asked else "",
         intended=described.intended if described else "",
+        needs=asked.needs if asked else (),
+        pinned=asked.pinned if asked else "",
+        pinned_class=asked.pinned_class if asked else "",
+        fallback_asked=asked.fallback_asked if asked else "",
+        max_charge=asked.max_charge if asked else "",
+        conversation=switch_of(asked, _reasons_against(found), settled) if asked else None,
         client_status=closing.client_status if closing else 0,
         total_ms=_between(found.routed_at, closed_at),
         candidates=_candidates(found),
@@ -296,7 +321,7 @@ _MOST_HOLDS = 5
 
 _REASONS: dict[Reason, str] = {
     "not_allowed": "its class is not allowed for this key",
-    "not_pinned": "the client pinned another route",
+    "not_pinned": "the client pinned another route or class",
     "no_capability": "it can't do what the request asks for{error}",
     "context_too_long": "its context takes {available}{need}",
     "no_price": "its price is not known",
@@ -412,6 +437,15 @@ def _candidates(found: _Gathered) -> tuple[CandidateTold, ...]:
     )
 
 
+def _reasons_against(found: _Gathered) -> dict[str, PassedOver]:
+    """Return the first reason against each candidate that was passed over."""
+    reasons: dict[str, PassedOver] = {}
+    for _n, passed_over, _taken in _decisions(found):
+        for passed in passed_over:
+            reasons.setdefault(passed.candidate, passed)
+    return reasons
+
+
 def _decisions(found: _Gathered) -> Iterator[tuple[int, tuple[PassedOver, ...], Held | None]]:
     for n, (_, held) in sorted(found.held.items()):
         yield n, held.passed_over, held
@@ -447,6 +481,7 @@ def _attempt(found: _Gathered, n: int) -> AttemptTold:
         jitter_ms=held.jitter_ms if held else 0,
         waited_ms=held.waited_ms if held else 0,
         cause=held.cause if held else None,
+        crossed=held.crossed if held else "",
         outcome=end.outcome if end else "",
         certainty=end.certainty if end else "",
         ended_at=ended_at,

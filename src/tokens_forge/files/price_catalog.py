@@ -7,7 +7,7 @@ than the package was released with: a price has a source and a date. What a usag
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
@@ -134,6 +134,17 @@ def route_cards(
         dated = sorted(sheets, key=lambda sheet: sheet.valid_from)
         return tuple(_sheet_card(sheet, card_id) for sheet in dated), listed
     return _by_price(config, route, card_id, listed), listed
+
+
+def cards_with(config: Config, cards: Cards, candidates: Iterable[str], catalog: Catalog) -> Cards:
+    """Return `cards` with those of further candidates (ROUTE/MODEL); what has no price gets none."""
+    charge, listed = dict(cards.charge), dict(cards.list)
+    for name in candidates:
+        route, _, model = name.partition("/")
+        own, plain = route_cards(config, route, model, catalog)
+        charge |= {name: own} if own else {}
+        listed |= {name: plain} if plain else {}
+    return Cards(charge=charge, list=listed)
 
 
 def _from(upstream_model: str, name: str, cards: tuple[RateCard, ...]) -> tuple[RateCard, ...]:

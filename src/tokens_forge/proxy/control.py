@@ -1,7 +1,7 @@
 """The Unix socket on which `tf`'s own commands talk to a running proxy.
 
 Whoever may open the socket (0600) is the user: there is no token here, and there is no write endpoint on TCP. It offers
-the state, adjustments of balances, tasks, and a reload of the config.
+the state, plans, adjustments of balances, tasks, and a reload of the config.
 """
 
 import os
@@ -13,9 +13,11 @@ from tokens_forge.core import plain
 from tokens_forge.core.adjustment import Order, Unadjusted, adjusted
 from tokens_forge.core.book import BalanceShown, balances
 from tokens_forge.core.budgets import BudgetShown, shown
+from tokens_forge.core.candidates import match
 from tokens_forge.core.entries import AnyEntry, Record
-from tokens_forge.core.errors import ConfigError, LedgerStuck
+from tokens_forge.core.errors import ConfigError, LedgerStuck, RequestError
 from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.plan import PlanOrder, plan
 from tokens_forge.core.tasks import TaskOrder, tasked
 from tokens_forge.proxy.call import Proxy
 
@@ -55,6 +57,8 @@ class Control:
                 return await self._adjust(await request.read())
             case "POST", "/task":
                 return await self._task(await request.read())
+            case "POST", "/plan":
+                return self._plan(await request.read())
             case "POST", "/reload":
                 return self._reload()
             case method, path:
@@ -99,6 +103,19 @@ class Control:
         if isinstance(entry, Unadjusted):
             return _json(409, {"error": entry.why})
         return await self._append((entry,), books.moment())
+
+    def _plan(self, body: bytes) -> web.StreamResponse:
+        """Answer what a call would meet now; nothing is appended, held or put in force by it."""
+        books, in_force = self._proxy.books, self._proxy.in_force
+        try:
+            order = msgspec.json.decode(body, type=PlanOrder)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _json(400, {"error": str(error)})
+        found = match(in_force.terms.config, order.model).candidates
+        try:
+            return _json(200, plan(in_force.terms_with(one.name for one in found), books.fold, order, books.moment()))
+        except RequestError as error:
+            return _json(409, {"error": error.message})
 
     async def _append(self, entries: tuple[AnyEntry, ...], at: str) -> web.StreamResponse:
         """Append what a command asked for, and answer once it is written."""

@@ -149,28 +149,29 @@ class InForce:
 
     def _look_up(self, candidates: Iterable[str]) -> list[str]:
         """Add the cards of candidates that have none yet, and return which were found."""
-        cards = self.terms.cards
-        charge, listed = dict(cards.charge), dict(cards.list)
-        new: list[str] = []
-        for name in candidates:
-            if name in charge or name in listed or name in self._unpriced:
-                continue
-            route, _, model = name.partition("/")
-            own, plain = price_catalog.route_cards(self.terms.config, route, model, self._catalog)
-            # What has no card is not written down: names that clients make up would grow the file for ever.
-            if not own and not plain:
-                if len(self._unpriced) < MOST_REMEMBERED:
-                    self._unpriced.add(name)
-                continue
-            new.append(name)
-            if own:
-                charge[name] = own
-            if plain:
-                listed[name] = plain
+        unmet = [name for name in candidates if not self._is_met(name)]
+        if not unmet:
+            return []
+        terms = self.terms_with(unmet)
+        new = [name for name in unmet if name in terms.cards.charge or name in terms.cards.list]
+        # What has no card is not written down: names that clients make up would grow the file for ever.
+        room = max(MOST_REMEMBERED - len(self._unpriced), 0)
+        self._unpriced.update([name for name in unmet if name not in new][:room])
         if new:
-            terms = replace(self.terms, cards=Cards(charge=charge, list=listed))
             self._loaded = replace(self._loaded, terms=terms)
         return new
+
+    def terms_with(self, candidates: Iterable[str]) -> Terms:
+        """Return the terms in force with the cards of these candidates too, which are not put in force by it."""
+        unmet = [name for name in candidates if not self._is_met(name)]
+        terms = self.terms
+        if not unmet:
+            return terms
+        return replace(terms, cards=price_catalog.cards_with(terms.config, terms.cards, unmet, self._catalog))
+
+    def _is_met(self, name: str) -> bool:
+        cards = self.terms.cards
+        return name in cards.charge or name in cards.list or name in self._unpriced
 
     def _load(self) -> _Loaded:
         config = load(self._paths.config, self._paths.prices)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT
-from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, Limit
+from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, Limit, Ranked
 from tokens_forge.core.story import (
     AttemptTold,
     Bill,
@@ -26,6 +26,7 @@ from tokens_forge.core.story import (
     clock,
     reason_text,
 )
+from tokens_forge.core.switch import Switch
 from tokens_forge.core.usage import COUNT_CLASSES
 from tokens_forge.core.visible import visible
 from tokens_forge.view.figures import NONE, amount, count, duration, shown
@@ -95,6 +96,8 @@ def _glance(story: Story) -> Iterator[tuple[str, Text]]:
             "refused",
             shown(f"{story.refusal.reason}{waited}; the client's error code is {story.refusal.error}", "red"),
         )
+    if story.conversation and (told := _conversation(story, story.conversation)):
+        yield "cache", shown(told)
     yield "asked", shown(", ".join(_asked(story)))
     if story.at:
         bounds = f"about {count(story.input_estimate)} tokens in, at most {count(story.output_bound)} out"
@@ -118,6 +121,22 @@ def _fell_back(story: Story) -> Iterator[str]:
         before = attempt.candidate
 
 
+def _conversation(story: Story, switch: Switch) -> str:
+    """Return whether the conversation stayed where it was, and what of its prompt cache was lost when it moved."""
+    held = f"its last answer left {count(switch.cached)} tokens in the cache there"
+    if switch.stayed is None:
+        return f"the conversation was on {switch.was}; {held}"
+    if switch.stayed:
+        meant = f", not {story.intended}" if story.intended not in {"", switch.was} else ""
+        return f"the conversation stayed on {switch.was}{meant}; {count(switch.read)} tokens read from the cache"
+    why = f": {reason_text(switch.why)}" if switch.why else ""
+    if switch.other_terms and not switch.why:
+        why = f": it is no candidate of the class and balance of {story.intended}"
+    lost = f"; {held}, {count(switch.missed)} were billed anew"
+    dearer = f", {amount(switch.cost, switch.unit)} more than as cache reads" if switch.cost else ""
+    return f"the conversation moved from {switch.was} to {switch.now}{why}{lost}{dearer}"
+
+
 def _cause(story: Story, cause: Cause) -> str:
     if cause.n:
         status = f" ({cause.status})" if cause.status else ""
@@ -131,7 +150,7 @@ def _cause(story: Story, cause: Cause) -> str:
 
 def _asked(story: Story) -> Iterator[str]:
     if story.model_asked:
-        yield story.model_asked
+        yield f"{story.model_asked}{f' (routed as {story.model})' if story.model else ''}"
     if story.stream is not None:
         yield "streamed" if story.stream else "not streamed"
     if story.turn:
@@ -140,10 +159,21 @@ def _asked(story: Story) -> Iterator[str]:
         yield f"conversation {story.thread[:8]}"
     if story.tier_asked:
         yield f"tier {story.tier_asked}"
+    yield from _narrowed(story)
     if story.client_retry:
         yield f"the client's retry {story.client_retry}"
     if story.agent:
         yield f"from {story.agent}"
+
+
+def _narrowed(story: Story) -> Iterator[str]:
+    """Yield what the request needs, and what its client's headers narrowed."""
+    if story.needs:
+        yield f"needs {' and '.join(story.needs)}"
+    if story.pinned or story.pinned_class:
+        yield f"pinned to {f'route {story.pinned}' if story.pinned else f'class {story.pinned_class}'}"
+    if story.max_charge:
+        yield f"at most {story.max_charge} an attempt"
 
 
 def _why(story: Story) -> RenderableType | None:
@@ -155,14 +185,28 @@ def _why(story: Story) -> RenderableType | None:
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     decisions = {verdict.n for candidate in story.candidates for verdict in candidate.verdicts}
+    places = {place.candidate: place_text(place) for place in story.ranked}
     for candidate in story.candidates:
-        table.add_row(
-            shown(candidate.candidate), shown(candidate.balance or NONE), _verdicts(story, candidate, len(decisions))
-        )
-    order = f"order: {story.burn}; may fall back: {story.boundary}" if story.burn else "in order"
+        verdicts = _verdicts(story, candidate, len(decisions))
+        if place := places.get(candidate.candidate):
+            verdicts = Text("\n").join((shown(place, "dim"), verdicts))
+        table.add_row(shown(candidate.candidate), shown(candidate.balance or NONE), verdicts)
+    bound = f"{story.boundary}, by the client" if story.fallback_asked else story.boundary
+    order = f"order: {story.burn}; may fall back: {bound}" if story.burn else "in order"
     balances = dict.fromkeys(payment.balance for payment in story.payments)
     title = f"Why {' and '.join(balances)}" if balances else "Candidates"
     return _section(f"{title} ({order})", table)
+
+
+def place_text(place: Ranked) -> str:
+    """Return the numbers that gave a candidate its place in the order."""
+    cost = f"{amount(place.cost, place.unit)} expected" if place.cost else "its cost is not known"
+    if place.compared not in {"", place.cost} or (place.cost and not place.compared):
+        cost += f" ({place.compared} compared)" if place.compared else " (no exchange rate)"
+    if not place.left:
+        return cost
+    when = f"at {clock(place.ends)}" if "T" in place.ends else f"after {place.ends}" if place.ends else "at its reset"
+    return f"{cost}; {amount(place.left, place.unit)} would be lost {when}"
 
 
 def _verdicts(story: Story, candidate: CandidateTold, decisions: int) -> Text:
@@ -196,7 +240,8 @@ def _attempts(story: Story) -> RenderableType | None:
 
 
 def _attempt(attempt: AttemptTold) -> Iterator[Text]:
-    named = f" ({attempt.route_class})" if attempt.route_class else ""
+    crossed = ", crossed into by the model's permission" if attempt.crossed else ""
+    named = f" ({attempt.route_class}{crossed})" if attempt.route_class else ""
     yield shown(f"{attempt.candidate}{named} at {attempt.upstream}, balance {attempt.balance}", "bold")
     yield shown(_held(attempt))
     for window in attempt.windows:

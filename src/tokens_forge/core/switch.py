@@ -1,0 +1,77 @@
+"""What became of a conversation's prompt cache: whether its call stayed where it was, and what moving cost.
+
+Balancing must not destroy the cache unseen (CASES 50). The figures come from the entries alone: what the last answer
+showed to be cached, what was read of it now, and the rates of the card that priced it. It decides nothing.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from tokens_forge.core.entries import CardUsed, PassedOver, Record, Routed, Settled, candidate_name
+from tokens_forge.core.money import ZERO, multiply, rounded, scaled, subtract, text
+from tokens_forge.core.prices import PER
+
+
+class Switch(Record, frozen=True, kw_only=True):
+    """Where a conversation was, and where its call was answered."""
+
+    was: str
+    """The candidate that answered it last."""
+    cached: int = 0
+    """Tokens of it that lay in that one's prompt cache, as far as its usage showed."""
+    stayed: bool | None = None
+    """Whether the same one answered now; absent while nobody has."""
+    now: str = ""
+    """Who answered, where it is another."""
+    why: PassedOver | None = None
+    """What stood against staying."""
+    other_terms: bool = False
+    """It was not tried first: it is of another class or balance than the intended one, or may not answer this call."""
+    read: int = 0
+    """Tokens that were read from a cache now."""
+    missed: int = 0
+    """Tokens that lay in the cache there and were billed anew here."""
+    cost: str = ""
+    """What `missed` cost more than reads of a cache here would have, in `unit`; absent where no card says."""
+    unit: str = ""
+
+
+def switch_of(routed: Routed, passed_over: Mapping[str, PassedOver], answered: Settled | None) -> Switch | None:
+    """Return what became of the conversation of a call; None when it was not known or is not kept.
+
+    `passed_over` has the reason against each candidate that was passed over; `answered` is the last settled attempt.
+    """
+    if not routed.kept:
+        return None
+    told = Switch(was=routed.kept, cached=routed.kept_cache, other_terms=not routed.sticky)
+    if answered is None:
+        return told
+    now = candidate_name(answered.route, answered.upstream_model)
+    read = answered.usage.get("cache_read", 0)
+    if now == routed.kept:
+        return Switch(was=told.was, cached=told.cached, stayed=True, read=read)
+    # No more can have been missed than was billed as fresh input.
+    fresh = sum(answered.usage.get(name, 0) for name in ("input", "cache_write_5m", "cache_write_1h"))
+    missed = max(min(routed.kept_cache - read, fresh), 0)
+    cost = _dearer(answered.card, missed) if missed and answered.card else None
+    return Switch(
+        was=told.was,
+        cached=told.cached,
+        stayed=False,
+        now=now,
+        why=passed_over.get(routed.kept),
+        other_terms=told.other_terms,
+        read=read,
+        missed=missed,
+        cost="" if cost is None else text(cost),
+        unit="" if cost is None else answered.unit,
+    )
+
+
+def _dearer(card: CardUsed, tokens: int) -> Decimal | None:
+    """Return what so many tokens cost more as input than as cache reads; None where the card prices one of them not."""
+    if "input" not in card.rates or "cache_read" not in card.rates:
+        return None
+    apart = max(subtract(Decimal(card.rates["input"]), Decimal(card.rates["cache_read"])), ZERO)
+    rate = multiply(multiply(apart, Decimal(card.list_share)), Decimal(card.fx))
+    return rounded(scaled(multiply(rate, Decimal(tokens)), -PER[card.per]))

@@ -1,0 +1,168 @@
+"""A plan is the decision that would be made now, for every candidate; it changes nothing."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config
+from msgspec.structs import replace
+
+from tokens_forge.core.config import Balance, Burn, Config, Cross, Key, Model, Rate, Report
+from tokens_forge.core.entries import Held
+from tokens_forge.core.errors import RequestError
+from tokens_forge.core.plan import Plan, PlanOrder, plan
+from tokens_forge.core.prices import Cards
+
+FX = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(8)),)})
+SMART = PlanOrder(model="smart")
+
+
+def bench(conf: Config | None = None, prices: Cards | None = None) -> Bench:
+    """Return a bench with 100 CNY and 100 USD."""
+    made = Bench(terms=agreed(conf or config(report=FX), prices))
+    made.topup(wallet="100 CNY", credit="100 USD")
+    return made
+
+
+def planned(made: Bench, order: PlanOrder = SMART) -> Plan:
+    """Plan a call, and hold it to what must be true of every plan: what it says is what then happens."""
+    before = made.fold.encode()
+    told = plan(made.terms, made.fold, order, made.at)
+    assert before == made.fold.encode()
+    call = made.route(
+        order.model,
+        key=order.key,
+        task=order.task,
+        input_estimate=order.input,
+        output_bound=told.bound,
+        pinned=order.route,
+        pinned_class=order.route_class,
+        fallback_asked=order.fallback,
+        max_charge=order.max_charge,
+    )
+    entry = made.step(call)
+    taken = [(one.candidate, one.hold, one.balance) for one in told.candidates if one.verdict == "first"]
+    if told.refused:
+        assert (told.refused, told.status, []) == (
+            getattr(entry, "error", ""),
+            getattr(entry, "client_status", 0),
+            taken,
+        )
+    else:
+        assert isinstance(entry, Held)
+        assert taken == [(f"{entry.route}/m", entry.hold, entry.balance)]
+    return told
+
+
+def told(one: Plan) -> list[tuple[str, str, list[str]]]:
+    """Return each candidate's verdict and reasons."""
+    return [(it.candidate, it.verdict, [passed.reason for passed in it.passed_over]) for it in one.candidates]
+
+
+def test_each_candidate_with_its_figures() -> None:
+    """In its own unit and the report's, with the hold and the balance after; 1,000 tokens in and 500 out."""
+    got = planned(bench())
+    assert [(RELAY, "first", []), (OFFICIAL, "next", []), (PLAN, "next", []), (LOCAL, "next", [])] == told(got)
+    assert ("listed", "any", RELAY, 1000, 500, 4096) == (
+        got.burn,
+        got.boundary,
+        got.intended,
+        got.input,
+        got.output,
+        got.bound,
+    )
+    figures = [
+        (one.expected, one.unit, one.compared, one.list, one.hold, one.balance_now, one.balance_after)
+        for one in got.candidates
+    ]
+    assert [
+        ("0.035", "CNY", "0.004375", "0.0035", "0.2168", "100", "99.965"),
+        ("0.0035", "USD", "0.0035", "0.0035", "0.02168", "100", "99.9965"),
+        ("1", "requests", "0", "0.0035", "1", "3", "2"),
+        ("0", "free", "0", "0.0035", "0", "", ""),
+    ] == figures
+
+
+def test_what_the_user_says_of_the_call() -> None:
+    """Tokens, the maximum, a pin, a cap: as the headers of a call would."""
+    order = PlanOrder(model="smart", input=2000, output=100, bound=200, route="official", max_charge="1 USD")
+    got = planned(bench(), order)
+    assert (2000, 100, 200, 200) == (got.input, got.output, got.bound, got.ordered_for)
+    official = got.candidates[1]
+    assert ("0.0025", "0.0034") == (official.expected, official.hold)
+    assert [(RELAY, "passed_over", ["not_pinned"]), (OFFICIAL, "first", [])] == told(got)[:2]
+    with pytest.raises(RequestError, match="there is no route `offical`"):
+        planned(bench(), PlanOrder(model="smart", route="offical"))
+
+
+def test_what_is_passed_over_and_what_would_refuse() -> None:
+    """The reasons of `decide`, for every candidate; the code and status that the client would get."""
+    made = bench(config(report=FX, model={"smart": Model(routes=(RELAY, OFFICIAL))}))
+    made.call("rate_limited")
+    got = planned(made)
+    assert [(RELAY, "passed_over", ["cooling"]), (OFFICIAL, "passed_over", ["outside_boundary"])] == told(got)
+    assert ("all_cooling", 503) == (got.refused, got.status)
+    got = planned(bench(config(key={"k": Key(classes=())})), PlanOrder(model="smart", key="k"))
+    assert ("not_allowed", 403) == (got.refused, got.status)
+
+
+def test_an_alias_and_its_order() -> None:
+    """What it led to, the numbers behind the order, and what would cross."""
+    burn: Burn = "cheapest"
+    cross = Cross(to="direct", up_to="1 USD", per="day")
+    model = Model(routes=(RELAY, OFFICIAL, PLAN), burn=burn, fallback="class", cross=cross)
+    made = bench(config(report=FX, model={"smart": model, "quick": Model(alias="smart")}))
+    got = planned(made, PlanOrder(model="quick"))
+    assert ("smart", "cheapest", [PLAN, OFFICIAL, RELAY]) == (got.by, got.burn, [it.candidate for it in got.candidates])
+    assert [("first", ""), ("next", "direct"), ("passed_over", "")] == [
+        (it.verdict, it.crossed) for it in got.candidates
+    ]
+    assert ["0", "0.0035", "0.035"] == [it.ranked.cost for it in got.candidates if it.ranked]
+
+
+def test_what_pays_beyond_a_pool() -> None:
+    """The pool's reason stands beside the balance that takes over, whose charge it would be."""
+    plan_balance = replace(config().balance["plan"], overage="credit")
+    conf = config(report=FX, balance={**config().balance, "plan": plan_balance}, model={"smart": Model(routes=(PLAN,))})
+    made = bench(conf, replace(cards(), charge={PLAN: (card(PLAN, {"input": "1", "output": "5"}),)}))
+    for _ in range(3):
+        made.call()
+    (one,) = planned(made).candidates
+    assert ("first", "credit", "0.0035", "USD", ["pool_used_up"]) == (
+        one.verdict,
+        one.balance,
+        one.expected,
+        one.unit,
+        [passed.reason for passed in one.passed_over],
+    )
+
+
+def test_what_is_not_known() -> None:
+    """A price, and an exchange rate: absent, never zero. What a provider counts costs nothing of ours."""
+    provider = Balance(kind="pool", unit="percent", windows="provider")
+    conf = config(balance={**config().balance, "plan": provider})
+    made = bench(conf, Cards(charge={RELAY: cards().charge[RELAY]}))
+    made.attempt(made.route())
+    relay, official, pool, _local = planned(made).candidates
+    assert ("0.035", "") == (relay.expected, relay.compared)
+    assert ("", "", "", ["no_price"], "100", "") == (
+        official.expected,
+        official.compared,
+        official.list,
+        [passed.reason for passed in official.passed_over],
+        official.balance_now,
+        official.balance_after,
+    )
+    assert ("0", "percent", "0", "100", "100") == (
+        pool.expected,
+        pool.unit,
+        pool.compared,
+        pool.balance_now,
+        pool.balance_after,
+    )
+
+
+def test_a_model_that_nothing_serves() -> None:
+    """No candidates, and the code of an unknown model."""
+    got = planned(bench(), PlanOrder(model="nothing"))
+    assert ((), "model_not_found", 404) == (got.candidates, got.refused, got.status)
