@@ -127,7 +127,7 @@ def test_what_would_be_refused(home: Path) -> None:
         (
             ("smart", "--key", "aider", "--class", "subscription"),
             "tf: a header can only narrow: key `aider` may not use class `subscription`: "
-            + "`[key.aider] classes` has direct, ordinary\n",
+            "`[key.aider] classes` has direct, ordinary\n",
         ),
     ],
 )

@@ -159,7 +159,7 @@ async def test_what_a_request_needs(tmp_path: Path) -> None:
         assert "it can't do what the request asks for (vision)" in reply.message
         reply = await play.ask(model="b-gpt-5", messages=[{"role": "user", "content": "long " * 1000}])
         assert (400, "context_length_exceeded") == reply.error
-        assert "its context takes 1000 tokens, 1259 tokens needed" in reply.message
+        assert "its context takes 1000 tokens, 1258 tokens needed" in reply.message
         assert 1 == len(play.relay.got)
 
 
