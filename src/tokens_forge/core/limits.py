@@ -20,7 +20,7 @@ _COUNTED = re.compile(r"(?:[a-z0-9]+-)?(?:requests|tokens)(?:[-_][a-z0-9_-]+)?")
 """Requests and tokens, also ``input-tokens`` and ``requests-day``; not images, credits or what is in percent."""
 
 _BESIDE = "priority-"
-"""Anthropic's priority tier: once it is used up, calls go on in the standard tier."""
+"""Anthropic's priority tier: once it is used up, calls go on in the standard tier (its page "Service tiers")."""
 
 _COUNT = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?")
