@@ -25,7 +25,7 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import Fold, OpenCall
-from tokens_forge.core.health import cooled, recovered
+from tokens_forge.core.health import announced, cooled, recovered
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards, RateCard
 from tokens_forge.core.routing import Refuse, decide, route
@@ -233,6 +233,8 @@ class Bench:
         if isinstance(entry, Settled):
             for recovery in recovered(self.fold.health, entry):
                 self.append(recovery)
+        if (cooling := announced(self.fold.health, entry, self.at)) is not None:
+            self.append(cooling)
         return entry
 
     def attempt(self, call_id: str, ended: str | Finish = "") -> Held:

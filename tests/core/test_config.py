@@ -170,7 +170,25 @@ def test_a_good_config_has_no_findings() -> None:
             "upstream.relay.errors",
             [{"means": "empty"}],
             "upstream.relay.errors",
-            "an error needs a `status` or a `code` to be known by",
+            "row 1: an error needs a `status`, a `code` or a `message` to be known by",
+        ),
+        (
+            "upstream.relay.errors",
+            [{"means": "empty", "status": 402}, {"means": "rate_limited", "message": " "}],
+            "upstream.relay.errors",
+            "row 2: a `message` of blanks alone is in nearly every error's",
+        ),
+        (
+            "upstream.relay.errors",
+            [{"means": "unauthorized", "status": 307}],
+            "upstream.relay.errors",
+            "row 1: 307 is no status of an error: write 400 to 599, or 200 for an error in a success",
+        ),
+        (
+            "upstream.relay.errors",
+            [{"means": "empty", "code": "a"}, {"means": "bad_request", "status": 400, "code": "a", "message": "B"}],
+            "upstream.relay.errors",
+            "row 2: it never counts, because row 1 knows all that it does: put it first",
         ),
         (
             "route.plan.upstream",

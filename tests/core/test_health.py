@@ -6,7 +6,7 @@ import pytest
 from builders import LOCAL, OFFICIAL, RELAY, START, Bench, agreed, finished, listed
 from msgspec.structs import replace
 
-from tokens_forge.core.entries import Cooled, PassedOver, Recovered, Renamed, Scope
+from tokens_forge.core.entries import Cooled, Limit, PassedOver, Recovered, Renamed, Scope
 from tokens_forge.core.health import Health, Obstacle, Target, topped_up
 from tokens_forge.core.moments import stamp
 
@@ -248,6 +248,163 @@ def test_a_cooldown_of_another_stands_in_no_ones_way() -> None:
     health.apply(at(0), Cooled(scope="balance", name="relay", until=at(9), level=1, error="e"))
 
     assert health.obstacle(TARGET, at(1)) is None
+
+
+def none_left(reset: str, window: str = "requests") -> Limit:
+    """Return a limit of which nothing is left until `reset`."""
+    return Limit(window=window, limit="60", remaining="0", reset=reset)
+
+
+class TestAnnounced:
+    """A limit that headers say is used up passes its candidate over before a 429 has to say so."""
+
+    @staticmethod
+    def reaching(bench: Bench, *limits: Limit, error: str = "", wait_s: str = "") -> None:
+        """Make a call whose headers came at its end."""
+        bench.call(finished(error, wait_s=wait_s, limits=limits))
+
+    def test_a_success_cools_until_the_reset(self, bench: Bench) -> None:
+        """The next call goes elsewhere without burning an attempt; at the reset the candidate is tried again."""
+        self.reaching(bench, none_left("1m0s"))
+
+        (cooled,) = bench.cooldowns()
+        expected = Cooled(
+            scope="candidate", name=RELAY, until=at(60), level=0, error="limit_reached", causes=("tf_1/1",)
+        )
+        assert expected == cooled
+        bench.later(seconds=59)
+        over = PassedOver(candidate=RELAY, balance="wallet", reason="cooling", until=at(60), error="limit_reached")
+        assert (over,) == bench.refused(bench.route()).passed_over
+        bench.later(seconds=1)
+        assert bench.held(bench.route()).role == "first"
+
+    def test_the_furthest_of_several_counts(self, bench: Bench) -> None:
+        """All limits bind: the candidate is of use again when the last of them begins anew."""
+        left = Limit(window="tokens", limit="9", remaining="1", reset="9h")
+        self.reaching(bench, none_left("30s"), none_left("90", "input-tokens"), left)
+
+        assert [("candidate", 0, at(90))] == spans(bench)
+
+    @pytest.mark.parametrize(
+        "limit",
+        [
+            none_left("2s"),
+            none_left("17ms"),
+            none_left("2026-11-24T09:00:00Z"),
+            none_left(""),
+            none_left("soon"),
+            Limit(window="requests", remaining="1", reset="60"),
+            Limit(window="provider/5h", limit="100", remaining="0", reset=at(60)),
+            Limit(window="credits", remaining="0", reset="60"),
+        ],
+        ids=str,
+    )
+    def test_what_announces_nothing(self, bench: Bench, limit: Limit) -> None:
+        """A reset as near as a wait that is waited for, past or unreadable; what is left; what the book counts."""
+        self.reaching(bench, limit)
+
+        assert [] == bench.cooldowns()
+
+    def test_headers_speak_of_when_they_came(self, bench: Bench) -> None:
+        """A stream goes on after its headers: the reset is reckoned from them, and may be past when it ends."""
+        held = bench.held(bench.route())
+        bench.later(seconds=50)
+        bench.end(held, finished(limits=(none_left("60s"),), total_ms=50_000.0, first_byte_ms=10_000.0))
+        assert [("candidate", 0, at(70))] == spans(bench)
+
+        bench.later(seconds=20)
+        held = bench.held(bench.route())
+        bench.later(seconds=90)
+        bench.end(held, finished(limits=(none_left("60s"),), total_ms=90_000.0, first_byte_ms=10_000.0))
+        assert [("candidate", 0, at(70))] == spans(bench)
+
+    def test_a_wait_that_is_asked_for_goes_first(self, bench: Bench) -> None:
+        """Retry-After is the upstream's word on this very call; a limit's reset may be when it is full again."""
+        self.reaching(bench, none_left("6m0s"), error="rate_limited", wait_s="12")
+        assert [("candidate", 1, at(12))] == spans(bench)
+
+    def test_a_short_wait_still_cools_nothing(self, bench: Bench) -> None:
+        """DESIGN 7: a 429 with a wait of at most 2 s is waited for and tried again, whatever its limits say."""
+        self.reaching(bench, none_left("6m0s"), error="rate_limited", wait_s="1")
+        assert [] == bench.cooldowns()
+
+    def test_it_is_better_than_a_guess(self, bench: Bench) -> None:
+        """A 429 without a wait cools for 10 s; when a limit says how long, that long."""
+        self.reaching(bench, none_left("60s"), error="rate_limited")
+
+        assert [("candidate", 1, at(10)), ("candidate", 1, at(60))] == spans(bench)
+        assert "limit_reached" == bench.fold.health.cooldowns[f"candidate {RELAY}"].error
+
+    def test_it_ends_for_all(self, bench: Bench) -> None:
+        """The reset is a fact: nobody waits for one probe, and the first good reply ends the cooldown."""
+        self.reaching(bench, none_left("60s"))
+        bench.later(seconds=60)
+        first, second = bench.held(bench.route()), bench.held(bench.route())
+        bench.end(second)
+        assert [] == bench.recoveries()
+
+        bench.end(first)
+        assert [Recovered(scope="candidate", name=RELAY, by=f"{first.id}/1")] == bench.recoveries()
+        assert {} == bench.fold.health.cooldowns
+        assert bench.fold == bench.replayed()
+
+    def test_a_reply_that_reaches_it_again(self, bench: Bench) -> None:
+        """One request a minute: each good reply ends one cooldown and announces the next."""
+        for minute in range(3):
+            self.reaching(bench, none_left("60s"))
+            assert ("candidate", 0, at(60 * minute + 60)) == spans(bench)[-1]
+            bench.later(seconds=60)
+
+        assert 2 == len(bench.recoveries())
+
+    def test_what_was_under_way_ends_it_not(self, bench: Bench) -> None:
+        """CASES 39: replies to what was sent before say nothing about it, and only extend it."""
+        older = [bench.held(bench.route()) for _ in range(3)]
+        self.reaching(bench, none_left("60s"))
+        bench.end(older[0])
+        bench.end(older[1], finished(limits=(none_left("30s"),)))
+        bench.end(older[2], finished(limits=(none_left("90s"),)))
+
+        assert [("candidate", 0, at(60)), ("candidate", 0, at(90))] == spans(bench)
+        assert [] == bench.recoveries()
+
+    def test_no_failure_is_behind_it(self, bench: Bench) -> None:
+        """A failure after it is the first: three in a row before a 5xx cools, and 10 s after a 429, then doubled."""
+        self.reaching(bench, none_left("60s"))
+        bench.later(seconds=60)
+        for _ in range(2):
+            bench.call("server_error")
+        assert [("candidate", 0, at(60))] == spans(bench)
+
+        bench.call("server_error")
+        assert ("candidate", 1, at(65)) == spans(bench)[-1]
+
+    def test_a_429_after_it_begins_the_doubling(self, bench: Bench) -> None:
+        """Level 1 first, whoever of those that tried says so."""
+        self.reaching(bench, none_left("60s"))
+        bench.later(seconds=60)
+        probe, other = bench.held(bench.route()), bench.held(bench.route())
+        bench.end(other, "rate_limited")
+        assert ("candidate", 1, at(70)) == spans(bench)[-1]
+
+        bench.end(probe)
+        assert [] == bench.recoveries()
+        bench.later(seconds=10)
+        bench.call("rate_limited")
+        assert ("candidate", 2, at(90)) == spans(bench)[-1]
+
+    def test_a_failures_cooldown_keeps_its_level(self, bench: Bench) -> None:
+        """A limit that is announced within a real cooldown extends it; a probe that began before ends nothing."""
+        older = bench.held(bench.route())
+        bench.call("rate_limited")
+        bench.later(seconds=10)
+        probe = bench.held(bench.route())
+        bench.end(older, finished(limits=(none_left("60s"),)))
+        bench.end(probe)
+
+        assert [("candidate", 1, at(10)), ("candidate", 1, at(70))] == spans(bench)
+        assert [] == bench.recoveries()
+        assert bench.fold == bench.replayed()
 
 
 class TestRetryBudget:

@@ -249,6 +249,8 @@ def test_reasons_have_their_numbers() -> None:
 
     assert reason_text(short) == "0.01 CNY available, 0.04 CNY needed"
     assert reason_text(cooling) == "cooling until 2026-11-24 10:00:12 UTC (rate_limited)"
+    announced = PassedOver(candidate="a/b", reason="cooling", until=at("10:00:12"), error="limit_reached")
+    assert reason_text(announced) == "cooling until 2026-11-24 10:00:12 UTC (limit_reached)"
 
 
 def test_a_reason_without_numbers_has_none() -> None:

@@ -190,6 +190,74 @@ async def test_an_older_stream_ends_no_cooldown(tmp_path: Path) -> None:
         await other_route(play, "cooling")
 
 
+def answered(**limits: str) -> tuple[bytes, ...]:
+    """Return a good reply whose headers speak of limits: ``remaining_requests`` and so on."""
+    headers = {f"x-ratelimit-{name.replace('_', '-')}": value for name, value in limits.items()}
+    (answer,) = plain(completion(), headers={"content-type": "application/json", **headers})
+    assert isinstance(answer, bytes)
+    return (answer,)
+
+
+async def test_a_limit_that_is_reached_is_not_run_into(tmp_path: Path) -> None:
+    """A good reply says that it was the last until a reset: the next call goes elsewhere without an attempt."""
+    async with playing(tmp_path) as play:
+        play.clock.stop()
+        play.relay.answers(answered(limit_requests="60", remaining_requests="0", reset_requests="1m0s"))
+        assert "relay" == (await play.ask()).headers["x-tf-route"]
+        assert [
+            ROUTED,
+            "held 1 first relay by wallet",
+            BY_RELAY,
+            "cooled candidate relay/relay-gpt-5 60 s, level 0, limit_reached",
+        ] == play.transcript()
+        play.clock.on(seconds=59)
+        await other_route(play, "cooling")
+        assert 1 == len(play.relay.got)
+        play.clock.on(seconds=1)
+        assert "relay" == (await play.ask()).headers["x-tf-route"]
+        assert [
+            ROUTED,
+            "held 1 first relay by wallet",
+            BY_RELAY,
+            "recovered candidate relay/relay-gpt-5",
+        ] == play.transcript()
+
+
+async def test_a_limit_of_tokens_is_reached_by_a_stream(tmp_path: Path) -> None:
+    """A stream's head says it as well; what is left of other limits says nothing."""
+    async with playing(tmp_path) as play:
+        play.clock.stop()
+        headers = {
+            "content-type": "text/event-stream",
+            "x-ratelimit-remaining-requests": "59",
+            "x-ratelimit-reset-requests": "9h",
+            "anthropic-ratelimit-input-tokens-remaining": "0",
+            "anthropic-ratelimit-input-tokens-reset": "9999-12-31T00:00:00Z",  # a week is believed
+        }
+        play.relay.answers(stream(chunk("Hi", finish="stop"), DONE, headers=headers))
+        assert 200 == (await play.ask(stream=True)).status
+        assert "cooled candidate relay/relay-gpt-5 604800 s, level 0, limit_reached" == play.transcript()[-1]
+
+
+async def test_all_that_there_is_has_reached_its_limit(tmp_path: Path) -> None:
+    """CASES 40: 503 with a Retry-After of the reset, and afterwards more than one call at a time may try."""
+    go = asyncio.Event()
+    async with playing(tmp_path, Setup(fallback="none")) as play:
+        play.clock.stop()
+        last = answered(limit_requests="60", remaining_requests="0", reset_requests="30s")
+        play.relay.answers(last, (go, *plain(completion())), plain(completion()))
+        await play.ask()
+        reply = await play.ask()
+        assert (503, "all_cooling", "30") == (*reply.error, reply.headers["retry-after"])
+        play.clock.on(seconds=30)
+        slow = asyncio.create_task(play.ask())
+        await play.relay.reached(2)
+        assert 200 == (await play.ask()).status
+        go.set()
+        assert 200 == (await slow).status
+        assert {} == play.fold.health.cooldowns
+
+
 async def test_an_upstream_that_is_down(tmp_path: Path) -> None:
     """DESIGN 7: after three failures to connect in a row an upstream cools, whatever the model."""
     async with playing(tmp_path, Setup(fallback="none")) as play:

@@ -51,13 +51,28 @@ def in_seconds(seconds: int) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-ERRORS = 'errors = [{ status = 418, means = "empty" }, { code = "no_money_here", means = "empty" }]'
+ERRORS = """
+errors = [
+  { status = 418, means = "empty" },
+  { code = "no_money_here", means = "empty" },
+  { message = "Daily Pass", means = "rate_limited" },
+  { status = 451, means = "model_not_found" },
+  { status = 409, means = "unauthorized" },
+  { code = "gone", means = "bad_request" },
+]
+"""
 
 LIMITED = "voided 1 rejected rate_limited 429 zero"
 COOLED = "cooled candidate relay/relay-gpt-5 {} s, level 1, rate_limited"
 EMPTY = "cooled balance wallet 3600 s, level 1, insufficient_quota"
 LOCKED_OUT = "cooled upstream relay 900 s, level 1, unauthorized"
 UNANSWERED = "settled 1 unanswered {} 0.009 CNY estimated"
+
+
+def wording(status: int, message: str) -> Answer:
+    """Return an error that only its message tells from others."""
+    return plain(b'{"error":{"message":"%s"}}' % message.encode(), status=status)
+
 
 HALF_A_BODY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n" + completion()
 
@@ -73,6 +88,22 @@ FALLS_BACK: dict[str, tuple[Answer, tuple[str, ...]]] = {
     "new-api": (refusal(403, "insufficient_user_quota"), ("voided 1 rejected insufficient_quota 403 zero", EMPTY)),
     "errors: status": (refusal(418), ("voided 1 rejected insufficient_quota 418 zero", EMPTY)),
     "errors: code": (refusal(500, "no_money_here"), ("voided 1 rejected insufficient_quota 500 zero", EMPTY)),
+    "anthropic": (
+        wording(400, "Your credit balance is too low to access the Anthropic API."),
+        ("voided 1 rejected insufficient_quota 400 zero", EMPTY),
+    ),
+    # What the config says of an upstream's errors goes before what is built in.
+    "errors: message": (
+        wording(403, "your daily pass is used"),
+        ("voided 1 rejected rate_limited 403 zero", COOLED.format(10)),
+    ),
+    "errors: model": (refusal(451), ("voided 1 rejected model_not_found 451 zero",)),
+    "errors: credential": (refusal(409), ("voided 1 rejected unauthorized 409 zero", LOCKED_OUT)),
+    # This model or this region: the credential is well.
+    "403 for a model": (
+        wording(403, "This token has no access to model relay-gpt-5"),
+        ("voided 1 rejected model_not_found 403 zero",),
+    ),
     # Our credential is not taken there.
     "401": (refusal(401, "invalid_api_key"), ("voided 1 rejected unauthorized 401 zero", LOCKED_OUT)),
     "403": (refusal(403), ("voided 1 rejected unauthorized 403 zero", LOCKED_OUT)),
@@ -121,12 +152,34 @@ async def test_another_candidate_answers_at_once(tmp_path: Path, name: str) -> N
         assert 1 == len(play.relay.got)
 
 
+async def test_a_word_of_the_config_for_a_wrong_request(tmp_path: Path) -> None:
+    """`means = "bad_request"` returns what would be retried: the upstream's answer as it is."""
+    async with playing(tmp_path, Setup(relay=ERRORS)) as play:
+        play.relay.answers(refusal(500, "gone"))
+        reply = await play.ask()
+        assert [ROUTED, HELD, "voided 1 rejected bad_request 500 zero; final 500"] == play.transcript()
+        assert 500 == reply.status
+
+
+async def test_moderation_locks_no_upstream_out(tmp_path: Path) -> None:
+    """A 403 for a prompt that OpenRouter's moderation flags is the client's to mend: returned, and nothing cools."""
+    flagged = 'a/b requires moderation on X. Your input was flagged for \\"violence\\".'
+    async with playing(tmp_path) as play:
+        play.relay.answers(wording(403, flagged))
+        assert 403 == (await play.ask()).status
+        assert [ROUTED, HELD, "voided 1 rejected bad_request 403 zero; final 403"] == play.transcript()
+
+
 EMPTIED = ("voided 1 rejected insufficient_quota 200 zero", EMPTY)
 
 REFUSED_STREAMS: dict[str, tuple[Answer, tuple[str, ...]]] = {
     "refused": (refusal(401), ("voided 1 rejected unauthorized 401 zero", LOCKED_OUT)),
     "errors: code, as an event": (stream(event({"error": {"code": "no_money_here"}})), EMPTIED),
     "errors: code, as an object": (refusal(200, "no_money_here"), EMPTIED),
+    "errors: message, as an object": (
+        wording(200, "daily pass"),
+        ("voided 1 rejected rate_limited 200 zero", COOLED.format(10)),
+    ),
     "error as an object": (refusal(200, "model_not_found"), ("voided 1 rejected model_not_found 200 zero",)),
 }
 

@@ -490,50 +490,6 @@ def test_a_chunk_of_an_unknown_shape_passes() -> None:
     assert meter.feed(event(b'{"id":7,"error":{"code":429}}')).kind == "error"
 
 
-@pytest.mark.parametrize(
-    ("status", "sent", "word"),
-    [
-        (429, b'{"error":{"message":"x","type":"requests","code":"rate_limit_exceeded"}}', "rate_limited"),
-        (429, b"", "rate_limited"),
-        (400, b'{"error":{"type":"rate_limit_error"}}', "rate_limited"),
-        (429, b'{"error":{"type":"insufficient_quota","code":null}}', "insufficient_quota"),
-        (429, b'{"error":{"type":"x","code":"credit_balance_exhausted"}}', "insufficient_quota"),
-        (402, b'{"error":{"code":"invalid_request_error"}}', "insufficient_quota"),
-        (403, b'{"error":{"code":"insufficient_user_quota","type":"new_api_error"}}', "insufficient_quota"),
-        (400, b'{"error":{"code":"context_length_exceeded"}}', "context_too_long"),
-        (400, b'{"object":"error","message":"maximum context length is 9","code":400}', "context_too_long"),
-        (500, b'{"error":{"message":"maximum context length"}}', "server_error"),
-        (404, b'{"error":{"code":"model_not_found"}}', "model_not_found"),
-        (404, b"<html>", "model_not_found"),
-        (503, b'{"error":{"code":"model_not_found"}}', "model_not_found"),
-        (401, b'{"error":{"code":"invalid_api_key"}}', "unauthorized"),
-        (403, b'{"error":{"code":"unsupported_country"}}', "unauthorized"),
-        (403, b'{"error":{"code":"content_policy_violation"}}', "bad_request"),
-        (400, b'{"error":{"code":1.5,"type":"\xff","message":["x"]}}', "bad_request"),
-        (400, b'[{"error":{"code":400,"message":"context window"}}]', "context_too_long"),
-        (422, b"[]", "bad_request"),
-        (408, b"{}", "timeout_upstream"),
-        (500, b'{"error":{}}', "server_error"),
-        (529, b'{"error":{"type":"overloaded_error"}}', "server_error"),
-        (302, b"", "server_error"),
-        (200, b'{"error":{"code":%s}}' % (b"9" * 9_999), "server_error"),
-        (200, b'{"error":{"code":"%s"}}' % (b"9" * 9_999), "server_error"),
-        (200, b'{"error":{"code":"402"}}', "insufficient_quota"),
-    ],
-    ids=str,
-)
-def test_our_word_for_an_upstreams_error(status: int, sent: bytes, word: str) -> None:
-    """The code and type decide before the status does: a relay says "no money" with a 403 (CASES 54)."""
-    assert word == openai_chat.upstream_error(status, sent)
-
-
-def test_an_upstreams_own_names_for_an_error_are_found() -> None:
-    """A config may say what a provider's code means; code and type are both names, absent ones are none."""
-    names = openai_chat.error_names(b'{"error":{"code":"no_money","type":"relay_error"}}')
-    assert {"no_money", "relay_error"} == names
-    assert set() == openai_chat.error_names(b"<html>")
-
-
 def test_a_complaint_about_stream_options_is_known() -> None:
     """An upstream that does not know how to report a stream's usage says so in a 400."""
     assert openai_chat.names_stream_options(b'{"error":{"message":"Unknown field: stream_options"}}')

@@ -144,12 +144,17 @@ class Balance(Table, frozen=True, kw_only=True):
 
 
 class UpstreamError(Table, frozen=True, kw_only=True):
-    """A provider's own error that means something to settlement."""
+    """An upstream's own error and what it means. What is given must all match; the first that matches counts."""
 
-    means: Literal["empty"]
-    """``empty``: the balance there has no money left."""
+    means: Literal[
+        "empty", "rate_limited", "unauthorized", "model_not_found", "context_too_long", "server_error", "bad_request"
+    ]
+    """A row of the failure table (`core/fallback.py`). ``empty``: the balance there has no money left."""
     status: int = 0
     code: str = ""
+    """The error's code or type."""
+    message: str = ""
+    """A part of the error's message, without regard to case."""
 
 
 class Timeouts(Table, frozen=True, kw_only=True):

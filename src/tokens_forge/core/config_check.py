@@ -12,6 +12,7 @@ from tokens_forge.core.config import (
     CREDENTIAL_FORMS,
     Config,
     Finding,
+    UpstreamError,
     did_you_mean,
 )
 from tokens_forge.core.model_check import capability_findings, model_findings, serves_findings
@@ -47,9 +48,44 @@ def _upstreams(config: Config) -> Iterator[Finding]:
             )
         for field in ("connect", "first_byte", "whole", "idle"):
             yield from duration((*path, "timeouts", field), getattr(upstream.timeouts, field))
-        for error in upstream.errors:
-            if not error.status and not error.code:
-                yield Finding(path=(*path, "errors"), what="an error needs a `status` or a `code` to be known by")
+        yield from _errors((*path, "errors"), upstream.errors)
+
+
+def _errors(path: tuple[str, ...], rows: tuple[UpstreamError, ...]) -> Iterator[Finding]:
+    """Yield what is wrong with an upstream's table of errors. A list has no lines of its own, so a row is counted."""
+    for number, row in enumerate(rows, start=1):
+        if not row.status and not row.code and not row.message:
+            yield Finding(
+                path=path, what=f"row {number}: an error needs a `status`, a `code` or a `message` to be known by"
+            )
+        if row.message and not row.message.strip():
+            yield Finding(path=path, what=f"row {number}: a `message` of blanks alone is in nearly every error's")
+        if row.status and not any(row.status in statuses for statuses in _STATUSES_OF_ERRORS):
+            yield Finding(
+                path=path,
+                what=f"row {number}: {row.status} is no status of an error: write 400 to 599, or 200 for an error in a "
+                "success",
+            )
+        earlier = next((n for n, before in enumerate(rows[: number - 1], start=1) if _covers(before, row)), 0)
+        if earlier:
+            yield Finding(
+                path=path,
+                what=f"row {number}: it never counts, because row {earlier} knows all that it does: put it first",
+                warning=True,
+            )
+
+
+_STATUSES_OF_ERRORS = (range(200, 300), range(400, 600))
+"""A redirect is not followed and never looked up."""
+
+
+def _covers(before: UpstreamError, row: UpstreamError) -> bool:
+    """Say whether every error that `row` knows is known to `before`."""
+    return (
+        before.status in {0, row.status}
+        and (not before.code or before.code == row.code)
+        and before.message.casefold() in row.message.casefold()
+    )
 
 
 def _routes(config: Config) -> Iterator[Finding]:

@@ -681,9 +681,9 @@ class Cooled(Entry, frozen=True, kw_only=True, tag="cooled"):
     until: str
     """The moment until which it is passed over."""
     level: int
-    """How often in a row: each level doubles the time."""
+    """How often in a row: each level doubles the time. 0 when an upstream's headers announced it before a failure."""
     error: str
-    """Our word for what caused it."""
+    """Our word for what caused it; ``limit_reached`` when headers said that nothing is left of a limit."""
     causes: tuple[str, ...] = ()
     """The attempts behind it: ID/N."""
 

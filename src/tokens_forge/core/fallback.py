@@ -21,6 +21,9 @@ SHORT_WAIT_S = Decimal(2)
 
 HOUR_MS = 3_600_000
 
+LONGEST_MS = 7 * 24 * HOUR_MS
+"""A Retry-After or a limit's reset further away than a week is cut: more likely a broken clock than a promise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cooling:
@@ -136,9 +139,5 @@ def cooling_ms(cooling: Cooling, *, level: int, asked_s: Decimal | None) -> int:
     own_ms = min(cooling.first_ms << min(level - 1, 16), cooling.most_ms)
     if asked_s is None:
         return own_ms
-    asked_ms = min(int(asked_s * 1000), _LONGEST_MS)
+    asked_ms = min(int(asked_s * 1000), LONGEST_MS)
     return asked_ms if cooling.asked == "decides" else max(own_ms, asked_ms)
-
-
-_LONGEST_MS = 7 * 24 * HOUR_MS
-"""A longer Retry-After than a week is cut: it is more likely a broken clock than a promise."""

@@ -1,7 +1,11 @@
 """Cooldowns: who may be tried at a moment, and when something starts or stops to cool.
 
-`Health.apply` is the only thing that changes it, live and on replay alike. `cooled` and `recovered` say what to append
-after an attempt ended; the time comes from the entry's stamp.
+`Health.apply` is the only thing that changes it, live and on replay alike. `cooled`, `recovered` and `announced` say
+what to append after an attempt ended, in this order; the time comes from the entry's stamp.
+
+A cooldown of level 0 was announced by headers before any failure. It ends at its moment: the reset is a fact, so all
+may try then and not one probe alone. No failure is behind it, so it neither doubles the time of one nor spares it
+its three in a row.
 """
 
 from dataclasses import dataclass
@@ -9,7 +13,7 @@ from typing import assert_never
 
 import msgspec
 
-from tokens_forge.core.book import follow_name
+from tokens_forge.core.book import follow_name, heard
 from tokens_forge.core.entries import (
     AnyEntry,
     Cooled,
@@ -23,7 +27,8 @@ from tokens_forge.core.entries import (
     attempt_name,
     candidate_name,
 )
-from tokens_forge.core.fallback import MENDED, asked_wait_s, cooling_ms, row_of
+from tokens_forge.core.fallback import MENDED, SHORT_WAIT_S, asked_wait_s, cooling_ms, row_of
+from tokens_forge.core.limits import begins_anew, used_up
 from tokens_forge.core.moments import later
 
 RETRIES_AT_LEAST = 3
@@ -32,12 +37,16 @@ RETRIES_AT_LEAST = 3
 RETRIES_SHARE = 5
 """Beyond that, one retry for so many calls of the last minute."""
 
+LIMIT_REACHED = "limit_reached"
+"""The word for a cooldown that headers announce."""
+
 
 class Cooldown(msgspec.Struct, kw_only=True):
     """Something is passed over until a moment; after it one probe may try."""
 
     until: str
     level: int
+    """Failures behind it that doubled its time, from 1; 0 when headers announced it."""
     error: str
     probe: str = ""
     """The attempt under way that tries whether it is well again."""
@@ -105,7 +114,8 @@ class Health(msgspec.Struct, kw_only=True):
                 key = self.key(entry.scope, entry.name)
                 before = self.cooldowns.get(key)
                 until = max(entry.until, before.until) if before else entry.until  # deadlines only extend
-                probe = before.probe if before else ""
+                # A probe's success says nothing of a limit that was announced after it began.
+                probe = before.probe if before and before.level and entry.error != LIMIT_REACHED else ""
                 self.cooldowns[key] = Cooldown(until=until, level=entry.level, error=entry.error, probe=probe)
             case Recovered():
                 key = self.key(entry.scope, entry.name)
@@ -130,7 +140,7 @@ class Health(msgspec.Struct, kw_only=True):
             if at < cooldown.until:
                 reason: Reason = "balance_empty_upstream" if scope == "balance" else "cooling"
                 return Obstacle(reason=reason, until=cooldown.until, error=cooldown.error)
-            if cooldown.probe:
+            if cooldown.probe and cooldown.level:
                 return Obstacle(reason="probing", until="", error=cooldown.error)
         return None
 
@@ -166,7 +176,7 @@ class Health(msgspec.Struct, kw_only=True):
         second.retries += entry.role == "retry" and not mended
         for key in self._keys(entry):
             cooldown = self.cooldowns.get(key)
-            if cooldown is not None and cooldown.until <= ts:
+            if cooldown is not None and cooldown.until <= ts and not cooldown.probe:
                 cooldown.probe = attempt_name(entry.id, entry.n)
 
     def _ended(self, entry: Settled | Voided) -> None:
@@ -195,9 +205,9 @@ def cooled(health: Health, entry: Settled | Voided, ts: str) -> Cooled | None:
         return None
     key, attempt = health.key(cooling.scope, _target(entry).name(cooling.scope)), attempt_name(entry.id, entry.n)
     before = health.cooldowns.get(key)
-    if before is None and health.failures[key] < cooling.after:
+    if (before is None or not before.level) and health.failures[key] < cooling.after:
         return None
-    level = before.level + (before.probed == attempt) if before else 1
+    level = before.level + (before.probed == attempt) if before and before.level else 1
     until = later(ts, cooling_ms(cooling, level=level, asked_s=asked_wait_s(entry)))
     if before is not None and until <= before.until:
         return None
@@ -218,6 +228,31 @@ def recovered(health: Health, entry: Settled) -> tuple[Recovered, ...]:
         for scope in _SCOPES
         if (cooldown := health.cooldowns.get(key := health.key(scope, target.name(scope))))
         and cooldown.probed == attempt
+    )
+
+
+def announced(health: Health, entry: Settled | Voided, ts: str) -> Cooled | None:
+    """Return the cooldown of a candidate whose headers say that nothing is left of a limit, until its reset, or None.
+
+    `health` has `entry` and what it recovered applied, and `ts` is its stamp. The next call then goes elsewhere without
+    an attempt that is known to fail. A wait that the upstream asks for goes before what its limits say, and a reset
+    that is no further than a wait that is waited for is none.
+    """
+    if asked_wait_s(entry) is not None:
+        return None
+    came = heard(entry, ts)
+    until = max((begins_anew(limit, came) for limit in entry.limits if used_up(limit)), default="")
+    key = health.key("candidate", _target(entry).candidate)
+    before = health.cooldowns.get(key)
+    if until <= later(ts, int(SHORT_WAIT_S * 1000)) or (before is not None and until <= before.until):
+        return None
+    return Cooled(
+        scope="candidate",
+        name=key.removeprefix("candidate "),
+        until=until,
+        level=before.level if before else 0,
+        error=LIMIT_REACHED,
+        causes=(attempt_name(entry.id, entry.n),),
     )
 
 

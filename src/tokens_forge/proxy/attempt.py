@@ -22,6 +22,7 @@ from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
 from tokens_forge.wire.reply_headers import limits, retry_after_s
 from tokens_forge.wire.sse import Event, Splitter
+from tokens_forge.wire.upstream_errors import own_word, read_error, word_for
 
 EVENT_AT_MOST = 8 * 1024 * 1024
 """The largest event of a stream, in bytes."""
@@ -203,22 +204,18 @@ def _refusal(order: Order, status: int, body: bytes) -> str:
     """Return the word for a reply that is no success; the config's own table goes first."""
     if status in _REDIRECTS:
         return "redirect"
-    if _means_empty(order, status, body):
-        return "insufficient_quota"
+    said = read_error(status, body)
+    if own := own_word(order.errors, said):
+        return own
     if order.stream and order.injected and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
         return "stream_options"
-    return openai_chat.upstream_error(status, body)
-
-
-def _means_empty(order: Order, status: int, body: bytes) -> bool:
-    """Say whether the config's table of the upstream's errors knows this one as a balance without money."""
-    names = openai_chat.error_names(body)
-    return any(known.status in (0, status) and (not known.code or known.code in names) for known in order.errors)
+    return word_for(said)
 
 
 def _unreadable(order: Order, status: int, body: bytes) -> str:
-    """Return the word for a success that holds no answer: the error in it, where it names one (CASES 54)."""
-    return _refusal(order, status, body) if openai_chat.error_names(body) else "bad_reply"
+    """Return the word for a success that holds no answer: the error in it, where it is one that is known (CASES 54)."""
+    said = read_error(status, body)
+    return _refusal(order, status, body) if said.names or own_word(order.errors, said) else "bad_reply"
 
 
 async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:

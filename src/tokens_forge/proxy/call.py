@@ -23,7 +23,7 @@ from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fallback import MENDED, classify
 from tokens_forge.core.fold import OpenCall
-from tokens_forge.core.health import cooled, recovered
+from tokens_forge.core.health import announced, cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
 from tokens_forge.core.narrowing import Narrowed
 from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
@@ -308,6 +308,8 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     if isinstance(closing, Settled):
         for recovery in recovered(books.fold.health, closing):
             books.append(recovery, at)
+    if (cooling := announced(books.fold.health, closing, at)) is not None:
+        books.append(cooling, at)
     return closing, seq
 
 

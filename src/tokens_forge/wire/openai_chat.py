@@ -1,9 +1,9 @@
 """OpenAI's chat completions: requests, replies, streams and errors, between bytes and values.
 
-Decides what a request asks for, what a reply says of itself, and our word for an upstream's error. It never rewrites
-what a model said: of a request only the model's name and `stream_options.include_usage` change, of a reply nothing.
-It prices nothing, and no text of a prompt, a completion or an upstream's error leaves it. What a `usage` says is
-read in `wire/usage_objects.py`; here only which one of a stream holds.
+Decides what a request asks for and what a reply says of itself. It never rewrites what a model said: of a request only
+the model's name and `stream_options.include_usage` change, of a reply nothing. It prices nothing, and no text of a
+prompt or a completion leaves it. What a `usage` says is read in `wire/usage_objects.py`; here only which one of a
+stream holds. What an upstream's error means is `wire/upstream_errors.py`'s part.
 
 Sources, read 2026-11: OpenAI API reference ("Create chat completion", "The chat completion chunk object") and its
 guide "Error codes"; OpenRouter docs ("Errors": numeric codes, errors inside a stream of status 200).
@@ -21,6 +21,7 @@ from tokens_forge.core.entries import Need
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading
 from tokens_forge.wire.sse import Event, data_event
+from tokens_forge.wire.upstream_errors import ErrorWord, read_error, word_for
 from tokens_forge.wire.usage_objects import UsageRead, given, read_openai_chat
 
 MOST_CHOICES = 128
@@ -32,42 +33,8 @@ MOST_OUTPUT = 2**31 - 1
 MOST_SHOWN = 40
 """Bytes of a wrong value that an error repeats."""
 
-MOST_ERROR_BYTES = 4_096
-"""Bytes of an upstream's error that are looked at when it is no JSON."""
-
 COUNTED_FIELDS = ("messages", "tools", "functions", "response_format")
 """Members of a request that are billed as input."""
-
-ErrorWord = Literal[
-    "rate_limited",
-    "insufficient_quota",
-    "context_too_long",
-    "model_not_found",
-    "unauthorized",
-    "bad_request",
-    "timeout_upstream",
-    "server_error",
-]
-"""Our words for an upstream's error, as the failure table (`core/fallback.py`) knows them."""
-
-_EMPTY_NAMES = frozenset(
-    {
-        "insufficient_quota",  # OpenAI, 429; the newer code beside it: credit_balance_exhausted
-        "credit_balance_exhausted",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_user_quota",  # new-api relays, 403
-        "exceeded_current_quota_error",  # Moonshot, 429
-        "insufficient_balance",
-    }
-)
-_CONTEXT_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})  # OpenAI; llama.cpp
-_CONTEXT_WORDING = re.compile(r"maximum context length|context window|context size", re.IGNORECASE)
-"""vLLM, OpenRouter and DeepSeek say it in the message alone."""
-_STATUS = re.compile(r"[45][0-9]{2}")
-_MODEL_NAMES = frozenset({"model_not_found", "model_not_exist"})
-_LIMIT_NAMES = frozenset({"rate_limit_exceeded", "rate_limit_error", "slow_down"})
-_CONTENT_NAMES = frozenset({"content_filter", "content_policy_violation"})
 
 _KIND_BY_STATUS = {
     401: "authentication_error",
@@ -263,7 +230,7 @@ class StreamMeter:
             return _MALFORMED
         if given(chunk.error) or event.name == "error" or chunk.object == "error":
             self.read(chunk)
-            return Passed(kind="error", error=upstream_error(200, data))
+            return Passed(kind="error", error=word_for(read_error(200, data)))
         self.read(chunk)
         if not chunk.choices and chunk.choices is not None and given(chunk.usage) and not self._include_usage:
             return _HIDDEN
@@ -299,34 +266,6 @@ class StreamMeter:
     def _begins(self) -> bool:
         begun, self._begun = self._begun, True
         return not begun
-
-
-def upstream_error(status: int, body: bytes) -> ErrorWord:
-    """Return our word for an upstream's error, from its status and the code, type and wording in its body.
-
-    A stream's error has status 200; then a numeric code in the body is taken for the status, else it is a server's.
-    """
-    error = _error_in(body)
-    names = {error.code, error.type}
-    if status < 400 and _STATUS.fullmatch(error.code):  # noqa: PLR2004 - statuses of errors begin at 400
-        status = int(error.code)
-    if status == 402 or names & _EMPTY_NAMES:  # noqa: PLR2004 - 402 Payment Required
-        return "insufficient_quota"
-    if names & _CONTEXT_NAMES or (status == 400 and _CONTEXT_WORDING.search(error.message)):  # noqa: PLR2004 - Bad Request
-        return "context_too_long"
-    if names & _MODEL_NAMES:
-        return "model_not_found"
-    if names & _LIMIT_NAMES:
-        return "rate_limited"
-    if names & _CONTENT_NAMES:
-        return "bad_request"
-    return _word_of_status(status)
-
-
-def error_names(body: bytes) -> frozenset[str]:
-    """Return the code and type that an upstream's error gives itself, for a config's own table of errors."""
-    error = _error_in(body)
-    return frozenset({error.code, error.type}) - {""}
 
 
 def names_stream_options(body: bytes) -> bool:
@@ -499,27 +438,8 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
 
 
-class _ErrorMembers(msgspec.Struct):
-    error: msgspec.Raw = msgspec.Raw()
-    code: msgspec.Raw = msgspec.Raw()
-    type: msgspec.Raw = msgspec.Raw()
-    message: msgspec.Raw = msgspec.Raw()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Error:
-    """An upstream's error; members are empty where they are not given."""
-
-    code: str = ""
-    type: str = ""
-    message: str = ""
-
-
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_role = msgspec.json.Decoder(_Role).decode
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_decode_error = msgspec.json.Decoder(_ErrorMembers).decode
-_decode_plain = msgspec.json.Decoder(str | int).decode
 
 
 def _chunk(data: bytes) -> _Chunk | None:
@@ -564,41 +484,3 @@ def _text_quarters(text: msgspec.Raw) -> int:
     A character written as an escape of six ASCII bytes counts what its three bytes would: six quarters.
     """
     return max(_quarters(bytes(text)) - 2, 0)
-
-
-def _error_in(body: bytes) -> _Error:
-    """Return the error in a body: its `error`, or the body itself; of a list (Gemini) the first."""
-    try:
-        found = _decode_list(body)[:1] if body.lstrip().startswith(b"[") else [msgspec.Raw(body)]
-        outer = _decode_error(found[0]) if found else _ErrorMembers()
-    except _UNREADABLE:
-        return _Error(message=body[:MOST_ERROR_BYTES].decode("utf-8", "replace"))
-    inner = outer
-    if given(outer.error):
-        try:
-            inner = _decode_error(outer.error)
-        except msgspec.DecodeError:  # The error is a bare text.
-            inner = _ErrorMembers(message=outer.error)
-    return _Error(code=_plain(inner.code), type=_plain(inner.type), message=_plain(inner.message))
-
-
-def _plain(raw: msgspec.Raw) -> str:
-    """Return a text or a whole number as a text; empty for anything else."""
-    try:
-        return str(_decode_plain(raw)) if given(raw) else ""
-    except _UNREADABLE:
-        return ""
-
-
-def _word_of_status(status: int) -> ErrorWord:
-    match status:
-        case 401 | 403:
-            return "unauthorized"
-        case 404:
-            return "model_not_found"
-        case 408:
-            return "timeout_upstream"
-        case 429:
-            return "rate_limited"
-        case _:
-            return "bad_request" if 400 <= status < 500 else "server_error"  # noqa: PLR2004 - the range of client errors
