@@ -126,8 +126,10 @@ def test_what_would_be_refused(home: Path) -> None:
         (("smart", "--class", "dirct"), "tf: `x-tf-class`: there is no class `dirct`. Did you mean `direct`?\n"),
         (
             ("smart", "--key", "aider", "--class", "subscription"),
-            "tf: a header can only narrow: key `aider` may not use class `subscription`: "
-            "`[key.aider] classes` has direct, ordinary\n",
+            (
+                "tf: a header can only narrow: key `aider` may not use class `subscription`: "
+                "`[key.aider] classes` has direct, ordinary\n"
+            ),
         ),
     ],
 )
