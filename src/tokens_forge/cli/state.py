@@ -14,9 +14,11 @@ from tokens_forge.core.due import due
 from tokens_forge.core.entries import Adjusted, Line, Recovered, Tasked
 from tokens_forge.core.errors import ConfigError, ForgeError, LedgerLocked, Problem
 from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.history import conflicts, renames
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards
+from tokens_forge.core.route_health import RouteShown, routes_shown
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files.config_file import load
 from tokens_forge.files.kept_terms import kept_config
@@ -40,8 +42,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     balances: tuple[BalanceShown, ...]
     budgets: tuple[BudgetShown, ...]
     estimates: tuple[Calibration, ...]
-    cooldowns: dict[str, str]
-    """SCOPE NAME to the moment until which it is passed over."""
+    routes: tuple[RouteShown, ...]
+    cooldowns: tuple[CooldownShown, ...]
+    """What is passed over, or was until now and waits for its probe."""
+    retry_budget: RetryBudget
+    at: str
+    """The moment of all this."""
+    pid: int = 0
+    """The proxy's process; 0 when none runs."""
 
 
 class _Done(msgspec.Struct):
@@ -53,8 +61,8 @@ def state(paths: Paths) -> State:
     answer = ask(paths, "GET", "/state")
     if answer is not None:
         return msgspec.json.decode(answer, type=State)
-    config, standing, at = load(paths.config, paths.prices), stand(paths), stamp(datetime.now(UTC))
-    fold = standing.fold
+    config, standing = load(paths.config, paths.prices), stand(paths)
+    fold, at = standing.fold, max(stamp(datetime.now(UTC)), standing.place.ts)
     if not any(
         conflicts(config, fold, kept_config(paths, fold.config))
     ):  # new names hold before the next start enters them
@@ -64,7 +72,10 @@ def state(paths: Paths) -> State:
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
         estimates=fold.estimates.rows(),
-        cooldowns={name: cooldown.until for name, cooldown in fold.health.cooldowns.items()},
+        routes=routes_shown(config, fold),
+        cooldowns=fold.health.shown(at),
+        retry_budget=fold.health.retry_budget(at),
+        at=at,
     )
 
 

@@ -163,6 +163,16 @@ def models(config: Config, key: str) -> tuple[str, ...]:
     )
 
 
+def named(config: Config, route: str) -> tuple[str, ...]:
+    """Return the upstream's models that a config names for a route, by its own table or a model's; no patterns."""
+    serves = config.route[route].serves
+    own = serves.values() if isinstance(serves, dict) else (name for name in serves if "*" not in name)
+    listed = (
+        found.model for model in config.model for found in match(config, model).candidates if found.route == route
+    )
+    return tuple(dict.fromkeys((*own, *listed)))
+
+
 def candidate(config: Config, name: str) -> Candidate:
     """Return the candidate ROUTE/MODEL of a config that has the route."""
     route_name, _, model = name.partition("/")

@@ -1,7 +1,7 @@
 """The Unix socket on which `tf`'s own commands talk to a running proxy.
 
 Whoever may open the socket (0600) is the user: there is no token here, and there is no write endpoint on TCP. It offers
-the state, adjustments of balances, tasks, and a reload of the config.
+the state, adjustments of balances, tasks, the end of cooldowns, and a reload of the config.
 """
 
 import os
@@ -16,6 +16,9 @@ from tokens_forge.core.budgets import BudgetShown, shown
 from tokens_forge.core.entries import AnyEntry, Record
 from tokens_forge.core.errors import ConfigError, LedgerStuck
 from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.health import CooldownShown, RetryBudget
+from tokens_forge.core.recovery import RecoverOrder, ended_by_hand
+from tokens_forge.core.route_health import RouteShown, routes_shown
 from tokens_forge.core.tasks import TaskOrder, tasked
 from tokens_forge.proxy.call import Proxy
 
@@ -24,6 +27,8 @@ class State(Record, frozen=True, kw_only=True):
     """What a running proxy is at."""
 
     pid: int
+    at: str
+    """The moment of all this."""
     url: str
     config: str
     """The config file."""
@@ -33,8 +38,10 @@ class State(Record, frozen=True, kw_only=True):
     budgets: tuple[BudgetShown, ...]
     estimates: tuple[Calibration, ...]
     """What was estimated against what it was, by candidate."""
-    cooldowns: dict[str, str]
-    """SCOPE NAME to the moment until which it is passed over."""
+    routes: tuple[RouteShown, ...]
+    cooldowns: tuple[CooldownShown, ...]
+    """What is passed over, or was until now and waits for its probe."""
+    retry_budget: RetryBudget
 
 
 class Control:
@@ -55,6 +62,8 @@ class Control:
                 return await self._adjust(await request.read())
             case "POST", "/task":
                 return await self._task(await request.read())
+            case "POST", "/recover":
+                return await self._recover(await request.read())
             case "POST", "/reload":
                 return self._reload()
             case method, path:
@@ -66,6 +75,7 @@ class Control:
         at = books.moment()
         return State(
             pid=os.getpid(),
+            at=at,
             url=self._url,
             config=self._config,
             seq=books.ledger.seq,
@@ -73,7 +83,9 @@ class Control:
             balances=balances(terms.config, books.fold.book, at),
             budgets=shown(terms.config, books.fold.budgets, at, terms.calendar),
             estimates=books.fold.estimates.rows(),
-            cooldowns={name: cooldown.until for name, cooldown in books.fold.health.cooldowns.items()},
+            routes=routes_shown(terms.config, books.fold),
+            cooldowns=books.fold.health.shown(at),
+            retry_budget=books.fold.health.retry_budget(at),
         )
 
     async def _adjust(self, body: bytes) -> web.StreamResponse:
@@ -99,6 +111,18 @@ class Control:
         if isinstance(entry, Unadjusted):
             return _json(409, {"error": entry.why})
         return await self._append((entry,), books.moment())
+
+    async def _recover(self, body: bytes) -> web.StreamResponse:
+        books = self._proxy.books
+        try:
+            order = msgspec.json.decode(body, type=RecoverOrder)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _json(400, {"error": str(error)})
+        at = books.moment()
+        entries = ended_by_hand(order, self._proxy.in_force.terms.config, books.fold.health, at)
+        if isinstance(entries, Unadjusted):
+            return _json(409, {"error": entries.why})
+        return await self._append(entries, at)
 
     async def _append(self, entries: tuple[AnyEntry, ...], at: str) -> web.StreamResponse:
         """Append what a command asked for, and answer once it is written."""
