@@ -1,5 +1,6 @@
 """How candidates are told to be is what a decision would find (CASES 37)."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from builders import LOCAL, PLAN, RELAY, Bench, agreed, config, listed
 from msgspec.structs import replace
 
 from tokens_forge.core.book import BalanceShown, balances
-from tokens_forge.core.config import Balance, Model, Window
+from tokens_forge.core.config import Balance, Model, Sheet, Window
 from tokens_forge.core.entries import Cooled, Reason, Renamed, Scope
 from tokens_forge.core.route_health import CandidateHealth, HealthWord, RouteShown, candidate_health, routes_shown
 
@@ -148,6 +149,24 @@ def test_what_pays_beyond_a_pool_keeps_it_well(credit: str, cools: bool, word: s
         cool(bench, "balance", "credit")
 
     assert word == health(bench, PLAN).health
+
+
+def test_what_costs_nothing_needs_no_money() -> None:
+    """A route that is known to be free goes on with an empty wallet, but for a model that has a sheet of its own."""
+    route = replace(ROUTE["relay"], free=True, sheets=("priced",))
+    rows = balances(config(), Bench().fold.book, Bench().at)
+    assert ["ok", "balance_short"] == [candidate_health(route, model, (), rows).health for model in ("m", "priced")]
+
+
+def test_a_sheet_is_its_models_under_either_name() -> None:
+    """Written under the name that clients ask for, it prices what the upstream names otherwise."""
+    sheet = (Sheet(valid_from=date(2026, 1, 1), unit="CNY", input=Decimal(1)),)
+    free = replace(
+        config().route["relay"], price="free", serves={"m": "up-m", "n": "n"}, prices={"m": sheet, "n": sheet}
+    )
+    shown = routes_shown(config(route={**config().route, "relay": free}), Bench().fold)
+    assert (True, ("m", "up-m", "n")) == (shown[0].free, shown[0].sheets)
+    assert (False, ()) == (shown[1].free, shown[1].sheets)
 
 
 def test_a_balance_that_nobody_shows_is_not_short() -> None:

@@ -23,6 +23,7 @@ from tokens_forge.cli import (
     ledger,
     monitor,
     prices,
+    routes,
     serve,
     spend,
     task,
@@ -53,6 +54,7 @@ app.command("spend", cls=PeriodCommand)(spend.spend)
 app.command("monitor")(monitor.monitor)
 app.add_typer(balance.app, name="balance")
 app.add_typer(task.app, name="task")
+app.add_typer(routes.app, name="routes")
 app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")
 

@@ -11,7 +11,7 @@ from tokens_forge.cli.socket import ask
 from tokens_forge.core.book import BalanceShown, balances
 from tokens_forge.core.budgets import BudgetShown, shown
 from tokens_forge.core.due import due
-from tokens_forge.core.entries import Adjusted, Line, Recovered, Tasked
+from tokens_forge.core.entries import Adjusted, Line, Recovered, Renamed, Tasked
 from tokens_forge.core.errors import ConfigError, ForgeError, LedgerLocked, Problem
 from tokens_forge.core.estimates import Calibration
 from tokens_forge.core.health import CooldownShown, RetryBudget
@@ -50,6 +50,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The moment of all this."""
     pid: int = 0
     """The proxy's process; 0 when none runs."""
+    renamed: tuple[Renamed, ...] = ()
+    """New names that the config gives and the ledger does not know yet: the next start enters them."""
 
 
 class _Done(msgspec.Struct):
@@ -63,11 +65,11 @@ def state(paths: Paths) -> State:
         return msgspec.json.decode(answer, type=State)
     config, standing = load(paths.config, paths.prices), stand(paths)
     fold, at = standing.fold, max(stamp(datetime.now(UTC)), standing.place.ts)
-    if not any(
-        conflicts(config, fold, kept_config(paths, fold.config))
-    ):  # new names hold before the next start enters them
-        for renamed in renames(config, fold):
-            fold.apply(Line(seq=standing.place.seq, ts=at, entry=renamed))
+    # New names hold before the next start enters them.
+    against = any(conflicts(config, fold, kept_config(paths, fold.config)))
+    new_names = () if against else tuple(renames(config, fold))
+    for renamed in new_names:
+        fold.apply(Line(seq=standing.place.seq, ts=at, entry=renamed))
     return State(
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
@@ -76,6 +78,7 @@ def state(paths: Paths) -> State:
         cooldowns=fold.health.shown(at),
         retry_budget=fold.health.retry_budget(at),
         at=at,
+        renamed=new_names,
     )
 
 

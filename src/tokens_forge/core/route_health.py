@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from tokens_forge.core.book import BalanceShown
-from tokens_forge.core.config import Config
+from tokens_forge.core.config import Config, Route
 from tokens_forge.core.entries import Record, RouteClass, candidate_name
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import CooldownShown
@@ -33,6 +33,10 @@ class RouteShown(Record, frozen=True, kw_only=True):
     balance: str
     models: tuple[str, ...]
     """As the upstream names them: those of the config, then those that were used or cool."""
+    free: bool = False
+    """Whether its calls are known to cost nothing, but for those of `sheets`."""
+    sheets: tuple[str, ...] = ()
+    """The models that have a price sheet of their own."""
 
 
 class CandidateHealth(Record, frozen=True, kw_only=True):
@@ -72,9 +76,17 @@ def routes_shown(config: Config, fold: Fold) -> tuple[RouteShown, ...]:
             upstream=route.upstream,
             balance=route.balance,
             models=tuple(models[name]),
+            free=route.price == "free",
+            sheets=_sheets(route),
         )
         for name, route in config.route.items()
     )
+
+
+def _sheets(route: Route) -> tuple[str, ...]:
+    """Return the upstream's models that have a sheet; it may be written under the name that clients ask for."""
+    asked = route.serves if isinstance(route.serves, dict) else {}
+    return tuple(dict.fromkeys(name for written in route.prices for name in (written, asked.get(written, written))))
 
 
 def candidate_health(
@@ -86,7 +98,10 @@ def candidate_health(
     cooling = [one for touched in touches for one in cooldowns if (one.scope, one.name) == touched]
     # As a decision looks at them: what passes it over now, then whether its balance can pay.
     stands = next((one for one in cooling if one.state != "probe_due"), None)
-    word, until = _passed_over(stands) if stands else _money(route.balance, cooldowns, balances)
+    if stands is not None:
+        word, until = _passed_over(stands)
+    else:
+        word, until = _money(route, model, cooldowns, balances)
     due = next(iter(cooling), None)
     row = next((row for row in balances if row.name == route.balance and row.available is not None), None)
     if word == "ok" and due is not None:
@@ -112,19 +127,22 @@ def _passed_over(stands: CooldownShown) -> tuple[HealthWord, str]:
     return "probing", ""
 
 
-def _money(name: str, cooldowns: Sequence[CooldownShown], balances: Sequence[BalanceShown]) -> tuple[HealthWord, str]:
+def _money(
+    route: RouteShown, model: str, cooldowns: Sequence[CooldownShown], balances: Sequence[BalanceShown]
+) -> tuple[HealthWord, str]:
     """Return whether a balance, or what pays beyond it, has anything that may be held, and else until when not."""
     rows = {row.name: row for row in balances}
-    row = rows.get(name)
+    row = rows.get(route.balance)
     if row is None or _has_money(row):
         return "ok", ""
+    if row.kind != "pool":
+        costless = route.free and model not in route.sheets
+        return ("ok", "") if costless else ("balance_short", row.resets)
     beyond = rows.get(row.overage)
-    passed_over = any(
-        one.name == row.overage and one.scope == "balance" and one.state != "probe_due" for one in cooldowns
-    )
-    if beyond is not None and _has_money(beyond) and not passed_over:
+    stands = any((one.scope, one.name) == ("balance", row.overage) and one.state != "probe_due" for one in cooldowns)
+    if beyond is not None and _has_money(beyond) and not stands:
         return "ok", ""
-    return "pool_used_up" if row.kind == "pool" else "balance_short", row.resets
+    return "pool_used_up", row.resets
 
 
 def _has_money(row: BalanceShown) -> bool:
