@@ -1,13 +1,13 @@
 """`tf doctor`: what is not sure and what to do about it; estimates against facts."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from command_line import tf
 from ledgers import Ledger, call_id, held_relay, routed, settled_relay
 
-from tokens_forge.core.entries import Adjusted
+from tokens_forge.core.entries import Adjusted, Cooled, Scope
 from tokens_forge.core.moments import stamp
 
 CONFIG = """
@@ -68,3 +68,34 @@ def test_nothing_in_doubt(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG)
     ran = tf(tmp_path, "doctor")
     assert ["nothing is in doubt in the last 30 days", "estimates: no call has taught any yet"] == ran.out.splitlines()
+
+
+def test_what_cools_points_at_the_routes(tmp_path: Path) -> None:
+    """What is passed over is named with until when; why is told by `tf routes`."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "data").mkdir()
+    ledger = Ledger(tmp_path / "data" / "ledger")
+    now = datetime.now(UTC)
+    until, past, call = stamp(now + timedelta(hours=1)), stamp(now - timedelta(hours=1)), call_id(stamp(now))
+    cooling: tuple[tuple[Scope, str, str], ...] = (
+        ("upstream", "u", until),
+        ("balance", "rmb-wallet", past),
+        ("candidate", "old/m", past),
+    )
+    for scope, name, ends in cooling:
+        cooled = Cooled(scope=scope, name=name, until=ends, level=1, error="e", causes=("tf_1/1",))
+        ledger.add(stamp(now), cooled)
+    ledger.add(stamp(now), routed(call), held_relay(call, route="old", upstream_model="m", balance="other"))
+
+    found = [line for line in tf(tmp_path, "doctor").out.splitlines() if "`tf routes` says why" in line]
+
+    assert [
+        "balance rmb-wallet cooled; the next call is its probe; `tf routes` says why",
+        f"upstream u is passed over until {until[:10]} {until[11:19]} UTC; `tf routes` says why",
+        "candidate old/m is passed over while its probe is under way; `tf routes` says why",
+    ] == found
+    cooldowns = json.loads(tf(tmp_path, "doctor", "--json").out)["cooldowns"]
+    assert [("rmb-wallet", "probe_due"), ("u", "cooling"), ("old/m", "probing")] == [
+        (one["name"], one["state"]) for one in cooldowns
+    ]
+    assert ["tf_1/1"] == cooldowns[1]["causes"]

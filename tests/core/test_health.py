@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from builders import LOCAL, OFFICIAL, RELAY, START, Bench, agreed, finished, listed
 from msgspec.structs import replace
 
 from tokens_forge.core.entries import Cooled, Limit, PassedOver, Recovered, Renamed, Scope
-from tokens_forge.core.health import Health, Obstacle, Target, topped_up
+from tokens_forge.core.health import Cooldown, CooldownShown, Health, Obstacle, RetryBudget, Target, topped_up
 from tokens_forge.core.moments import stamp
 
 TARGET = Target(candidate=RELAY, upstream="relay", balance="wallet")
@@ -431,6 +432,13 @@ class TestRetryBudget:
         """Three at least; then one for each five calls."""
         assert expected == self.seen(calls, retries).may_retry(at(0))
 
+    def test_the_numbers_are_those_that_decide(self) -> None:
+        """What is shown is what `may_retry` compares; after a minute nothing is used."""
+        health = self.seen(25, 4)
+
+        assert RetryBudget(calls=25, used=4, allowed=5) == health.retry_budget(at(59))
+        assert RetryBudget(calls=0, used=0, allowed=3) == health.retry_budget(at(60))
+
     def test_only_the_last_minute_counts(self) -> None:
         """Seconds older than a minute are forgotten."""
         health = self.seen(1, 3, seconds=0)
@@ -491,3 +499,46 @@ def test_a_call_under_way_cools_what_has_another_name_by_now(bench: Bench) -> No
         assert "balance_empty_upstream" == obstacle.reason
     assert Recovered(scope="balance", name="purse", by="topup") == topped_up(bench.fold.health, "purse")
     assert bench.fold == bench.replayed()
+
+
+def shown(bench: Bench) -> CooldownShown:
+    """Return the one cooldown there is."""
+    (cooldown,) = bench.fold.health.shown(bench.at)
+    return cooldown
+
+
+def test_a_cooldown_is_shown_with_its_cause_and_what_it_is_at(bench: Bench) -> None:
+    """Its time runs, then the next call is its probe, then that is under way; the level and the last cause stay."""
+    cause = f"{bench.call('rate_limited').id}/1"
+    bench.later(seconds=9)
+    cooling = CooldownShown(
+        scope="candidate", name=RELAY, state="cooling", until=at(10), level=1, error="rate_limited", causes=(cause,)
+    )
+    assert cooling == shown(bench)
+    bench.later(seconds=1)
+    assert replace(cooling, state="probe_due") == shown(bench)
+    probe = bench.held(bench.route())
+    assert replace(cooling, state="probing", probe=f"{probe.id}/1") == shown(bench)
+    bench.end(probe, "rate_limited")
+    assert replace(cooling, until=at(30), level=2, causes=(f"{probe.id}/1",)) == shown(bench)
+
+
+def test_balances_are_shown_before_upstreams_and_candidates() -> None:
+    """As a decision looks at them, each with its own name."""
+    health = Health()
+    scopes: tuple[Scope, ...] = ("candidate", "upstream", "balance")
+    for scope in scopes:
+        health.apply(at(0), Cooled(scope=scope, name=TARGET.name(scope), until=at(9), level=1, error="e"))
+
+    assert [("balance", "wallet"), ("upstream", "relay"), ("candidate", RELAY)] == [
+        (one.scope, one.name) for one in health.shown(at(1))
+    ]
+
+
+def test_a_fold_from_before_causes_were_kept_is_read() -> None:
+    """A page's `opened` entry of an earlier version has cooldowns without causes: they are not known."""
+    old = b'{"cooldowns":{"upstream relay":{"until":"u","level":2,"error":"connect","probe":"","probed":""}}}'
+
+    read = msgspec.json.decode(old, type=Health)
+
+    assert {"upstream relay": Cooldown(until="u", level=2, error="connect", causes=())} == read.cooldowns

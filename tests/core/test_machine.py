@@ -12,11 +12,13 @@ from hypothesis import settings
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from tokens_forge.core import fold
+from tokens_forge.core.adjustment import Unadjusted
 from tokens_forge.core.book import available, remaining
 from tokens_forge.core.config import Key, Settle
 from tokens_forge.core.entries import Adjusted, Held, Refused, Routed, Settled, Voided
 from tokens_forge.core.fallback import TABLE
 from tokens_forge.core.money import text
+from tokens_forge.core.recovery import RecoverOrder, ended_by_hand
 from tokens_forge.core.replay import replay
 
 ORDERS = st.permutations([RELAY, OFFICIAL, PLAN, LOCAL])
@@ -85,6 +87,14 @@ class Books(RuleBasedStateMachine):
         """Enter another figure of a provider's page."""
         balance, unit = name.split()
         assert self.bench.order(balance, "set", f"{amount} {unit}") == ""
+
+    @rule(name=st.sampled_from([RELAY, "relay", "openai", "wallet"]))
+    def is_recovered_by_hand(self, name: str) -> None:
+        """End by hand whatever cools under a name."""
+        bench = self.bench
+        entries = ended_by_hand(RecoverOrder(name=name), bench.terms.config, bench.fold.health, bench.at)
+        for entry in () if isinstance(entries, Unadjusted) else entries:
+            bench.append(entry)
 
     @rule(seconds=st.sampled_from([0, 1, 11, 301, 3601, 18_001, 604_801]))
     def time_passes(self, seconds: int) -> None:

@@ -11,6 +11,7 @@ from playbook import Playbook, Setup, playing
 from upstreams import completion, plain, refusal
 
 from tokens_forge.core.adjustment import Order
+from tokens_forge.core.recovery import RecoverOrder
 
 
 def edit(play: Playbook, before: str, after: str) -> None:
@@ -28,10 +29,11 @@ async def test_the_socket_is_the_users_alone(tmp_path: Path) -> None:
             ("POST", "/state"),
             ("GET", "/adjust"),
             ("GET", "/reload"),
+            ("GET", "/recover"),
             ("POST", "/v1/chat/completions"),
         ):
             assert 404 == (await play.control(method, path)).status
-        for path in ("/state", "/adjust", "/reload"):
+        for path in ("/state", "/adjust", "/reload", "/recover"):
             assert 404 == (await play.send("POST", path, b"{}")).status
     assert not play.paths.socket.exists()
 
@@ -61,8 +63,91 @@ async def test_a_cooldown_is_shown(tmp_path: Path) -> None:
     async with playing(tmp_path) as play:
         play.relay.answers(refusal(402))
         await play.ask()
-        cooldown = play.fold.health.cooldowns["balance wallet"]
-        assert {"balance wallet": cooldown.until} == (await play.control("GET", "/state")).json["cooldowns"]
+        until = play.fold.health.cooldowns["balance wallet"].until
+        (shown,) = (await play.control("GET", "/state")).json["cooldowns"]
+        call = play.closing().id
+        assert {
+            "scope": "balance",
+            "name": "wallet",
+            "state": "cooling",
+            "until": until,
+            "level": 1,
+            "error": "insufficient_quota",
+            "causes": [f"{call}/1"],
+        } == shown
+
+
+async def test_the_state_names_the_routes_and_the_retries(tmp_path: Path) -> None:
+    """What `tf routes` asks for: the config in force, models that were used, retries of the last minute."""
+    more = (
+        '[route.other]\nclass = "direct"\nupstream = "official"\nbalance = "credit"\nserves = ["o-*"]\nprice = "free"'
+    )
+    async with playing(tmp_path, Setup(more=more)) as play:
+        play.clock.stop()
+        play.relay.answers(refusal(500))
+        await play.ask()
+        await play.ask(model="o-1")
+        state = (await play.control("GET", "/state")).json
+        assert [("relay", ["relay-gpt-5"]), ("official", ["gpt-5", "gpt-5-mini"]), ("other", ["o-1"])] == [
+            (route["route"], route["models"]) for route in state["routes"]
+        ]
+        assert {"route": "relay", "class": "ordinary", "upstream": "relay", "balance": "wallet"}.items() <= (
+            state["routes"][0].items()
+        )
+        assert {"calls": 2, "used": 1, "allowed": 3} == state["retry_budget"]
+
+
+async def test_a_cooldown_is_ended_by_hand(tmp_path: Path) -> None:
+    """The next call may try at once; the entry says that a hand did it."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(429, headers={"retry-after": "600"}))
+        assert "official" == (await play.ask()).headers["x-tf-route"]
+        done = await play.control("POST", "/recover", RecoverOrder(name="relay"))
+        assert [("candidate", "relay/relay-gpt-5", "hand")] == [
+            (entry["scope"], entry["name"], entry["by"]) for entry in done.json["entries"]
+        ]
+        assert "recovered candidate relay/relay-gpt-5" == play.transcript()[-1]
+        assert "relay" == (await play.ask()).headers["x-tf-route"]
+
+
+async def test_a_probe_under_way_that_a_hand_overtakes(tmp_path: Path) -> None:
+    """Others need not wait for it any more; its own end recovers nothing twice, and its failure cools anew."""
+    go = asyncio.Event()
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(429, headers={"retry-after": "60"}), (go, *refusal(429)), plain(completion()))
+        await play.ask()
+        play.clock.on(seconds=61)
+        probe = asyncio.create_task(play.ask())
+        await play.relay.reached(2)
+        (shown,) = (await play.control("GET", "/state")).json["cooldowns"]
+        assert ("probing", True) == (shown["state"], shown["probe"].endswith("/1"))
+        await play.control("POST", "/recover", RecoverOrder(name="relay/relay-gpt-5"))
+        assert "relay" == (await play.ask()).headers["x-tf-route"]
+        go.set()
+        assert "official" == (await probe).headers["x-tf-route"]
+        said = [line for line in play.transcript() if line.startswith(("cooled", "recovered"))]
+        assert [
+            "cooled candidate relay/relay-gpt-5 60 s, level 1, rate_limited",
+            "recovered candidate relay/relay-gpt-5",
+            "cooled candidate relay/relay-gpt-5 10 s, level 1, rate_limited",
+        ] == said
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        (RecoverOrder(name="relay"), 409, "nothing cools"),
+        ({}, 400, "name"),
+        ([], 400, "object"),
+    ],
+)
+async def test_what_can_not_be_recovered(tmp_path: Path, body: object, status: int, why: str) -> None:
+    """A refusal says why, and enters nothing."""
+    async with playing(tmp_path) as play:
+        before = play.running.proxy.books.ledger.seq
+        wrong = await play.control("POST", "/recover", body)
+        assert (status, True) == (wrong.status, why in wrong.json["error"]), wrong.json
+        assert before == play.running.proxy.books.ledger.seq
 
 
 REFUSED = {

@@ -12,6 +12,7 @@ from playbook import Playbook, Reply, Setup, playing
 from upstreams import End, completion, plain, refusal, until
 
 from tokens_forge.core.entries import Held, Refused
+from tokens_forge.core.recovery import RecoverOrder
 from tokens_forge.core.tasks import TaskOrder
 from tokens_forge.proxy import server
 
@@ -166,6 +167,24 @@ async def test_a_fallback_waits_too(tmp_path: Path) -> None:
         assert ["official"] * 2 == [(await call).headers["x-tf-route"] for call in calls]
         last = [line.entry for line in play.lines() if isinstance(line.entry, Held)][-1]
         assert (2, "fallback", True) == (last.n, last.role, last.waited_ms > 0)
+
+
+async def test_a_recovery_by_hand_lets_the_waiting_go_on(tmp_path: Path) -> None:
+    """A call that waits for a hold, as its other candidate cools, goes there once a hand has ended that."""
+    async with playing(tmp_path, Setup(fund={**LITTLE, "credit": "1 USD"})) as play:
+        play.relay.answers(refusal(404, "model_not_found"))
+        play.official.answers(refusal(429, headers={"retry-after": "600"}))
+        await play.ask()
+        go = asyncio.Event()
+        play.relay.answers((go, *plain(completion())))
+        first = asyncio.create_task(play.ask())
+        await play.relay.reached(2)
+        second = asyncio.create_task(play.ask())
+        await waiting(play, 1)
+        assert 200 == (await play.control("POST", "/recover", RecoverOrder(name="official"))).status
+        assert "official" == (await second).headers["x-tf-route"]
+        go.set()
+        assert "relay" == (await first).headers["x-tf-route"]
 
 
 async def test_a_client_that_leaves_while_it_waits(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tokens_forge.cli import (
     monitor,
     plan,
     prices,
+    routes,
     serve,
     spend,
     task,
@@ -55,6 +56,7 @@ app.command("spend", cls=PeriodCommand)(spend.spend)
 app.command("monitor")(monitor.monitor)
 app.add_typer(balance.app, name="balance")
 app.add_typer(task.app, name="task")
+app.add_typer(routes.app, name="routes")
 app.command("doctor")(doctor.doctor)
 app.add_typer(ledger.app, name="ledger")
 

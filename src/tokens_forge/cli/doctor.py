@@ -11,6 +11,7 @@ from tokens_forge.cli.output import say, say_json, show
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
+    from tokens_forge.core.health import CooldownShown
     from tokens_forge.files.ledger_reader import Unsure
 
 _DAYS = 30
@@ -48,8 +49,8 @@ def doctor(
         )
         return
     _tell(found, days)
-    for name, until in now.cooldowns.items():
-        say(f"{name} is passed over until {until}")
+    for cooldown in now.cooldowns:
+        say(f"{cooldown.scope} {cooldown.name} {_passed_over(cooldown)}; `tf routes` says why")
     if not now.estimates:
         say("estimates: no call has taught any yet")
         return
@@ -57,6 +58,18 @@ def doctor(
 
     say("")
     show(estimates_view(now.estimates))
+
+
+def _passed_over(cooldown: "CooldownShown") -> str:
+    from tokens_forge.core.story import clock
+
+    match cooldown.state:
+        case "cooling":
+            return f"is passed over until {clock(cooldown.until)}"
+        case "probing":
+            return "is passed over while its probe is under way"
+        case "probe_due":
+            return "cooled; the next call is its probe"
 
 
 def _tell(found: "Unsure", days: int) -> None:

@@ -103,10 +103,11 @@ def _here(paths: Paths, order: "PlanOrder") -> "Plan":
     from tokens_forge.files.price_catalog import Catalog, cards_with
     from tokens_forge.files.zones import calendar
 
-    config, fold, at = standing(paths)
+    stood = standing(paths)
+    config = stood.config
     names = (one.name for one in match(config, order.model).candidates)
-    cards = cards_with(config, Cards(), names, Catalog())
-    return planned(Terms(config=config, cards=cards, calendar=calendar(config.report)), fold, order, at)
+    terms = Terms(config=config, cards=cards_with(config, Cards(), names, Catalog()), calendar=calendar(config.report))
+    return planned(terms, stood.fold, order, stood.at)
 
 
 def _check_key(paths: Paths, key: str) -> None:

@@ -1,6 +1,7 @@
 """What stands now, and orders that change it: asked of the running proxy, else read from the ledger or done on it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ from tokens_forge.cli.socket import ask
 from tokens_forge.core.book import BalanceShown, balances
 from tokens_forge.core.budgets import BudgetShown, shown
 from tokens_forge.core.due import due
-from tokens_forge.core.entries import Adjusted, Line, Recovered, Tasked
+from tokens_forge.core.entries import Adjusted, Line, Recovered, Renamed, Tasked
 from tokens_forge.core.errors import ConfigError, ForgeError, LedgerLocked, Problem
 from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.history import conflicts, renames
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards
+from tokens_forge.core.route_health import RouteShown, routes_shown
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files.config_file import load
 from tokens_forge.files.kept_terms import kept_config
@@ -41,8 +44,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     balances: tuple[BalanceShown, ...]
     budgets: tuple[BudgetShown, ...]
     estimates: tuple[Calibration, ...]
-    cooldowns: dict[str, str]
-    """SCOPE NAME to the moment until which it is passed over."""
+    routes: tuple[RouteShown, ...]
+    cooldowns: tuple[CooldownShown, ...]
+    """What is passed over, or was until now and waits for its probe."""
+    retry_budget: RetryBudget
+    at: str
+    """The moment of all this."""
+    pid: int = 0
+    """The proxy's process; 0 when none runs."""
+    renamed: tuple[Renamed, ...] = ()
+    """New names that the config gives and the ledger does not know yet: the next start enters them."""
 
 
 class _Done(msgspec.Struct):
@@ -54,24 +65,43 @@ def state(paths: Paths) -> State:
     answer = ask(paths, "GET", "/state")
     if answer is not None:
         return msgspec.json.decode(answer, type=State)
-    config, fold, at = standing(paths)
+    stood = standing(paths)
+    config, fold, at = stood.config, stood.fold, stood.at
     return State(
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
         estimates=fold.estimates.rows(),
-        cooldowns={name: cooldown.until for name, cooldown in fold.health.cooldowns.items()},
+        routes=routes_shown(config, fold),
+        cooldowns=fold.health.shown(at),
+        retry_budget=fold.health.retry_budget(at),
+        at=at,
+        renamed=stood.renamed,
     )
 
 
-def standing(paths: Paths) -> "tuple[Config, Fold, str]":
-    """Return the config as it is written, what the ledger's files add up to, and the moment, where no proxy runs."""
-    config, stood, at = load(paths.config, paths.prices), stand(paths), stamp(datetime.now(UTC))
-    fold = stood.fold
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What stands where no proxy runs."""
+
+    config: "Config"
+    """As it is written."""
+    fold: "Fold"
+    """What the ledger's files add up to, under the names that the config gives."""
+    at: str
+    renamed: tuple[Renamed, ...]
+    """New names that the ledger does not know yet."""
+
+
+def standing(paths: Paths) -> Standing:
+    """Return what the config and the ledger's files say at this moment."""
+    config, stood = load(paths.config, paths.prices), stand(paths)
+    fold, at = stood.fold, max(stamp(datetime.now(UTC)), stood.place.ts)
     # New names hold before the next start enters them.
-    if not any(conflicts(config, fold, kept_config(paths, fold.config))):
-        for renamed in renames(config, fold):
-            fold.apply(Line(seq=stood.place.seq, ts=at, entry=renamed))
-    return config, fold, at
+    against = any(conflicts(config, fold, kept_config(paths, fold.config)))
+    renamed = () if against else tuple(renames(config, fold))
+    for entry in renamed:
+        fold.apply(Line(seq=stood.place.seq, ts=at, entry=entry))
+    return Standing(config=config, fold=fold, at=at, renamed=renamed)
 
 
 def carried_out(paths: Paths, path: str, order: object, here: Here) -> tuple[Moved, ...]:

@@ -97,6 +97,14 @@ def models(config: Config, key: str) -> tuple[str, ...]:
     )
 
 
+def named(config: Config, route: str) -> tuple[str, ...]:
+    """Return the upstream's models that a config names for a route, by its own table or a model's; no patterns."""
+    serves = config.route[route].serves
+    own = serves.values() if isinstance(serves, dict) else serves
+    listed = (one.model for model in config.model for one in match(config, model).candidates if one.route == route)
+    return tuple(dict.fromkeys(model for model in (*own, *listed) if "*" not in model))
+
+
 def candidate(config: Config, name: str) -> Candidate:
     """Return the candidate ROUTE/MODEL of a config that has the route."""
     route_name, _, model = name.partition("/")

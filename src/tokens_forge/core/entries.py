@@ -696,7 +696,7 @@ class Recovered(Entry, frozen=True, kw_only=True, tag="recovered"):
     name: str
     """Its name."""
     by: str
-    """ID/N of the attempt, or ``topup``."""
+    """ID/N of the attempt, ``topup``, or ``hand`` (`tf routes recover`)."""
 
 
 class Tasked(Entry, frozen=True, kw_only=True, tag="tasked"):

@@ -104,6 +104,9 @@ TABLE: dict[str, Row] = {
 }
 """Every word for an attempt's result, the empty one for a complete reply."""
 
+OURS = frozenset({"client_left", "left_before_contact", "stopped_before_contact", "stopped", "ledger"})
+"""The words that say nothing about an upstream: its client left, or we stopped or could not write."""
+
 MENDED = "stream_options"
 """The word after which the request itself is mended: sending it again is no retry of a failure, so it waits for nothing
 and no budget of retries counts it."""

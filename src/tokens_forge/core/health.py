@@ -9,7 +9,7 @@ its three in a row.
 """
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -19,6 +19,7 @@ from tokens_forge.core.entries import (
     Cooled,
     Held,
     Reason,
+    Record,
     Recovered,
     Renamed,
     Scope,
@@ -40,6 +41,9 @@ RETRIES_SHARE = 5
 LIMIT_REACHED = "limit_reached"
 """The word for a cooldown that headers announce."""
 
+CoolingState = Literal["cooling", "probing", "probe_due"]
+"""What a cooldown is at: its time runs; an attempt tries whether it may end; the next call will be that attempt."""
+
 
 class Cooldown(msgspec.Struct, kw_only=True):
     """Something is passed over until a moment; after it one probe may try."""
@@ -52,6 +56,8 @@ class Cooldown(msgspec.Struct, kw_only=True):
     """The attempt under way that tries whether it is well again."""
     probed: str = ""
     """The probe that ended last. What it showed counts; what was under way before the cooldown shows nothing new."""
+    causes: tuple[str, ...] = ()
+    """The attempts behind it: ID/N. A fold that was written before causes were kept has none."""
 
 
 class Second(msgspec.Struct, kw_only=True):
@@ -59,6 +65,31 @@ class Second(msgspec.Struct, kw_only=True):
 
     calls: int = 0
     retries: int = 0
+
+
+class CooldownShown(Record, frozen=True, kw_only=True):
+    """A cooldown at a moment: what screens and commands show."""
+
+    scope: Scope
+    name: str
+    state: CoolingState
+    until: str
+    """The moment until which it is passed over; past, where a probe is under way or due."""
+    level: int
+    error: str
+    causes: tuple[str, ...] = ()
+    """The attempts behind it: ID/N."""
+    probe: str = ""
+    """The attempt under way that tries whether it is well again: ID/N."""
+
+
+class RetryBudget(Record, frozen=True, kw_only=True):
+    """The retries of the last minute."""
+
+    calls: int
+    """Calls with a first attempt in it."""
+    used: int
+    allowed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +147,9 @@ class Health(msgspec.Struct, kw_only=True):
                 until = max(entry.until, before.until) if before else entry.until  # deadlines only extend
                 # A probe's success says nothing of a limit that was announced after it began.
                 probe = before.probe if before and before.level and entry.error != LIMIT_REACHED else ""
-                self.cooldowns[key] = Cooldown(until=until, level=entry.level, error=entry.error, probe=probe)
+                self.cooldowns[key] = Cooldown(
+                    until=until, level=entry.level, error=entry.error, probe=probe, causes=entry.causes
+                )
             case Recovered():
                 key = self.key(entry.scope, entry.name)
                 self.cooldowns.pop(key, None)
@@ -160,10 +193,25 @@ class Health(msgspec.Struct, kw_only=True):
 
     def may_retry(self, at: str) -> bool:
         """Say whether one more retry keeps within the share of the last minute's calls."""
+        budget = self.retry_budget(at)
+        return budget.used < budget.allowed
+
+    def retry_budget(self, at: str) -> RetryBudget:
+        """Return how many retries the minute before `at` had and may have."""
         from_second = _second(later(at, -60_000))
         minute = [second for stamp, second in self.seconds.items() if stamp > from_second]
-        retries = sum(second.retries for second in minute)
-        return retries < max(RETRIES_AT_LEAST, sum(second.calls for second in minute) // RETRIES_SHARE)
+        calls = sum(second.calls for second in minute)
+        used = sum(second.retries for second in minute)
+        return RetryBudget(calls=calls, used=used, allowed=max(RETRIES_AT_LEAST, calls // RETRIES_SHARE))
+
+    def shown(self, at: str) -> tuple[CooldownShown, ...]:
+        """Return the cooldowns as they are at `at`: of balances, upstreams and candidates, oldest first."""
+        return tuple(
+            _shown(scope, key.removeprefix(f"{scope} "), cooldown, at)
+            for scope in _SCOPES
+            for key, cooldown in self.cooldowns.items()
+            if key.startswith(f"{scope} ")
+        )
 
     def _held(self, ts: str, entry: Held) -> None:
         now = _second(ts)
@@ -264,6 +312,19 @@ def topped_up(health: Health, balance: str) -> Recovered | None:
 
 
 _SCOPES: tuple[Scope, ...] = ("balance", "upstream", "candidate")
+
+
+def _shown(scope: Scope, name: str, cooldown: Cooldown, at: str) -> CooldownShown:
+    return CooldownShown(
+        scope=scope,
+        name=name,
+        state="cooling" if at < cooldown.until else "probing" if cooldown.probe else "probe_due",
+        until=cooldown.until,
+        level=cooldown.level,
+        error=cooldown.error,
+        causes=cooldown.causes,
+        probe=cooldown.probe,
+    )
 
 
 def _target(entry: Held | Settled | Voided) -> Target:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from tokens_forge.core.entries import Adjusted, AnyEntry, Settled, Tasked, Voided
+from tokens_forge.core.entries import Adjusted, AnyEntry, Recovered, Settled, Tasked, Voided
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fold import Fold
 from tokens_forge.files.ledger_writer import SYSTEM, Ledger, Stored
@@ -18,7 +18,7 @@ from tokens_forge.files.ledger_writer import SYSTEM, Ledger, Stored
 SYNC_EVERY_S = 0.05
 """How long a written line may wait for its sync, so that many share one; with ``always`` none waits."""
 
-_GIVES_ROOM = (Settled, Voided, Adjusted, Tasked)
+_GIVES_ROOM = (Settled, Voided, Adjusted, Tasked, Recovered)
 """Entries after which a call that nothing could pay may be paid."""
 
 TRY_AGAIN_S = 1.0
@@ -75,7 +75,7 @@ class Books:
         return seq
 
     async def room(self) -> None:
-        """Return when something was appended that may let a waiting call be paid: a hold's end, money, a raise."""
+        """Return when something was appended that may let a waiting call be paid, of `_GIVES_ROOM`."""
         waiter = self._loop.create_future()
         self._hopeful.append(waiter)
         await waiter

@@ -1,10 +1,11 @@
 """The Unix socket on which `tf`'s own commands talk to a running proxy.
 
 Whoever may open the socket (0600) is the user: there is no token here, and there is no write endpoint on TCP. It offers
-the state, plans, adjustments of balances, tasks, and a reload of the config.
+the state, plans, adjustments of balances, tasks, the end of cooldowns, and a reload of the config.
 """
 
 import os
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
@@ -17,7 +18,10 @@ from tokens_forge.core.candidates import match
 from tokens_forge.core.entries import AnyEntry, Record
 from tokens_forge.core.errors import ConfigError, LedgerStuck, RequestError
 from tokens_forge.core.estimates import Calibration
+from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.plan import PlanOrder, plan
+from tokens_forge.core.recovery import RecoverOrder, ended_by_hand
+from tokens_forge.core.route_health import RouteShown, routes_shown
 from tokens_forge.core.tasks import TaskOrder, tasked
 from tokens_forge.proxy.call import Proxy
 
@@ -26,6 +30,8 @@ class State(Record, frozen=True, kw_only=True):
     """What a running proxy is at."""
 
     pid: int
+    at: str
+    """The moment of all this."""
     url: str
     config: str
     """The config file."""
@@ -35,8 +41,10 @@ class State(Record, frozen=True, kw_only=True):
     budgets: tuple[BudgetShown, ...]
     estimates: tuple[Calibration, ...]
     """What was estimated against what it was, by candidate."""
-    cooldowns: dict[str, str]
-    """SCOPE NAME to the moment until which it is passed over."""
+    routes: tuple[RouteShown, ...]
+    cooldowns: tuple[CooldownShown, ...]
+    """What is passed over, or was until now and waits for its probe."""
+    retry_budget: RetryBudget
 
 
 class Control:
@@ -47,22 +55,21 @@ class Control:
         self._proxy = proxy
         self._url = url
         self._config = config
+        self._answers: dict[str, Callable[[bytes], Awaitable[web.StreamResponse]]] = {
+            "GET /state": self._state,
+            "POST /adjust": self._adjust,
+            "POST /task": self._task,
+            "POST /plan": self._plan,
+            "POST /recover": self._recover,
+            "POST /reload": self._reload,
+        }
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request of a command."""
-        match request.method, request.path:
-            case "GET", "/state":
-                return _json(200, self.state())
-            case "POST", "/adjust":
-                return await self._adjust(await request.read())
-            case "POST", "/task":
-                return await self._task(await request.read())
-            case "POST", "/plan":
-                return self._plan(await request.read())
-            case "POST", "/reload":
-                return self._reload()
-            case method, path:
-                return _json(404, {"error": f"no {method} {path} here"})
+        answer = self._answers.get(f"{request.method} {request.path}")
+        if answer is None:
+            return _json(404, {"error": f"no {request.method} {request.path} here"})
+        return await answer(await request.read())
 
     def state(self) -> State:
         """Return what the proxy is at."""
@@ -70,6 +77,7 @@ class Control:
         at = books.moment()
         return State(
             pid=os.getpid(),
+            at=at,
             url=self._url,
             config=self._config,
             seq=books.ledger.seq,
@@ -77,8 +85,13 @@ class Control:
             balances=balances(terms.config, books.fold.book, at),
             budgets=shown(terms.config, books.fold.budgets, at, terms.calendar),
             estimates=books.fold.estimates.rows(),
-            cooldowns={name: cooldown.until for name, cooldown in books.fold.health.cooldowns.items()},
+            routes=routes_shown(terms.config, books.fold),
+            cooldowns=books.fold.health.shown(at),
+            retry_budget=books.fold.health.retry_budget(at),
         )
+
+    async def _state(self, _body: bytes) -> web.StreamResponse:
+        return _json(200, self.state())
 
     async def _adjust(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
@@ -104,7 +117,7 @@ class Control:
             return _json(409, {"error": entry.why})
         return await self._append((entry,), books.moment())
 
-    def _plan(self, body: bytes) -> web.StreamResponse:
+    async def _plan(self, body: bytes) -> web.StreamResponse:
         """Answer what a call would meet now; nothing is appended, held or put in force by it."""
         books, in_force = self._proxy.books, self._proxy.in_force
         try:
@@ -117,6 +130,18 @@ class Control:
         except RequestError as error:
             return _json(409, {"error": error.message})
 
+    async def _recover(self, body: bytes) -> web.StreamResponse:
+        books = self._proxy.books
+        try:
+            order = msgspec.json.decode(body, type=RecoverOrder)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _json(400, {"error": str(error)})
+        at = books.moment()
+        entries = ended_by_hand(order, self._proxy.in_force.terms.config, books.fold.health, at)
+        if isinstance(entries, Unadjusted):
+            return _json(409, {"error": entries.why})
+        return await self._append(entries, at)
+
     async def _append(self, entries: tuple[AnyEntry, ...], at: str) -> web.StreamResponse:
         """Append what a command asked for, and answer once it is written."""
         books = self._proxy.books
@@ -127,7 +152,7 @@ class Control:
             return _json(507, {"error": f"{stuck}; it is queued, and is written once the disk takes it"})
         return _json(200, {"entries": entries})
 
-    def _reload(self) -> web.StreamResponse:
+    async def _reload(self, _body: bytes) -> web.StreamResponse:
         books = self._proxy.books
         try:
             return _json(200, {"changes": self._proxy.in_force.reload(books, books.moment())})

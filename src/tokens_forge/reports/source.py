@@ -1,4 +1,4 @@
-"""The ledger's pages as a table that DuckDB can sum: what was spent in a period, one row an attempt.
+"""The ledger's pages as a table that DuckDB can sum: what was spent or attempted in a period, one row an attempt.
 
 It decides which lines belong to a period, what a correction takes off, what things are called now, and which share of
 its pool's fee an attempt has; which sums are made of them is each report's part. It never writes a page, and no torn
@@ -7,7 +7,7 @@ line, guessed type or division reaches the money in it.
 
 import os
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -40,6 +40,9 @@ POOL_UNITS = tuple(unit for unit in COUNT_UNITS if unit != FREE_UNIT)
 
 _OPENED = b'"type":"opened"'
 _MARKS = (b'"type":"renamed"', b'"reason":"fee"')
+_AFTER_ALL = 2**62
+"""A later line than any."""
+
 _NO_PAGE = "9999-99-99"
 """Later than every page."""
 
@@ -71,23 +74,43 @@ def spent(folder: Path, period: Period) -> Generator[Spent]:
     fee for each attempt's line. Raises LedgerDamaged when a page has a line that is no JSON of the ledger's form, or a
     correction names a call without a charge.
     """
-    # An extension that is missing would be fetched from the network: reports never go there.
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    try:
+    with _connection() as connection:
         a_year_before = _day_before(stamp(period.since), LONGEST_DAYS)
         marked = tuple(_marked(folder, a_year_before))
         paid = [fee for line in marked if (fee := fee_of(line, ())) is not None and _overlaps(fee, period)]
         _load_period(connection, folder, period, paid)
         oldest = _load_corrected(connection, folder, period)
         earlier = earlier_names([*_renames(_marked(folder, oldest, a_year_before)), *_renames(marked)])
-        _rename(connection, earlier)
+        _rename(connection, earlier, ("lines", "before"), get_args(NamedScope))
         fees = [fee for line in marked if (fee := fee_of(line, earlier)) is not None and _overlaps(fee, period)]
         shared = _share(connection, fees, period)
         _correct(connection)
         connection.execute(sql("spent.sql"))
         yield Spent(connection=connection, fees=shared)
-    finally:
-        connection.close()
+
+
+@contextmanager
+def attempts(folder: Path, period: Period, renamed: Sequence[Renamed] = ()) -> Generator[duckdb.DuckDBPyConnection]:
+    """Give a connection with the table ``attempts``: every attempt that ended in `period`, by its entry's moment.
+
+    Balances and routes have the names of the ledger's end, and those of `renamed`, which it is to get next. Raises
+    LedgerDamaged for a page that can't be read.
+    """
+    since, until = stamp(period.since), stamp(period.until)
+    with _connection() as connection:
+        # A line is on the page of its own day: no other page is looked at, however old the ledger is.
+        names = [name for name in pages(folder) if since[:10] <= name <= until[:10]]
+        _pipe(
+            connection,
+            folder,
+            names,
+            lambda source: sql("attempts.sql", source=source),
+            {"since": since, "until": until},
+        )
+        known = _renames(_marked(folder, since[:10]))
+        earlier = earlier_names([*known, *((_AFTER_ALL, entry) for entry in renamed)])
+        _rename(connection, earlier, ("attempts",), ("balance", "route"))
+        yield connection
 
 
 def cut(connection: duckdb.DuckDBPyConnection, period: Period, part: Part, zone: tzinfo, folder: Path) -> None:
@@ -107,6 +130,16 @@ def sql(name: str, **parts: str) -> str:
     for part, value in parts.items():
         text = text.replace(f"{{{part}}}", value)
     return text
+
+
+@contextmanager
+def _connection() -> Generator[duckdb.DuckDBPyConnection]:
+    # An extension that is missing would be fetched from the network: reports never go there.
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def _load_period(connection: duckdb.DuckDBPyConnection, folder: Path, period: Period, paid: Sequence[Fee]) -> None:
@@ -143,15 +176,31 @@ def _read(  # noqa: PLR0913 - which lines of which pages, and where to
     which: str,
     bounds: dict[str, object],
 ) -> None:
-    """Read lines of pages into a table through a pipe, which never shows a torn line."""
+    """Read lines of pages into a table with the columns of `lines.sql`."""
+    usage = ", ".join(f'"{name}" BIGINT' for name in USAGE)
+    _pipe(
+        connection,
+        folder,
+        names,
+        lambda source: sql("lines.sql", table=table, source=source, usage=usage, which=which),
+        bounds,
+    )
+
+
+def _pipe(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    names: Sequence[str],
+    query: Callable[[str], str],
+    bounds: dict[str, str] | dict[str, object],
+) -> None:
+    """Run what `query` makes of a source, which gives lines of pages through a pipe: it never shows a torn line."""
     reader, writer = os.pipe()
     failures: list[OSError] = []
     feeding = threading.Thread(target=_feed, args=(folder, names, writer, failures))
     feeding.start()
-    usage = ", ".join(f'"{name}" BIGINT' for name in USAGE)
     try:
-        query = sql("lines.sql", table=table, source=f"/dev/fd/{reader}", usage=usage, which=which)
-        connection.execute(query, bounds)
+        connection.execute(query(f"/dev/fd/{reader}"), bounds)
     except duckdb.Error as error:
         raise LedgerDamaged(
             f"a page of {folder} can't be read ({str(error).splitlines()[0]}): `tf ledger verify` names the line"
@@ -217,8 +266,13 @@ def _renames(lines: Iterable[Line]) -> Iterator[tuple[int, Renamed]]:
             yield line.seq, line.entry
 
 
-def _rename(connection: duckdb.DuckDBPyConnection, earlier: Sequence[Earlier]) -> None:
-    """Give the lines that were read the names of now."""
+def _rename(
+    connection: duckdb.DuckDBPyConnection,
+    earlier: Sequence[Earlier],
+    tables: Sequence[str],
+    scopes: Sequence[NamedScope],
+) -> None:
+    """Give the lines of tables the names of now in the columns of `scopes`."""
     if not earlier:
         return
     connection.execute(
@@ -231,8 +285,8 @@ def _rename(connection: duckdb.DuckDBPyConnection, earlier: Sequence[Earlier]) -
             "name": [one.name for one in earlier],
         },
     )
-    for table in ("lines", "before"):
-        for scope in get_args(NamedScope):
+    for table in tables:
+        for scope in scopes:
             connection.execute(sql("renamed.sql", table=table, scope=scope))
 
 

@@ -1,0 +1,149 @@
+"""How the candidates of every route are at a moment: may be tried, cooling, being probed, without money.
+
+For people who look: decisions read `core/health.py` and `core/book.py` themselves, and these words are made of the same
+values. Nothing here is stored or decides.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from tokens_forge.core.book import BalanceShown
+from tokens_forge.core.candidates import named
+from tokens_forge.core.config import Config, Route
+from tokens_forge.core.entries import Record, RouteClass, candidate_name
+from tokens_forge.core.fold import Fold
+from tokens_forge.core.health import CooldownShown
+from tokens_forge.core.money import ZERO, text
+
+HealthWord = Literal[
+    "ok", "cooling", "probing", "probe_due", "balance_empty_upstream", "balance_short", "pool_used_up", "not_in_config"
+]
+"""How a candidate is, in the words of a decision's reasons where it has them. ``probe_due``: its cooldown's time is
+over, and the next call tries whether it is well."""
+
+
+class RouteShown(Record, frozen=True, kw_only=True):
+    """A route of the config and the models known of it."""
+
+    route: str
+    route_class: RouteClass = msgspec.field(name="class")
+    upstream: str
+    balance: str
+    models: tuple[str, ...]
+    """As the upstream names them: those of the config, then those that were used or cool."""
+    free: bool = False
+    """Whether its calls are known to cost nothing, but for those of `sheets`."""
+    sheets: tuple[str, ...] = ()
+    """The models that have a price sheet of their own."""
+
+
+class CandidateHealth(Record, frozen=True, kw_only=True):
+    """How a candidate is at a moment."""
+
+    candidate: str
+    """ROUTE/MODEL."""
+    route: str
+    upstream_model: str
+    route_class: RouteClass | Literal[""] = msgspec.field(name="class", default="")
+    """Absent where the route is gone from the config."""
+    upstream: str
+    balance: str
+    health: HealthWord
+    until: str = ""
+    """When that ends, as far as known."""
+    cooldown: CooldownShown | None = None
+    """What passes it over, or did until now."""
+    available: str = ""
+    """What may be held of its balance, in `unit`; absent where that has no end or is not known."""
+    unit: str = ""
+
+
+def routes_shown(config: Config, fold: Fold) -> tuple[RouteShown, ...]:
+    """Return every route of the config in its order."""
+    used = [row.candidate for row in fold.estimates.rows()]
+    cool = [key.removeprefix("candidate ") for key in fold.health.cooldowns if key.startswith("candidate ")]
+    models: dict[str, dict[str, None]] = {name: dict.fromkeys(named(config, name)) for name in config.route}
+    for name in (*used, *cool):
+        route, _, model = name.partition("/")
+        if route in models:
+            models[route][model] = None
+    return tuple(
+        RouteShown(
+            route=name,
+            route_class=route.route_class,
+            upstream=route.upstream,
+            balance=route.balance,
+            models=tuple(models[name]),
+            free=route.price == "free",
+            sheets=_sheets(route),
+        )
+        for name, route in config.route.items()
+    )
+
+
+def _sheets(route: Route) -> tuple[str, ...]:
+    """Return the upstream's models that have a sheet; it may be written under the name that clients ask for."""
+    asked = route.serves if isinstance(route.serves, dict) else {}
+    return tuple(dict.fromkeys(name for written in route.prices for name in (written, asked.get(written, written))))
+
+
+def candidate_health(
+    route: RouteShown, model: str, cooldowns: Sequence[CooldownShown], balances: Sequence[BalanceShown]
+) -> CandidateHealth:
+    """Return how a candidate of a route is, by what cools and what the balances have."""
+    name = candidate_name(route.route, model)
+    touches = (("balance", route.balance), ("upstream", route.upstream), ("candidate", name))
+    cooling = [one for touched in touches for one in cooldowns if (one.scope, one.name) == touched]
+    # As a decision looks at them: what passes it over now, then whether its balance can pay.
+    stands = next((one for one in cooling if one.state != "probe_due"), None)
+    if stands is not None:
+        word, until = _passed_over(stands)
+    else:
+        word, until = _money(route, model, cooldowns, balances)
+    due = next(iter(cooling), None)
+    row = next((row for row in balances if row.name == route.balance and row.available is not None), None)
+    if word == "ok" and due is not None:
+        word, stands = "probe_due", due
+    return CandidateHealth(
+        candidate=name,
+        route=route.route,
+        upstream_model=model,
+        route_class=route.route_class,
+        upstream=route.upstream,
+        balance=route.balance,
+        health=word,
+        until=until,
+        cooldown=stands,
+        available="" if row is None or row.available is None else text(row.available),
+        unit="" if row is None else row.unit,
+    )
+
+
+def _passed_over(stands: CooldownShown) -> tuple[HealthWord, str]:
+    if stands.state == "cooling":
+        return "balance_empty_upstream" if stands.scope == "balance" else "cooling", stands.until
+    return "probing", ""
+
+
+def _money(
+    route: RouteShown, model: str, cooldowns: Sequence[CooldownShown], balances: Sequence[BalanceShown]
+) -> tuple[HealthWord, str]:
+    """Return whether a balance, or what pays beyond it, has anything that may be held, and else until when not."""
+    rows = {row.name: row for row in balances}
+    row = rows.get(route.balance)
+    if row is None or _has_money(row):
+        return "ok", ""
+    if row.kind != "pool":
+        costless = route.free and model not in route.sheets
+        return ("ok", "") if costless else ("balance_short", row.resets)
+    beyond = rows.get(row.overage)
+    stands = any((one.scope, one.name) == ("balance", row.overage) and one.state != "probe_due" for one in cooldowns)
+    if beyond is not None and _has_money(beyond) and not stands:
+        return "ok", ""
+    return "pool_used_up", row.resets
+
+
+def _has_money(row: BalanceShown) -> bool:
+    return row.available is None or row.available > ZERO
