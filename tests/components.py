@@ -66,10 +66,11 @@ class Aimock:
     http: httpx.AsyncClient
 
     async def answers(self, *fixtures: Mapping[str, object]) -> None:
-        """Answer the next requests that say Hello so, in this order; the last answer stays."""
+        """Answer the next requests that say Hello so, in this order, and all that follow as the last."""
         *first, last = fixtures
         scripted = [{**it, "match": {"userMessage": "Hello", "sequenceIndex": index}} for index, it in enumerate(first)]
         scripted.append({**last, "match": {"userMessage": "Hello"}})
+        await self._control("DELETE", "fixtures")
         await self._control("POST", "fixtures", {"fixtures": scripted})
 
     async def chaos(self, **rates: float) -> None:
