@@ -46,6 +46,10 @@ class Passage:
     """How many bytes of replies, when not all; it is cut right after the last."""
     then: Cut | asyncio.Event = Cut.RESET
     """How it is cut there. Until an event is set nothing more of the replies passes, and then all of it."""
+    says: bytes = b""
+    """What the proxy is told before the cut, in the upstream's stead."""
+    taken: bool = True
+    """Whether the connection is read at all; else it is cut as soon as it was made."""
     slow: bool = False
     """Whether replies come a byte at a time, each in a turn of the loop of its own."""
 
@@ -99,7 +103,7 @@ class TcpRelay:
     async def hang_up(self, how: Cut) -> None:
         """Cut every connection as it stands, and return once none is left: after a FIN the proxy closes them."""
         for link in tuple(self._links):
-            _cut(link, how)
+            _cut(link.writer, how)
         await until(lambda: not self._links)
 
     async def __aenter__(self) -> Self:
@@ -123,6 +127,11 @@ class TcpRelay:
         self._tasks.add(task)
         self.connections += 1
         passage = self._script.popleft() if self._script else Passage()
+        if not passage.taken:
+            self.requests += 1  # the proxy writes one, though nobody reads it
+            self._tasks.discard(task)
+            _cut(writer, _how(passage))
+            return
         to = urlsplit(self._to)
         far_reader, far_writer = await asyncio.open_connection(to.hostname, to.port)
         link = _Link(passage, reader, writer, far_reader, far_writer)
@@ -146,7 +155,8 @@ class TcpRelay:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-        _cut(link, how)
+        link.writer.write(link.passage.says)
+        _cut(link.writer, how)
         while how in (Cut.HALF, Cut.SILENCE) and (some := await link.reader.read(_SOME)):
             self._count(link, some)
 
@@ -196,17 +206,17 @@ def _how(passage: Passage) -> Cut:
     return passage.then
 
 
-def _cut(link: _Link, how: Cut) -> None:
+def _cut(writer: asyncio.StreamWriter, how: Cut) -> None:
     match how:
         case Cut.RESET:
-            connection = cast("socket.socket", link.writer.get_extra_info("socket"))
+            connection = cast("socket.socket", writer.get_extra_info("socket"))
             # Without lingering, what is not sent is thrown away, and the other side learns it by a RST.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            link.writer.transport.abort()
+            writer.transport.abort()
         case Cut.CLOSE:
-            link.writer.close()
+            writer.close()
         case Cut.HALF:
-            link.writer.write_eof()
+            writer.write_eof()
         case Cut.SILENCE:
             pass
         case _:

@@ -87,6 +87,30 @@ async def test_a_request_that_is_not_taken_whole(tmp_path: Path, where: str, cut
         assert [] == play.relay.got
 
 
+@both
+@pytest.mark.parametrize("cut", [Cut.RESET, Cut.CLOSE], ids=lambda cut: cut.value)
+async def test_a_connection_that_is_cut_at_once(tmp_path: Path, cut: Cut, *, streamed: bool) -> None:
+    """A connection that was made and is gone before it was written to: that a byte went can't be ruled out."""
+    async with through_tcp(tmp_path) as (play, tcp):
+        tcp.passes(Passage(taken=False, then=cut))
+        answered_by_official(await play.ask(stream=streamed), "reset", streamed=streamed)
+        assert unanswered("reset") == play.transcript()
+
+
+TOO_LARGE = b'{"error":{"message":"too large","type":"invalid_request_error","param":null,"code":null}}'
+REFUSED = b"HTTP/1.1 413 -\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+
+
+async def test_a_large_request_that_is_refused_early(tmp_path: Path) -> None:
+    """An upstream that refuses a request by its head and hangs up on the rest has refused it: nothing is billed."""
+    async with through_tcp(tmp_path, Setup(fund={"wallet": "10000 CNY"})) as (play, tcp):
+        tcp.passes(Passage(asked=1000, says=REFUSED % (len(TOO_LARGE), TOO_LARGE), then=Cut.CLOSE))
+        reply = await play.ask(messages=[{"role": "user", "content": "x" * 8_000_000}])
+        assert (413, TOO_LARGE) == (reply.status, reply.body)
+        assert [ROUTED, HELD, "voided 1 rejected bad_request 413 zero; final 413"] == play.transcript()
+        assert [] == play.relay.got
+
+
 async def test_a_large_request_that_is_cut(tmp_path: Path) -> None:
     """The same in the middle of megabytes: the proxy is still writing when the connection is torn down."""
     rich = Setup(fund={"wallet": "10000 CNY", "credit": "10000 USD"})
