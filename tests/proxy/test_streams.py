@@ -22,6 +22,7 @@ from upstreams import (
     until,
 )
 
+from tokens_forge.proxy import upstream as upstream_file
 from tokens_forge.proxy import watch as watch_file
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
@@ -185,6 +186,18 @@ async def test_a_stream_that_breaks(tmp_path: Path, name: str) -> None:
         # 9 tokens of input by its bytes, one of output by `Hi `.
         assert [ROUTED, HELD, f"settled 1 broken {error} 0.019 CNY estimated; final 200"] == play.transcript()
         assert [] == play.official.got
+
+
+@pytest.mark.parametrize("begun", [BEGUN, ()], ids=["begun", "not begun"])
+async def test_a_stream_that_is_given_up_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: tuple[bytes, ...]
+) -> None:
+    """An upstream whose stream can't be read is hung up on at once: what it would still write is not wanted."""
+    monkeypatch.setattr(upstream_file, "FINISH_S", 60.0)
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*begun, b"data: oops\n\n", End.NEVER))
+        await play.ask(stream=True)
+        await until(play.relay.hung_up.is_set)
 
 
 async def test_a_broken_streams_usage_is_kept(tmp_path: Path) -> None:

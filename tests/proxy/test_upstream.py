@@ -5,7 +5,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from playbook import playing
+from playbook import Setup, playing
 from upstreams import DONE, HELLO, JSON, USAGE, Upstream, chunk, completion, plain, refusal, stream
 
 from tokens_forge.core.config import Timeouts
@@ -68,6 +68,18 @@ async def test_an_error_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         play.relay.answers(refusal(404, message="x" * LARGE))
         await play.ask()
         assert "voided 1 rejected model_not_found 404 zero" == play.transcript()[2]
+
+
+@pytest.mark.parametrize("size", [upstream_file.IN_ONE_PIECE_AT_MOST // 2, 3 * upstream_file.IN_ONE_PIECE_AT_MOST])
+async def test_a_large_request(tmp_path: Path, size: int) -> None:
+    """Pictures and long contexts make requests of megabytes: they get there whole, and say how long they are."""
+    rich = Setup(fund={"wallet": "100000 CNY"})
+    async with playing(tmp_path, rich) as play:
+        reply = await play.ask(messages=[{"role": "user", "content": "x" * size}])
+        assert (200, "relay") == (reply.status, reply.headers["x-tf-route"])
+        (got,) = play.relay.got
+        assert size == len(got.asked["messages"][0]["content"])
+        assert str(len(got.body)) == got.headers["content-length"]
 
 
 async def test_a_compressed_reply(tmp_path: Path) -> None:

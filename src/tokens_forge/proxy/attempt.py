@@ -107,7 +107,10 @@ async def attempt(order: Order, client: Client, watch: Watch, downstream: Downst
             except BaseException:
                 answer.close()
                 raise
-            answer.release()
+            if attempted.error:
+                answer.close()  # what has failed is not read on, or its upstream would go on with it
+            else:
+                answer.release()
             return attempted
     except Failed as failed:
         return taking.ended(failed.error)

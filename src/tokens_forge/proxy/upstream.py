@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
+from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,9 @@ BODY_AT_MOST = 64 * 1024 * 1024
 """The largest reply that is not streamed, decompressed."""
 
 ERROR_BODY_AT_MOST = 256 * 1024
+
+IN_ONE_PIECE_AT_MOST = 1024 * 1024
+"""A larger request is written in parts, with other calls' turns between them (aiohttp warns of what is not)."""
 
 FINISH_S = 1.0
 """How long the end of a reply is waited for after its last event, so that its connection can serve again."""
@@ -169,7 +173,7 @@ class Client:
         try:
             response = await self._session.post(
                 to.base_url + path,
-                data=body,
+                data=body if len(body) <= IN_ONE_PIECE_AT_MOST else BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=to.connect_s),
