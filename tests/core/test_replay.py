@@ -129,12 +129,13 @@ def test_another_hold_disagrees() -> None:
 
 
 def test_what_is_on_one_side_only() -> None:
-    """A field, or an item of a list, that is absent on one side is shown whole."""
+    """A field, or an item of a list, that is absent on one side is shown field by field all the same."""
     made = eventful()
     over = (PassedOver(candidate=RELAY, reason="cooling"),)
-    assert (Difference(field="passed_over[0]", recorded='{"candidate":"relay/m","reason":"cooling"}'),) == differences(
-        made, edited(made, Held, passed_over=over)
-    )
+    assert (
+        Difference(field="passed_over[0].candidate", recorded=RELAY),
+        Difference(field="passed_over[0].reason", recorded="cooling"),
+    ) == differences(made, edited(made, Held, passed_over=over))
     assert (Difference(field="intended", decided=RELAY),) == differences(made, edited(made, Routed, intended=""))
 
 
@@ -150,6 +151,7 @@ def test_an_attempt_where_a_refusal_is_due() -> None:
     assert Difference(field="type", recorded="held", decided="refused") == found[0]
     assert Difference(field="reason", decided="nothing_can_pay") in found
     assert Difference(field="hold", recorded="0.062") in found
+    assert Difference(field="passed_over[0].available", decided="0.01") in found
 
 
 def test_without_its_config_a_call_is_unknown() -> None:

@@ -128,7 +128,7 @@ class Difference(Record, frozen=True, kw_only=True):
     field: str
     """Its path in the line, as jq takes it without the first dot: ``hold_basis.output``, ``passed_over[0].reason``."""
     recorded: str = ""
-    """What the ledger says: a text as it is, anything else as JSON; absent where the field is."""
+    """What the ledger says, as a text; absent where the field is."""
     decided: str = ""
     """What is decided now, likewise."""
 
@@ -222,18 +222,17 @@ def _type(entry: Routed | Held | Refused) -> str:
 
 
 def _differ(field: str, recorded: object, decided: object) -> Iterator[Difference]:
-    """Yield the fields within `field` in which two values of JSON differ; one that is on one side only is one whole."""
-    if isinstance(recorded, dict) and isinstance(decided, dict):
-        one, other = cast("dict[str, object]", recorded), cast("dict[str, object]", decided)
+    """Yield the fields within `field` in which two values of JSON differ; what is absent (None) has none."""
+    if isinstance(recorded, dict) or isinstance(decided, dict):
+        one, other = cast("dict[str, object]", recorded or {}), cast("dict[str, object]", decided or {})
         for name in dict.fromkeys((*one, *other)):
             yield from _differ(f"{field}.{name}".removeprefix("."), one.get(name), other.get(name))
     elif isinstance(recorded, list | tuple) or isinstance(decided, list | tuple):
-        # An empty list is absent in a line.
         pairs = zip_longest(cast("list[object]", recorded or ()), cast("list[object]", decided or ()))
         for index, (one, other) in enumerate(pairs):
             yield from _differ(f"{field}[{index}]", one, other)
     elif recorded != decided:
-        yield Difference(field=field, recorded=_text(cast("object", recorded)), decided=_text(decided))
+        yield Difference(field=field, recorded=_text(recorded), decided=_text(decided))
 
 
 def _text(value: object) -> str:
