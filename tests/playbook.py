@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, assert_never, cast
 
@@ -406,7 +406,8 @@ def _audit(play: Playbook, relay_count: int) -> None:
 
 def _audit_decisions(paths: Paths, lines: list[Line]) -> None:
     """Hold the decisions to themselves, made again, and every hold to what its balance had (CASES 29, 30)."""
-    again = compared(replay(lines, partial(kept_terms, paths)))
+    terms_of = cache(partial(kept_terms, paths))
+    again = compared(replay(lines, terms_of))
     decisions = sum(decision_in(line.entry) is not None for line in lines)
     differs = [decision for decision in again.decisions if not decision.agrees]
     assert (decisions, [], ()) == (again.agreed, differs, again.unknown), "every decision agrees"
@@ -414,7 +415,7 @@ def _audit_decisions(paths: Paths, lines: list[Line]) -> None:
     for line in lines:
         fold.apply(line)
         if isinstance(line.entry, Routed):
-            terms[line.entry.id] = kept_terms(paths, fold.config, fold.cards)
+            terms[line.entry.id] = terms_of(fold.config, fold.cards)
         if isinstance(line.entry, Held) and isinstance(by := terms[line.entry.id], Terms):
             state = fold.book.balances[line.entry.balance]
             left = available(by.config.balance[line.entry.balance], state, line.ts)

@@ -54,6 +54,12 @@ def test_no_ledger_exits_1(tmp_path: Path) -> None:
     assert "`tf serve` begins one with its first call" in ran.err
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no line be folded: paths of a test are long."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 def decided(folder: Path) -> Bench:
     """Keep what a bench did: on the first day its money came in; on the second a call fell back and was answered."""
     made = Bench(terms=agreed(listed(RELAY, OFFICIAL)))
@@ -94,6 +100,7 @@ def edit(path: Path, before: str, after: str) -> None:
     path.write_text(text.replace(before, after), encoding="utf-8")
 
 
+@pytest.mark.usefixtures("wide")
 def test_decisions_that_agree_are_one_line(tmp_path: Path) -> None:
     """Below the story stands how many decisions were made again, and by which config and cards."""
     decided(tmp_path)
@@ -134,6 +141,7 @@ def test_a_replay_as_json(tmp_path: Path) -> None:
     } == again
 
 
+@pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize("kind", ["configs", "cards"])
 def test_a_file_that_is_gone_or_was_changed(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decision is never made again by another config or other cards than the ledger names: exit 1 and which file."""
@@ -152,7 +160,7 @@ def test_a_file_that_is_gone_or_was_changed(tmp_path: Path, kind: str, monkeypat
             path.write_bytes(data)
         ran = tf(tmp_path, "explain", "last", "--replay")
         assert (1, "") == (ran.code, ran.err)
-        assert f"line 6   routed  can't be made again: {path} {why}" in unfolded(ran.out)
+        assert f"line 6   routed  can't be made again: {path} {why}" in ran.out
         again = replayed(tmp_path)
         assert (0, [], [6, 7, 10]) == (again["agreed"], again["decisions"], [one["seq"] for one in again["unknown"]])
         assert all(one["why"].startswith(f"{path} {why}") for one in again["unknown"])
@@ -165,11 +173,6 @@ def replayed(folder: Path) -> dict[str, Any]:
     ran = tf(folder, "explain", "last", "--replay", "--json")
     assert 1 == ran.code
     return json.loads(ran.out)["replay"]
-
-
-def unfolded(out: str) -> str:
-    """Return an output without the line breaks and spaces that its width makes."""
-    return " ".join(out.split()).replace("line 6 routed", "line 6   routed ")
 
 
 def test_a_fold_that_was_edited(tmp_path: Path) -> None:
