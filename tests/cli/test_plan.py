@@ -83,14 +83,14 @@ plan quick (routed as smart)
 Candidates (order: cheapest; may fall back: any)
   1  plan/gpt-5 (subscription) at relay, balance plan: passed over
      its class is not allowed for this key
-     1 requests = 0 USD expected; list price 0.035 USD; 900 requests now, 899 requests after
-     ordered by 0 requests expected for 500 tokens out
+     1 requests expected; list price 0.035 USD; 900 requests now
+     ordered by no money expected for 500 tokens out
   2  relay/relay-gpt-5 (ordinary) at relay, balance wallet: taken
      0.06 CNY = 0.0075 USD expected; 0.12992 CNY held; list price 0.035 USD; 3 CNY now, 2.94 CNY after
      ordered by 0.05 CNY expected (0.00625 compared) for 500 tokens out
   3  official/gpt-5 (direct) at openai, balance credit: passed over
      0 USD available, 0.06496 USD needed
-     0.03 USD expected; list price 0.035 USD; 0 USD now, -0.03 USD after
+     0.03 USD expected; list price 0.035 USD; 0 USD now
      ordered by 0.025 USD expected for 500 tokens out"""
     assert expected.splitlines() == lines
     assert before == len(list(read_lines(home / "data" / "ledger")))
@@ -121,6 +121,10 @@ def test_what_would_be_refused(home: Path) -> None:
     ("arguments", "expected"),
     [
         (("smrt",), "tf: no model `smrt`. Did you mean `smart`?\n"),
+        (
+            ("smart", "--needs", "eyes"),
+            "tf: --needs: there is no `eyes`. There are: `audio`, `files`, `json_schema`, `tools`, `vision`.\n",
+        ),
         (("smart", "--key", "aidr"), "tf: no key `aidr`. Did you mean `aider`?\n"),
         (("smart", "--class", "dirct"), "tf: `x-tf-class`: there is no class `dirct`. Did you mean `direct`?\n"),
         (

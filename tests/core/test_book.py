@@ -479,6 +479,15 @@ class TestProvider:
         assert {"provider/5h": Decimal(80), "provider/7d": Decimal("12.5")} == plan_left_of(bench, "percent")
         assert Decimal("12.5") == shown(bench, "plan")[2]
 
+    def test_a_reset_further_away_than_the_window_is_long_is_not_believed(self) -> None:
+        """An odd header would close the pool for a year, and no call could hear a better word."""
+        for window, days in (("provider/5h", 0), ("provider/7d", 7), ("provider/primary", 31)):
+            bench = claude_bench()
+            bench.call(finished(limits=(said(window, "0", reset=at(days=300), status="rejected"),)))
+            ends = at(days=days) if days else at(hours=5)
+            (plan,) = balances(bench.terms.config, bench.fold.book, bench.at)
+            assert (Decimal(0), ends) == (plan.available, plan.resets)
+
     def test_a_refusal_is_the_end_until_its_reset(self) -> None:
         """Whatever the percent says; from the reset on all is left again."""
         bench = claude_bench()

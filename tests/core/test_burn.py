@@ -155,13 +155,15 @@ class TestUseOrLose:
         assert ["max/m", PLAN] == names(entry)[:2]
         assert ("10", "2026-11-24T11:00:00.000000Z") == (entry.ranked[0].left, entry.ranked[0].ends)
 
-    def test_a_pool_that_is_used_up_has_nothing_to_lose(self) -> None:
-        """Then what ends next goes first, and the pool stands where its cost puts it."""
-        made = Bench(terms=agreed(conf("use-or-lose", PLAN, RELAY)))
+    def test_a_pool_that_is_used_up_stays_what_is_meant(self) -> None:
+        """What is short changes no order: burning what ends next instead is a fallback, and needs the permission."""
+        made = Bench(terms=agreed(conf("use-or-lose", RELAY, PLAN)))
         assert "" == made.order("wallet", "topup", "100 CNY", expires="2026-12-24")
         for _ in range(3):
-            made.call()
-        assert [RELAY, PLAN] == names(routed(made))
+            assert "plan" == made.call().route
+        entry = routed(made)
+        assert ([PLAN, RELAY], "0", PLAN) == (names(entry), entry.ranked[0].left, entry.intended)
+        assert "fallback" == made.held(made.route()).role
 
     def test_what_has_no_end_goes_by_cost(self) -> None:
         """A postpaid account, money without a day, and a lot whose day is past."""

@@ -96,7 +96,7 @@ def test_a_pattern_is_a_table_for_many_names() -> None:
         "gpt-*": Model(routes=("wide",), fallback="none"),
         "gpt-5*": Model(routes=("wide/other",)),
         "gpt-5": Model(routes=("wide/own",)),
-        "claude-*": Model(routes=("r", "wide/fixed")),
+        "claude-*": Model(routes=("r", "wide/fixed", "wide/*-9", "r/claude-*")),
     }
     conf = config(route=routes, model=model)
     assert ["wide/own"] == found(conf, "gpt-5")
@@ -106,6 +106,7 @@ def test_a_pattern_is_a_table_for_many_names() -> None:
         match(conf, "gpt-5-mini").boundary,
     )
     assert ["r/anthropic/claude-5", "wide/fixed"] == found(conf, "claude-5")
+    assert ["r/anthropic/claude-9", "wide/fixed", "wide/claude-9"] == found(conf, "claude-9")
     assert [] == found(conf, "gpt-\x1b")
     assert ["wide/free"] == found(conf, "free")
     assert "gpt-*" not in models(conf, "k")
@@ -127,6 +128,14 @@ def test_a_pattern_in_a_table_of_names(asked: str, expected: str | None) -> None
     """One `*` on both sides stands for the same; an exact name goes before."""
     serves = {"claude-*": "anthropic/claude-*", "claude-fixed": "own", "any-*": "one"}
     assert expected == upstream_name(route(serves), asked)
+
+
+def test_a_star_alone_is_no_name_of_its_own() -> None:
+    """Other signs of patterns are themselves: a name with brackets is one name, exactly."""
+    it = route(("claude-opus[1m]", "a?c", "gpt-*-mini"))
+    asked = ("claude-opus[1m]", "claude-opus1", "abc", "a?c", "gpt--mini", "gpt-x")
+    served = [upstream_name(it, name) for name in asked]
+    assert ["claude-opus[1m]", None, None, "a?c", "gpt--mini", None] == served
 
 
 def test_the_names_that_lead_to_an_upstreams_model() -> None:

@@ -8,7 +8,17 @@ from builders import LOCAL, OFFICIAL, RELAY, START, Bench, agreed, finished, lis
 from msgspec.structs import replace
 
 from tokens_forge.core.entries import Cooled, Limit, PassedOver, Recovered, Renamed, Scope
-from tokens_forge.core.health import Cooldown, CooldownShown, Health, Obstacle, RetryBudget, Target, topped_up
+from tokens_forge.core.health import (
+    MOST_KNOWN,
+    Cooldown,
+    CooldownShown,
+    Health,
+    Obstacle,
+    RetryBudget,
+    Target,
+    begun,
+    topped_up,
+)
 from tokens_forge.core.moments import stamp
 
 TARGET = Target(candidate=RELAY, upstream="relay", balance="wallet")
@@ -542,3 +552,38 @@ def test_a_fold_from_before_causes_were_kept_is_read() -> None:
     read = msgspec.json.decode(old, type=Health)
 
     assert {"upstream relay": Cooldown(until="u", level=2, error="connect", causes=())} == read.cooldowns
+
+
+def test_a_fold_stays_small_whatever_names_clients_make_up() -> None:
+    """Beyond so many, cooldowns that are over are forgotten, the oldest first; one that runs or is probed never is."""
+    health = Health()
+    health.cooldowns["candidate r/probed"] = Cooldown(until=stamp(START), level=1, error="e", probe="tf_1/1")
+    for number in range(MOST_KNOWN + 5):
+        later_on = number >= MOST_KNOWN
+        until = stamp(START + timedelta(days=later_on, microseconds=number))
+        health.apply(until, Cooled(scope="candidate", name=f"r/{number}", until=until, level=1, error="e"))
+    known = list(health.cooldowns)
+    assert (MOST_KNOWN, "candidate r/probed", "candidate r/6") == (len(known), *known[:2])
+    made = Bench(terms=agreed(listed(RELAY)))
+    made.topup(wallet="9 CNY")
+    made.fold.health.failures.update({f"candidate r/{number}": 1 for number in range(MOST_KNOWN)})
+    made.call("server_error")
+    assert (MOST_KNOWN, f"candidate {RELAY}") == (len(made.fold.health.failures), list(made.fold.health.failures)[-1])
+
+
+def test_a_probe_whose_stream_begins_has_shown_enough() -> None:
+    """It may go on for an hour, and others need not wait for its end; what is no probe ends nothing."""
+    made = Bench(terms=agreed(listed(RELAY)))
+    made.topup(wallet="9 CNY")
+    before = made.held(made.route())
+    made.call("rate_limited")
+    made.later(seconds=11)
+    probe = made.held(made.route())
+    assert () == begun(made.fold.health, before)
+    (recovery,) = begun(made.fold.health, probe)
+    assert ("candidate", RELAY, f"{probe.id}/1") == (recovery.scope, recovery.name, recovery.by)
+    made.append(recovery)
+    assert None is made.fold.health.obstacle(TARGET, made.at)
+    made.end(probe)
+    made.end(before)
+    assert made.fold == made.replayed()

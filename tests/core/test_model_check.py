@@ -62,7 +62,7 @@ def found(models: dict[str, Any], *, rates: bool = True, **capabilities: Any) ->
         {"m": {"routes": ["plan", "official"], "burn": "cheapest", "fallback": "any"}},
         {"m": {"routes": ["relay", "official"], "burn": "use-or-lose"}},
         {"m": {"routes": ["relay"]}, "quick": {"alias": "m"}, "other": {"alias": "gpt-5"}, "third": {"alias": "quick"}},
-        {"gpt-*": {"routes": ["relay", "relay2/m"]}, "a": {"alias": "gpt-9"}},
+        {"gpt-*": {"routes": ["relay", "relay2/m", "official/gpt-*"]}, "a": {"alias": "gpt-9"}},
         {"s": {"routes": ["named/claude-5", "named/anthropic/claude-5", "named/other"]}},
     ],
 )

@@ -58,6 +58,11 @@ UNKNOWN: tuple[tuple[dict[str, str], str, str], ...] = (
         "bad_amount",
         "`5` is no amount: write a number and a unit, such as `5.00 USD`",
     ),
+    (
+        {"x-tf-max-charge": "5 EUR"},
+        "bad_amount",
+        "nothing here is paid in EUR, and no rate is known for it: write CNY or USD",
+    ),
     ({"x-tf-max-charge": "5 requests"}, "bad_amount", "`5 requests` is no amount of money, such as `0.05 USD`"),
     ({"x-tf-max-charge": "-1 USD"}, "bad_amount", "`-1 USD` is no amount of money, such as `0.05 USD`"),
 )
@@ -68,6 +73,12 @@ def test_what_is_not_known(headers: dict[str, str], code: str, what: str) -> Non
     """400, naming the header, with what was likely meant."""
     (header,) = headers
     assert (400, code, f"`{header}`: {what}") == refused(headers)
+
+
+@pytest.mark.parametrize("header", ["x-tf-route", "x-tf-class", "x-tf-fallback", "x-tf-max-charge"])
+def test_an_empty_header_is_none(header: str) -> None:
+    """A variable that was not set: who wrote the header meant to narrow, so it is never taken as absent."""
+    assert (400, "empty_header", f"`{header}` is empty: give it a value, or leave it out") == refused({header: ""})
 
 
 def test_a_class_that_is_not_the_routes() -> None:

@@ -3,11 +3,12 @@
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config
 from msgspec.structs import replace
 
-from tokens_forge.core.config import Balance, Burn, Config, Cross, Key, Model, Rate, Report
+from tokens_forge.core.config import Balance, Burn, Capabilities, Config, Cross, Key, Model, Rate, Report
 from tokens_forge.core.entries import Held
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.plan import Plan, PlanOrder, plan
@@ -104,6 +105,22 @@ def test_what_is_passed_over_and_what_would_refuse() -> None:
     assert ("all_cooling", 503) == (got.refused, got.status)
     got = planned(bench(config(key={"k": Key(classes=())})), PlanOrder(model="smart", key="k"))
     assert ("not_allowed", 403) == (got.refused, got.status)
+
+
+def test_tokens_that_can_be() -> None:
+    """More output than is held for by default raises the bound; none is expected beyond a maximum; needs count."""
+    got = planned(bench(), PlanOrder(model="smart", output=9000))
+    assert (9000, 9000) == (got.output, got.bound)
+    got = planned(bench(), PlanOrder(model="smart", output=9000, bound=5))
+    assert (5, 5) == (got.output, got.bound)
+    for wrong in (b'{"model":"m","input":-1}', b'{"model":"m","output":-1}', b'{"model":"m","bound":0}'):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(wrong, type=PlanOrder)
+    blind = replace(config().route["relay"], capabilities={"*": Capabilities(vision=False)})
+    made = bench(config(report=FX, route={**config().route, "relay": blind}))
+    got = plan(made.terms, made.fold, PlanOrder(model="smart", needs=("vision",)), made.at)
+    relay, official = got.candidates[:2]
+    assert ("passed_over", "", "first") == (relay.verdict, relay.balance_after, official.verdict)
 
 
 def test_an_alias_and_its_order() -> None:

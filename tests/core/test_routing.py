@@ -291,9 +291,33 @@ class TestPinned:
         """`x-tf-fallback` narrows where it may go on."""
         made = bench()
         call = made.route(fallback_asked="none")
-        assert "none" == made.open(call).routed.boundary
+        assert "any" == made.open(call).routed.boundary
         made.attempt(call, "reset")
         assert {"failed_in_call", "outside_boundary"} == {reason for _name, reason in over(made.refused(call))}
+
+    def test_both_boundaries_hold(self) -> None:
+        """`balance` from a client never leads out of the config's class, on whatever balance another class is."""
+        premium = replace(config().route["relay"], route_class="direct")
+        route = {**config().route, "premium": premium}
+        prices = replace(cards(), charge={**cards().charge, "premium/m": cards().charge[RELAY]})
+        made = bench(listed(RELAY, "premium/m", fallback="class", route=route), prices)
+        for asked in ("", "balance", "class"):
+            call = made.route(fallback_asked=asked)
+            made.attempt(call, "reset")
+            assert [(RELAY, "failed_in_call"), ("premium/m", "outside_boundary")] == over(made.refused(call))
+
+    def test_a_pin_into_what_may_be_crossed_to_counts(self) -> None:
+        """A pin chooses what is meant, and passes no bound by it; within the class nothing crosses."""
+        cross = Cross(to="direct", up_to="0.01 USD", per="day")
+        model = Model(routes=(RELAY, OFFICIAL), fallback="class", cross=cross)
+        made = bench(config(model={"smart": model}, report=FX))
+        held = made.held(made.route(pinned="official"))
+        assert ("first", "direct", ["cross.smart/day"]) == (held.role, held.crossed, [it.budget for it in held.counted])
+        assert [(OFFICIAL, "over_budget")] == over(made.refused(made.route(pinned_class="direct")))[1:]
+        assert "" == made.held(made.route(pinned="relay")).crossed
+        alone = Model(routes=(OFFICIAL,), cross=cross)
+        made = bench(config(model={"smart": alone}, report=FX))
+        assert "" == made.held(made.route(pinned="official")).crossed
 
 
 class TestMaxCharge:
@@ -309,6 +333,34 @@ class TestMaxCharge:
         )
         assert (over_max,) == held.passed_over
         assert RELAY == taken(made.held(made.route(max_charge="0.062 CNY")))
+
+    def test_what_the_call_cost_before_counts(self) -> None:
+        """An attempt that was sent and never answered is billed its input, 0.001 USD: then 0.00775 more is 0.00875."""
+        made = bench(listed(OFFICIAL, RELAY, PLAN, report=FX))
+        made.attempt(call := made.route(max_charge="0.008 USD"), "reset")
+        held = made.held(call)
+        assert (PLAN, "over_max_charge", "0.00875") == (
+            taken(held),
+            held.passed_over[1].reason,
+            held.passed_over[1].need,
+        )
+        made.attempt(call := made.route(max_charge="0.00875 USD"), "reset")
+        assert RELAY == taken(made.held(call))
+        made = bench(listed(PLAN, OFFICIAL, report=FX))
+        made.attempt(call := made.route(max_charge="0.0062 USD"), "reset")
+        assert OFFICIAL == taken(made.held(call))
+
+    def test_what_may_cost_anything_is_more_than_any_cap(self) -> None:
+        """CASES 12: a cost that is reported afterwards, and none was yet; a price that nobody knows."""
+        made = bench(listed(RELAY), Cards(charge={RELAY: (REPORTED,)}))
+        (passed,) = made.refused(made.route(max_charge="9 CNY")).passed_over
+        assert ("over_max_charge", "no_price", "9") == (passed.reason, passed.error, passed.available)
+        made = bench(listed(RELAY, settle=Settle(unpriced="zero")), Cards())
+        (passed,) = made.refused(made.route(max_charge="0 CNY")).passed_over
+        assert ("over_max_charge", "no_price") == (passed.reason, passed.error)
+        free = replace(REPORTED, terms="free")
+        made = bench(listed(RELAY), Cards(charge={RELAY: (free,)}))
+        assert RELAY == taken(made.held(made.route(max_charge="0 USD")))
 
     def test_nothing_else_is_left(self) -> None:
         """402 with a code of its own: no top-up helps."""
@@ -482,6 +534,16 @@ class TestSticky:
         made = self.two(policy=Policy(sticky="none"))
         self.moved(made)
         assert "" == made.open(made.route(thread="t")).routed.kept
+
+    def test_where_nothing_is_cached_there_is_nothing_to_stay_for(self) -> None:
+        """The first answer can't have read what it wrote; a second one without a cached token shows that none is."""
+        made = self.two()
+        call = made.route(thread="t")
+        made.attempt(call, "reset")
+        made.attempt(call)
+        assert "relay2/m" == taken(made.attempt(made.route(thread="t")))
+        routed = made.open(made.route(thread="t")).routed
+        assert ("relay2/m", 0, "") == (routed.kept, routed.kept_cache, routed.sticky)
 
     def test_a_retry_goes_before(self) -> None:
         """What may be tried again is, wherever the conversation was."""

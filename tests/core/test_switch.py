@@ -71,6 +71,20 @@ def test_no_more_was_missed_than_was_billed_fresh() -> None:
     assert (0, "") == (moved.missed, moved.cost)
 
 
+def test_what_was_written_to_a_cache_cost_its_own_rate() -> None:
+    """The beginning of a conversation is what is cached: 600 at 12.5 less 1 CNY a Mtok, and 250 at 10 less 1."""
+    dear = card("relay2/m", {"input": "1", "cache_read": "0.1", "cache_write_5m": "1.25", "output": "5"})
+    anew = finished(usage={"input": 300, "cache_write_5m": 600, "output": 10})
+    moved = second_turn(bench(replace(dear, fx=cards().charge[RELAY][0].fx)), "reset", anew)
+    assert moved is not None
+    assert (850, "0.00915") == (moved.missed, moved.cost)
+
+
+def test_who_never_answered_moved_nothing() -> None:
+    """An attempt that is billed without an answer is no place where the conversation went."""
+    assert Switch(was=RELAY, cached=850) == second_turn(bench(), "reset", "reset")
+
+
 def test_where_no_card_says_what_it_cost() -> None:
     """A card without cache rates, and a charge that no card priced."""
     anew = finished(usage={"input": 900, "output": 10})

@@ -32,7 +32,7 @@ def test_what_it_burns_and_what_would_follow() -> None:
         "Candidates (order: listed; may fall back: class)",
         "  1  relay/m (ordinary) at relay, balance wallet: passed over",
         "     0 CNY available, 0.2168 CNY needed",
-        "     0.035 CNY expected; list price 0.0035 USD; 0 CNY now, -0.035 CNY after",
+        "     0.035 CNY expected; list price 0.0035 USD; 0 CNY now",
         "  2  official/m (direct) at openai, balance credit: taken",
         "     crosses into direct, by the model's permission",
         "     0.0035 USD expected; 0.02168 USD held; list price 0.0035 USD; 5 USD now,",

@@ -282,8 +282,8 @@ def test_the_numbers_behind_an_order() -> None:
     for expected in (
         "0.035 CNY expected (0.0049 compared); 100 CNY would be lost after 2026-12-24",
         "0.0035 USD expected\n",
-        "0 requests expected; 3 requests would be lost at 2026-11-24 15:00:00 UTC",
-        "0 percent expected; 90 percent would be lost at its reset",
+        "no money expected; 3 requests would be lost at 2026-11-24 15:00:00 UTC",
+        "no money expected; 90 percent would be lost at its reset",
         "1 EUR expected (no exchange rate)",
         "its cost is not known",
     ):

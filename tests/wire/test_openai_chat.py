@@ -68,12 +68,13 @@ def test_a_bare_request_takes_the_defaults() -> None:
         (b',"max_tokens":10', 10),
         (b',"max_completion_tokens":20', 20),
         (b',"max_tokens":10,"max_completion_tokens":20', 20),
+        (b',"max_tokens":20,"max_completion_tokens":1', 20),
         (b',"max_tokens":10,"n":2', 20),
         (b',"n":2', 8192),
     ],
 )
 def test_the_output_bound_is_for_all_choices(rest: bytes, bound: int) -> None:
-    """`max_completion_tokens` goes before the older `max_tokens`; each choice may use it up."""
+    """Of `max_completion_tokens` and the older `max_tokens` the larger: nobody knows which one is heeded."""
     assert bound == read(rest).output_bound
 
 
@@ -186,6 +187,24 @@ def test_base64_counts_a_fixed_figure(part: bytes) -> None:
     )
     assert small == large
     assert 2_000 < small < 2_100
+
+
+def test_a_text_that_reads_like_a_picture_is_billed_as_text() -> None:
+    """A prompt may begin as a data URL does: what it costs is its bytes, wherever it stands."""
+    text = b"data:;base64," + b"word/" * 1000
+    for messages in (
+        b'[{"role":"user","content":"%s"}]' % text,
+        b'[{"role":"user","content":[{"type":"text","text":"%s"}]}]' % text,
+    ):
+        assert read(messages=messages).input_estimate > 1250
+
+
+@pytest.mark.parametrize("name", ["gpt\\u0000", "gpt\\u202e", "x" * 201])
+def test_a_name_that_no_model_has(name: str) -> None:
+    """What is looked up, matched, sent and written down is one name: nothing invisible in it, and not cut."""
+    sent = b'{"model":"%s","messages":[]}' % name.encode()
+    with pytest.raises(RequestError, match="`model`: a model's name has at most 200 characters"):
+        read_request(sent, output_bound=1, inline_tokens=1)
 
 
 def test_what_only_looks_like_base64_counts_by_its_bytes() -> None:

@@ -13,6 +13,7 @@ from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
+    from tokens_forge.core.entries import Need
     from tokens_forge.core.plan import Plan, PlanOrder
 
 
@@ -33,6 +34,10 @@ def plan(
         ),
     ] = None,
     key: Annotated[str, typer.Option(help="The key that asks: its classes and budgets.", show_default=False)] = "",
+    needs: Annotated[
+        str,
+        typer.Option(help="What it asks beyond text: tools,vision,json_schema,audio,files.", show_default=False),
+    ] = "",
     task: Annotated[str, typer.Option(help="The task: its cap and budgets.", show_default=False)] = "",
     route_class: Annotated[
         str, typer.Option("--class", help="Pin a class, as `x-tf-class` does.", show_default=False)
@@ -60,6 +65,7 @@ def plan(
         route=route,
         fallback=fallback,
         max_charge=max_charge,
+        needs=_needs(needs),
         input=tokens_in,
         output=tokens_out,
         bound=max_tokens,
@@ -73,6 +79,20 @@ def plan(
         show(plan_view(planned))
     if planned.refused:
         raise typer.Exit(1)
+
+
+def _needs(written: str) -> "tuple[Need, ...]":
+    """Return the words of a list. Raises ForgeError for one that is none."""
+    from typing import cast, get_args
+
+    from tokens_forge.core.config import did_you_mean
+    from tokens_forge.core.entries import Need
+
+    words = tuple(word.strip() for word in written.split(",") if word.strip())
+    for word in words:
+        if word not in get_args(Need):
+            raise ForgeError(f"--needs: there is no `{word}`.{did_you_mean(word, get_args(Need))}")
+    return cast("tuple[Need, ...]", words)
 
 
 def _planned(paths: Paths, order: "PlanOrder") -> "Plan":

@@ -45,6 +45,9 @@ FULL = Decimal(100)
 _UNKNOWN_WINDOW_MS = 5 * 3_600_000
 """How long a provider's window is taken to be when its name does not say."""
 
+_LONGEST_WINDOW_MS = 31 * 86_400_000
+"""No reset of a window whose length is not said is believed that is further away than a month."""
+
 BURN_DAYS = 7
 """A balance's rate of burning is taken over so many days."""
 
@@ -400,15 +403,15 @@ def _counts(state: BalanceState, window: str, at: str) -> bool:
 def _believed_to(name: str, window: ProviderWindow) -> str:
     """Return until when the provider's last word on a window holds: its reset, else its length from then on.
 
-    A word without an end would close a pool for ever: no call could learn otherwise.
+    A word without an end would close a pool for ever, as no call could learn otherwise; so would a reset that is
+    further away than the window is long.
     """
-    if window.reset:
-        return window.reset
     try:
         length_ms = read_duration_ms(name.removeprefix(PROVIDER))
     except ValueError:
-        length_ms = _UNKNOWN_WINDOW_MS
-    return later(window.seen, length_ms)
+        length_ms = _LONGEST_WINDOW_MS if window.reset else _UNKNOWN_WINDOW_MS
+    most = later(window.seen, length_ms)
+    return min(window.reset, most) if window.reset else most
 
 
 def _provider_left(name: str, window: ProviderWindow, at: str) -> Decimal:

@@ -129,9 +129,9 @@ def _lost(asked: Question, found: Candidate) -> _Lost:
     state = asked.fold.book.state(found.balance, unit_of(balance))
     match balance.kind:
         case "pool":
-            left = available(balance, state, asked.at)
-            if left is not None and left > ZERO:
-                return _Lost(group=0, left=left, ends=lapses(balance, state, asked.at, asked.terms.calendar))
+            # Also when it is used up: what is short changes no order, so that what burns instead is a fallback.
+            left = available(balance, state, asked.at) or ZERO
+            return _Lost(group=0, left=max(left, ZERO), ends=lapses(balance, state, asked.at, asked.terms.calendar))
         case "prepaid":
             lot = next((lot for lot in state.lots if lot.expires and not lot.ended(asked.at)), None)
             if lot is not None:

@@ -6,9 +6,8 @@ One lookup for router and biller (CASES 13). It judges no candidate and puts non
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from tokens_forge.core.config import Boundary, Burn, Config, Key, Model, upstream_name
+from tokens_forge.core.config import Boundary, Burn, Config, Key, Model, fits, upstream_name
 from tokens_forge.core.entries import RouteClass, candidate_name
 from tokens_forge.core.health import Target
 
@@ -83,7 +82,7 @@ def table_of(config: Config, name: str) -> str:
     """Return the `[model]` table of a name: its own, else the first pattern that it fits; empty where it has none."""
     if name in config.model or not name.isprintable():
         return name if name in config.model else ""
-    return next((pattern for pattern in config.model if "*" in pattern and fnmatchcase(name, pattern)), "")
+    return next((pattern for pattern in config.model if "*" in pattern and fits(pattern, name)), "")
 
 
 def models(config: Config, key: str) -> tuple[str, ...]:
@@ -127,8 +126,12 @@ def _listed(config: Config, entry: Model, name: str) -> Iterator[Candidate]:
     """Yield the candidates of a model's table for a name, which a pattern may have led to."""
     for written in entry.routes:
         route, _, named = written.partition("/")
-        # MODEL is a name that the route serves, or the upstream's own name.
-        served = upstream_name(config.route[route], named or name) or named
+        if "*" in named:  # of a table for many names: the one that was asked for, where it fits
+            named = name if fits(named, name) else ""
+            served = upstream_name(config.route[route], named)
+        else:
+            # MODEL is a name that the route serves, or the upstream's own name.
+            served = upstream_name(config.route[route], named or name) or named
         if served:
             yield candidate(config, candidate_name(route, served))
 

@@ -3,10 +3,8 @@
 Only what the route or the catalogue states counts; what nobody says stands against nothing. It decides no order.
 """
 
-from fnmatch import fnmatchcase
-
 from tokens_forge.core.candidates import Candidate
-from tokens_forge.core.config import Capabilities, Route
+from tokens_forge.core.config import Capabilities, Route, fits
 from tokens_forge.core.entries import PassedOver
 from tokens_forge.core.moments import moment
 from tokens_forge.core.prices import card_at
@@ -56,5 +54,5 @@ def stated(route: Route, model: str) -> Capabilities:
         return _NOTHING_SAID
     if model in route.capabilities:
         return route.capabilities[model]
-    fitting = (said for pattern, said in route.capabilities.items() if fnmatchcase(model, pattern))
+    fitting = (said for pattern, said in route.capabilities.items() if fits(pattern, model))
     return next(fitting, _NOTHING_SAID)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal, get_args
 
 import msgspec
@@ -457,7 +457,7 @@ def upstream_name(route: Route, asked: str) -> str | None:
     if not asked.isprintable() or len(asked) > LONGEST_MODEL_NAME:
         return None
     if not isinstance(route.serves, dict):
-        return asked if any(fnmatchcase(asked, pattern) for pattern in route.serves) else None
+        return asked if any(fits(pattern, asked) for pattern in route.serves) else None
     for pattern, named in route.serves.items():
         if (part := _starred(pattern, asked)) is not None:
             return named.replace("*", part)
@@ -486,6 +486,16 @@ def is_upstreams(route: Route, model: str) -> bool:
     if isinstance(route.serves, dict):
         return any(model == name or _starred(name, model) is not None for name in route.serves.values())
     return upstream_name(route, model) is not None
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Say whether a name fits a pattern, in which ``*`` alone stands for something: any characters, or none."""
+    return _pattern(pattern).fullmatch(name) is not None
+
+
+@lru_cache(maxsize=1_024)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
 
 
 def _starred(pattern: str, name: str) -> str | None:

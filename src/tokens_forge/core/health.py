@@ -41,6 +41,9 @@ RETRIES_SHARE = 5
 LIMIT_REACHED = "limit_reached"
 """The word for a cooldown that headers announce."""
 
+MOST_KNOWN = 1_024
+"""So many cooldowns that are over, and so many failures in a row, are remembered."""
+
 CoolingState = Literal["cooling", "probing", "probe_due"]
 """What a cooldown is at: its time runs; an attempt tries whether it may end; the next call will be that attempt."""
 
@@ -150,6 +153,7 @@ class Health(msgspec.Struct, kw_only=True):
                 self.cooldowns[key] = Cooldown(
                     until=until, level=entry.level, error=entry.error, probe=probe, causes=entry.causes
                 )
+                self._forget(ts)
             case Recovered():
                 key = self.key(entry.scope, entry.name)
                 self.cooldowns.pop(key, None)
@@ -161,6 +165,13 @@ class Health(msgspec.Struct, kw_only=True):
                 self.failures = {self._now(key): number for key, number in self.failures.items()}
             case _:
                 pass
+
+    def _forget(self, ts: str) -> None:
+        """Forget what was over longest, and failures of long ago: clients make names up, and a fold stays small."""
+        if len(self.cooldowns) > MOST_KNOWN:
+            over = [key for key, known in self.cooldowns.items() if known.until <= ts and not known.probe]
+            for key in over[: len(self.cooldowns) - MOST_KNOWN]:
+                del self.cooldowns[key]
 
     def obstacle(self, target: Target, at: str) -> Obstacle | None:
         """Return why `target` may not be tried at `at`, or None. A money reason goes before a wait."""
@@ -236,7 +247,9 @@ class Health(msgspec.Struct, kw_only=True):
         cooling = row_of(entry).cooling
         if cooling is not None:
             key = self.key(cooling.scope, _target(entry).name(cooling.scope))
-            self.failures[key] = self.failures.get(key, 0) + 1
+            self.failures[key] = self.failures.pop(key, 0) + 1  # the one that failed last stands at the end
+            if len(self.failures) > MOST_KNOWN:
+                del self.failures[next(iter(self.failures))]
         elif entry.outcome == "ok":
             for key in self._keys(entry):
                 self.failures.pop(key, None)
@@ -276,6 +289,17 @@ def recovered(health: Health, entry: Settled) -> tuple[Recovered, ...]:
         for scope in _SCOPES
         if (cooldown := health.cooldowns.get(key := health.key(scope, target.name(scope))))
         and cooldown.probed == attempt
+    )
+
+
+def begun(health: Health, held: Held) -> tuple[Recovered, ...]:
+    """Return the cooldowns that a probe ends whose stream has begun: it was taken, and may go on for an hour."""
+    target, attempt = _target(held), attempt_name(held.id, held.n)
+    return tuple(
+        Recovered(scope=scope, name=key.removeprefix(f"{scope} "), by=attempt)
+        for scope in _SCOPES
+        if (cooldown := health.cooldowns.get(key := health.key(scope, target.name(scope))))
+        and cooldown.probe == attempt
     )
 
 

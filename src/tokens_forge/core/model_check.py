@@ -87,7 +87,7 @@ def _routes(path: Path, name: str, model: Model, config: Config) -> Iterator[Fin
         route, _, served = written.partition("/")
         if route not in config.route:
             yield Finding(path=path, what=f"no route named `{route}`.{did_you_mean(route, config.route)}")
-        elif not served and "*" in name:
+        elif "*" in name and (not served or "*" in served):
             continue  # which names come is not known before they are asked for
         elif not is_served(config.route[route], served or name):
             near = did_you_mean(served or name, config.route[route].serves)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from tokens_forge.core.book import is_money
 from tokens_forge.core.candidates import key_of, match
 from tokens_forge.core.config import Boundary, Config, did_you_mean
 from tokens_forge.core.entries import RouteClass
@@ -43,13 +44,17 @@ def narrowed(config: Config, key: str, model: str, headers: Mapping[str, str]) -
 
     Raises RequestError: 400 for a route, class, word or amount that is none; 403 for what the config does not allow.
     """
-    if not headers.keys() & {ROUTE, CLASS, FALLBACK, MAX_CHARGE}:
+    given = headers.keys() & {ROUTE, CLASS, FALLBACK, MAX_CHARGE}
+    if not given:
         return NOTHING
+    for name in sorted(given):
+        if not headers[name]:  # a variable that was not set: who wrote it meant to narrow
+            raise RequestError(_UNKNOWN, "empty_header", f"`{name}` is empty: give it a value, or leave it out")
     asked = Narrowed(
         route=headers.get(ROUTE, ""),
         route_class=_one_of(CLASS, headers.get(CLASS, ""), get_args(RouteClass)),
         fallback=_one_of(FALLBACK, headers.get(FALLBACK, ""), get_args(Boundary)),
-        max_charge=_amount(headers.get(MAX_CHARGE, "")),
+        max_charge=_amount(config, headers.get(MAX_CHARGE, "")),
     )
     if asked.route and asked.route not in config.route:
         raise _unknown(ROUTE, asked.route, config.route)
@@ -106,7 +111,7 @@ def _one_of(header: str, value: str, words: tuple[str, ...]) -> str:
     return value
 
 
-def _amount(written: str) -> str:
+def _amount(config: Config, written: str) -> str:
     if not written:
         return ""
     try:
@@ -117,6 +122,11 @@ def _amount(written: str) -> str:
         raise RequestError(
             _UNKNOWN, "bad_amount", f"`{MAX_CHARGE}`: `{visible(written)}` is no amount of money, such as `0.05 USD`"
         )
+    paid = {balance.unit for balance in config.balance.values() if is_money(balance)}
+    known = sorted({*paid, config.report.unit, *config.report.fx})
+    if amount.unit not in known:
+        what = f"`{MAX_CHARGE}`: nothing here is paid in {amount.unit}, and no rate is known for it: write {known[0]}"
+        raise RequestError(_UNKNOWN, "bad_amount", f"{what}{''.join(f' or {unit}' for unit in known[1:])}")
     return f"{text(amount.value)} {amount.unit}"
 
 

@@ -4,14 +4,14 @@ It is made by the very functions that route a call (`core/routing.py`), on the s
 nothing is held.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from tokens_forge.core.book import is_money, remaining, unit_of
 from tokens_forge.core.burn import in_report
 from tokens_forge.core.candidates import candidate
-from tokens_forge.core.entries import HoldBasis, PassedOver, Ranked, Record, RouteClass, Routed
+from tokens_forge.core.entries import HoldBasis, Need, PassedOver, Ranked, Record, RouteClass, Routed
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.money import ZERO, subtract, text
 from tokens_forge.core.narrowing import CLASS, FALLBACK, MAX_CHARGE, ROUTE, narrowed
@@ -35,12 +35,15 @@ class PlanOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The route that it would pin."""
     fallback: str = ""
     max_charge: str = ""
-    input: int = 1000
+    needs: tuple[Need, ...] = ()
+    """What it would ask of a model beyond text."""
+    input: Annotated[int, msgspec.Meta(ge=0)] = 1000
     """Tokens of input."""
-    output: int | None = None
+    output: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Tokens of output that it is expected to need; `[policy] expected_output` where it is not said."""
-    bound: int | None = None
-    """Its maximum of output tokens, which is held for; `[settle] output_bound` where it is not said."""
+    bound: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Its maximum of output tokens, which is held for; `[settle] output_bound` where it is not said, or `output`
+    where that is more."""
 
 
 Verdict = Literal["first", "next", "passed_over"]
@@ -75,7 +78,7 @@ class Planned(Record, frozen=True, kw_only=True):
     balance_now: str = ""
     """What is posted, or the smallest rest over its windows; absent of a free balance."""
     balance_after: str = ""
-    """The same once the call is charged as expected."""
+    """The same once the call is charged as expected; absent when it can't be tried."""
     ranked: Ranked | None = None
     """The numbers behind its place, where the order is not the config's own."""
 
@@ -112,8 +115,8 @@ def plan(terms: Terms, fold: Fold, order: PlanOrder, at: str) -> Plan:
     Raises RequestError for what a header of the same words would be turned away for (`core/narrowing.py`).
     """
     config = terms.config
-    headers = {ROUTE: order.route, CLASS: order.route_class, FALLBACK: order.fallback, MAX_CHARGE: order.max_charge}
-    pinned = narrowed(config, order.key, order.model, headers)
+    said = {ROUTE: order.route, CLASS: order.route_class, FALLBACK: order.fallback, MAX_CHARGE: order.max_charge}
+    pinned = narrowed(config, order.key, order.model, {name: value for name, value in said.items() if value})
     asked = Routed(
         id=CALL_ID,
         key=order.key,
@@ -122,14 +125,15 @@ def plan(terms: Terms, fold: Fold, order: PlanOrder, at: str) -> Plan:
         dialect_in="",
         stream=False,
         input_estimate=order.input,
-        output_bound=config.settle.output_bound if order.bound is None else order.bound,
+        output_bound=max(config.settle.output_bound, order.output or 0) if order.bound is None else order.bound,
+        needs=order.needs,
         pinned=pinned.route,
         pinned_class=pinned.route_class,
         fallback_asked=pinned.fallback,
         max_charge=pinned.max_charge,
     )
     ordered_for = min(config.policy.expected_output, asked.output_bound)
-    output = ordered_for if order.output is None else order.output
+    output = ordered_for if order.output is None else min(order.output, asked.output_bound)
     routed = route(terms, fold, asked, at)
     call = OpenCall(routed=routed)
     decision = decide(terms, fold, call, at)
@@ -172,7 +176,9 @@ def _planned(asked: Question, call: OpenCall, name: str, *, first: str, output: 
     state = asked.fold.book.state(payer, unit_of(balance))
     now = remaining(balance, state, asked.at)
     counted = balance.windows != "provider"
-    after = None if now is None or expected.cost is None else subtract(now, expected.cost.value if counted else ZERO)
+    after = None
+    if now is not None and expected.cost is not None and hold is not None:
+        after = subtract(now, expected.cost.value if counted else ZERO)
     money = in_report(asked, expected.cost) if is_money(balance) else ZERO
     listed = in_report(asked, expected.list)
     return Planned(

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tokens_forge.core.book import BalanceState, allowances, available, is_money, left, resets
+from tokens_forge.core.book import COUNT_UNITS, BalanceState, allowances, available, is_money, left, resets
 from tokens_forge.core.budgets import CAP, Over, bindings, cap_of, over, rate_at, stopped, wait_ms
 from tokens_forge.core.burn import order
 from tokens_forge.core.candidates import Candidate, candidate, key_of, match
@@ -31,7 +31,19 @@ from tokens_forge.core.fallback import MENDED
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import read_duration_ms
 from tokens_forge.core.money import ZERO, add, divided, read_amount, subtract, text
-from tokens_forge.core.settlement import Hold, Question, Terms, counted_for, hold_for, payer_of
+from tokens_forge.core.settlement import (
+    Hold,
+    Question,
+    Terms,
+    counted_for,
+    hold_for,
+    payer_of,
+    says_what_it_costs,
+)
+
+NO_CACHE_AFTER = 2
+"""So many answers of one candidate without a cached token, and a conversation need not stay there: the first of them
+can't have read what it wrote."""
 
 WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
 """Reasons that time ends."""
@@ -115,8 +127,7 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
         candidates=tuple(one.name for one in ordered.candidates),
         burn=matched.burn,
         ranked=ordered.ranked,
-        # The client's word was looked at when it asked (`core/narrowing.py`): it is the config's or narrower.
-        boundary=asked.fallback_asked or matched.boundary,
+        boundary=matched.boundary,
     )
     routed = msgspec.structs.replace(routed, intended=_intended(terms, fold, routed, at))
     return _kept(terms, fold, routed, at)
@@ -150,7 +161,9 @@ def _kept(terms: Terms, fold: Fold, routed: Routed, at: str) -> Routed:
         return kept
     there, meant = candidate(terms.config, thread.candidate), candidate(terms.config, routed.intended)
     alike = (there.route_class, there.balance) == (meant.route_class, meant.balance)
-    stays = alike and (routed.boundary != "none" or there == meant)
+    # Two answers in a row of which nothing was cached show that there is no cache to stay for.
+    alike = alike and (thread.cached > 0 or thread.answers < NO_CACHE_AFTER)
+    stays = alike and ("none" not in _boundaries(routed) or there == meant)
     return msgspec.structs.replace(kept, sticky=thread.candidate) if stays else kept
 
 
@@ -213,13 +226,13 @@ def judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -
     hold = _permitted(asked, call, found)
     if isinstance(hold, PassedOver):
         return (hold,)
-    paid = _affordable(asked, found, hold)
+    paid = _affordable(asked, call, found, hold)
     if not isinstance(paid, PassedOver):
         return paid
     # Beyond a pool another balance pays, by the user's word; it is looked at as any other.
     if paid.reason != "pool_used_up" or (beyond := _beyond(asked, found)) is None:
         return (paid,)
-    beyond = _affordable(asked, found, replace(beyond, beyond=paid, crossed=hold.crossed))
+    beyond = _affordable(asked, call, found, replace(beyond, beyond=paid, crossed=hold.crossed))
     return (paid, beyond) if isinstance(beyond, PassedOver) else beyond
 
 
@@ -229,7 +242,7 @@ def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | Pass
     hold = _may_serve(asked, found)
     if isinstance(hold, PassedOver):
         return hold
-    crossed = _crossed(terms, call.routed, found)
+    crossed = _crossed(asked, found)
     if isinstance(crossed, PassedOver):
         return crossed
     if (against := _done_in_call(terms, fold, call, found, at)) is not None:
@@ -239,9 +252,9 @@ def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | Pass
     return replace(hold, crossed=crossed) if crossed else hold
 
 
-def _affordable(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:
+def _affordable(asked: Question, call: OpenCall, found: Candidate, hold: Hold) -> Hold | PassedOver:
     """Return the hold if the client, its balance and every budget have room for it, else what stands against it."""
-    if (against := _over_max_charge(asked, found, hold)) is not None:
+    if (against := _over_max_charge(asked, call, found, hold)) is not None:
         return against
     paid = _paid(asked, found, hold)
     return paid if isinstance(paid, PassedOver) else _within_budgets(asked, found, paid)
@@ -260,36 +273,72 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
     return _passed(terms, found.name, "no_price") if hold is None else hold
 
 
-def _crossed(terms: Terms, routed: Routed, found: Candidate) -> str | PassedOver:
+def _crossed(asked: Question, found: Candidate) -> str | PassedOver:
     """Return the class that taking a candidate crosses into; nothing within the boundary; a reason if it may not.
 
     When nothing could serve as the call was routed (a rate card begins only now), the first that can is what was meant.
     """
-    if routed.boundary == "any" or routed.intended in {"", found.name}:
-        return ""
-    meant = candidate(terms.config, routed.intended)
-    if (routed.boundary == "balance" and found.balance == meant.balance) or (
-        routed.boundary == "class" and found.route_class == meant.route_class
-    ):
-        return ""
+    terms, routed = asked.terms, asked.routed
     table = terms.config.model.get(routed.model or routed.model_asked)
+    allowed = table.cross.to if table is not None and table.cross is not None else ""
+    if routed.intended in {"", found.name}:
+        return found.route_class if allowed == found.route_class and _pinned_beyond(asked, found) else ""
+    meant = candidate(terms.config, routed.intended)
+    if all(_inside(boundary, found, meant) for boundary in _boundaries(routed)):
+        return ""
     # Who says where the call must stay takes no further permission.
-    if table is None or table.cross is None or routed.fallback_asked or table.cross.to != found.route_class:
+    if allowed != found.route_class or routed.fallback_asked:
         return _passed(terms, found.name, "outside_boundary")
     return found.route_class
 
 
-def _over_max_charge(asked: Question, found: Candidate, hold: Hold) -> PassedOver | None:
-    """Return a reason when the hold is more than the client lets an attempt cost; a pool's and free ones cost nothing.
+def _pinned_beyond(asked: Question, found: Candidate) -> bool:
+    """Say whether a client's pin chose what the call would have had to cross to: then it counts as a crossing."""
+    routed = asked.routed
+    if not (routed.pinned or routed.pinned_class):
+        return False
+    free = msgspec.structs.replace(routed, pinned="", pinned_class="")
+    name = _intended(asked.terms, asked.fold, free, asked.at)
+    return bool(name) and not _inside(routed.boundary, found, candidate(asked.terms.config, name))
 
-    The hold is compared, as nobody knows the charge yet.
+
+def _inside(boundary: str, found: Candidate, meant: Candidate) -> bool:
+    """Say whether a candidate lies within a boundary around the one that is meant."""
+    match boundary:
+        case "any":
+            return True
+        case "class":
+            return found.route_class == meant.route_class
+        case "balance":
+            return found.balance == meant.balance
+        case _:
+            return found == meant
+
+
+def _boundaries(routed: Routed) -> tuple[str, ...]:
+    """Return where a call must stay: by the config, and by its client too, whose word never takes the other's place."""
+    return (routed.boundary, routed.fallback_asked) if routed.fallback_asked else (routed.boundary,)
+
+
+def _over_max_charge(asked: Question, call: OpenCall, found: Candidate, hold: Hold) -> PassedOver | None:
+    """Return a reason when the hold, with what the call cost before, is more than the client lets it cost.
+
+    The hold is compared, as nobody knows the charge yet. A pool and what is free cost nothing; what may cost anything,
+    as its price is not known, is more than any amount.
     """
-    if not asked.routed.max_charge or not is_money(asked.terms.config.balance[hold.balance]) or not hold.amount:
+    routed, config = asked.routed, asked.terms.config
+    if not routed.max_charge or not is_money(config.balance[hold.balance]) or hold.basis.kind == "free":
         return None
-    most = read_amount(asked.routed.max_charge)
-    rate = rate_at(asked.terms.config, hold.unit, most.unit, asked.at)
-    need = None if rate is None else divided(hold.amount, rate)
-    if need is not None and need <= most.value:
+    most = read_amount(routed.max_charge)
+    need = ZERO
+    error = "" if says_what_it_costs(hold.amount, hold.basis) else "no_price"
+    for amount, unit in ((hold.amount, hold.unit), *((Decimal(one.charge), one.unit) for one in call.trail)):
+        rate = rate_at(config, unit, most.unit, asked.at) if unit not in COUNT_UNITS else None
+        if rate is not None:
+            need = add(need, divided(amount, rate))
+        elif amount and unit not in COUNT_UNITS:
+            error = error or "no_fx"
+    if not error and need <= most.value:
         return None
     passed = PassedOver(
         candidate=found.name,
@@ -297,9 +346,9 @@ def _over_max_charge(asked: Question, found: Candidate, hold: Hold) -> PassedOve
         reason="over_max_charge",
         available=text(most.value),
         unit=most.unit,
-        error="" if need is not None else "no_fx",
+        error=error,
     )
-    return passed if need is None else msgspec.structs.replace(passed, need=text(need))
+    return passed if error else msgspec.structs.replace(passed, need=text(need))
 
 
 def _done_in_call(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> PassedOver | None:

@@ -408,6 +408,11 @@ def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tup
     return cost(usage, card, service=asked.routed.tier_asked)
 
 
+def says_what_it_costs(amount: Decimal, basis: HoldBasis) -> bool:
+    """Say whether a hold tells what a call costs: not one without a card, nor one of costs that were never reported."""
+    return bool(basis.card) and (basis.kind != "reported" or bool(amount))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What a call of so many tokens would cost on a candidate."""
@@ -432,16 +437,11 @@ def expected_for(asked: Question, candidate: str, *, output: int, balance: str =
     value: Decimal | None = ZERO
     if is_money(payer):
         money = _money_for(asked, candidate, need)
-        value = money[0] if money is not None and _says_something(*money) else None
+        value = money[0] if money is not None and says_what_it_costs(*money) else None
     elif payer.kind == "pool" and payer.windows != "provider":
         value = Decimal(1 if unit == "requests" else need.input + need.output)
     cost = None if value is None else Amount(value=value, unit=unit)
     return Expected(cost=cost, list=_listed_for(asked, candidate, need))
-
-
-def _says_something(amount: Decimal, basis: HoldBasis) -> bool:
-    """Say whether a hold tells what a call costs: not one without a card, nor one of costs that were never reported."""
-    return bool(basis.card) and (basis.kind != "reported" or bool(amount))
 
 
 def _listed_for(asked: Question, candidate: str, need: _Need) -> Amount | None:

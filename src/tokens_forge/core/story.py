@@ -284,6 +284,8 @@ def tell(lines: Sequence[Line]) -> Story:
 
 def reason_text(passed: PassedOver) -> str:
     """Return why a candidate was passed over, with the numbers behind it, as a half sentence."""
+    if passed.reason == "over_max_charge" and passed.error == "no_price":
+        return f"nobody knows what it may cost, and the client's limit is {passed.available} {passed.unit}"
     if passed.error == "no_fx":
         what = f"counts against budget {passed.budget}" if passed.budget else f"is in {passed.unit}"
         return f"no exchange rate of the day says what it {what}: add one to [report] fx"

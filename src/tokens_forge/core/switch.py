@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tokens_forge.core.entries import CardUsed, PassedOver, Record, Routed, Settled, candidate_name
-from tokens_forge.core.money import ZERO, multiply, rounded, scaled, subtract, text
+from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
 from tokens_forge.core.prices import PER
+
+ANSWERED = ("ok", "disconnected", "broken")
+"""Outcomes of an attempt that began to answer."""
 
 
 class Switch(Record, frozen=True, kw_only=True):
@@ -44,16 +47,16 @@ def switch_of(routed: Routed, passed_over: Mapping[str, PassedOver], answered: S
     if not routed.kept:
         return None
     told = Switch(was=routed.kept, cached=routed.kept_cache, other_terms=not routed.sticky)
-    if answered is None:
+    if answered is None or answered.outcome not in ANSWERED:
         return told
     now = candidate_name(answered.route, answered.upstream_model)
     read = answered.usage.get("cache_read", 0)
     if now == routed.kept:
         return Switch(was=told.was, cached=told.cached, stayed=True, read=read)
-    # No more can have been missed than was billed as fresh input.
-    fresh = sum(answered.usage.get(name, 0) for name in ("input", "cache_write_5m", "cache_write_1h"))
-    missed = max(min(routed.kept_cache - read, fresh), 0)
-    cost = _dearer(answered.card, missed) if missed and answered.card else None
+    # No more can have been missed than was billed as fresh input, and what was written to a cache cost its own rate.
+    fresh = {name: answered.usage.get(name, 0) for name in ("input", "cache_write_5m", "cache_write_1h")}
+    missed = max(min(routed.kept_cache - read, sum(fresh.values())), 0)
+    cost = _dearer(answered.card, fresh, missed) if missed and answered.card else None
     return Switch(
         was=told.was,
         cached=told.cached,
@@ -68,10 +71,17 @@ def switch_of(routed: Routed, passed_over: Mapping[str, PassedOver], answered: S
     )
 
 
-def _dearer(card: CardUsed, tokens: int) -> Decimal | None:
-    """Return what so many tokens cost more as input than as cache reads; None where the card prices one of them not."""
+def _dearer(card: CardUsed, fresh: Mapping[str, int], missed: int) -> Decimal | None:
+    """Return what `missed` of the fresh tokens cost more than as cache reads; None where the card has no such rates.
+
+    Tokens that were written to a cache are taken first: a conversation's beginning is what is cached.
+    """
     if "input" not in card.rates or "cache_read" not in card.rates:
         return None
-    apart = max(subtract(Decimal(card.rates["input"]), Decimal(card.rates["cache_read"])), ZERO)
-    rate = multiply(multiply(apart, Decimal(card.list_share)), Decimal(card.fx))
-    return rounded(scaled(multiply(rate, Decimal(tokens)), -PER[card.per]))
+    base, cost = Decimal(card.rates["input"]), ZERO
+    for name in ("cache_write_1h", "cache_write_5m", "input"):
+        tokens = min(fresh[name], missed)
+        missed -= tokens
+        apart = max(subtract(Decimal(card.rates.get(name, base)), Decimal(card.rates["cache_read"])), ZERO)
+        cost = add(cost, multiply(apart, Decimal(tokens)))
+    return rounded(scaled(multiply(multiply(cost, Decimal(card.list_share)), Decimal(card.fx)), -PER[card.per]))

@@ -5,6 +5,7 @@ decided in `core/routing.py`; nothing here knows prices or health.
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from tokens_forge.core.entries import Settled, candidate_name
 from tokens_forge.core.moments import later
@@ -25,6 +26,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that were read from the prompt cache or written to it."""
     ts: str
     """When it was settled."""
+    answers: int = 1
+    """So many answers of it in a row were that candidate's."""
 
 
 class Threads(msgspec.Struct, kw_only=True):
@@ -36,13 +39,16 @@ class Threads(msgspec.Struct, kw_only=True):
         """Follow an attempt that was settled at `ts`: only one that began to answer left something in a cache."""
         if not entry.thread or entry.outcome not in {"ok", "disconnected", "broken"}:
             return
-        self.threads.pop(entry.thread, None)
+        before = self.threads.pop(entry.thread, None)
         if len(self.threads) >= THREADS_AT_MOST:
             del self.threads[next(iter(self.threads))]
+        candidate = candidate_name(entry.route, entry.upstream_model)
+        again = before is not None and before.candidate == candidate
         self.threads[entry.thread] = Thread(
-            candidate=candidate_name(entry.route, entry.upstream_model),
+            candidate=candidate,
             cached=sum(entry.usage.get(name, 0) for name in _CACHED),
             ts=ts,
+            answers=before.answers + 1 if before is not None and again else 1,
         )
 
     def renamed(self, was: str, name: str) -> None:
@@ -50,8 +56,7 @@ class Threads(msgspec.Struct, kw_only=True):
         for digest, thread in self.threads.items():
             route, _, model = thread.candidate.partition("/")
             if route == was:
-                now = candidate_name(name, model)
-                self.threads[digest] = Thread(candidate=now, cached=thread.cached, ts=thread.ts)
+                self.threads[digest] = replace(thread, candidate=candidate_name(name, model))
 
     def of(self, digest: str, at: str, *, within_ms: int) -> Thread | None:
         """Return a conversation that was answered in the last so many ms before `at`; None when it is not known."""

@@ -5,7 +5,7 @@ last event is not sent: it waits until the attempt is settled. Nothing goes down
 is no error. It decides neither what a word means nor what anything costs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,6 +58,8 @@ class Order:
     """The config's table of the upstream's own errors."""
     head: Mapping[str, str]
     """The headers of a streamed reply."""
+    begins: Callable[[], None]
+    """What is to be done when a stream begins."""
     deadline: float
     """For the reply's beginning, by the loop's clock."""
     drain_s: float
@@ -259,6 +261,7 @@ async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
         if not taking.downstream.begun:
             await taking.downstream.begin({**taking.order.head, **named(taking.upstream_request_id)})
             wait.forget_deadline()
+            taking.order.begins()
             taking.first_byte_ms = taking.ms()
         await taking.downstream.write(out)
     except ClientLeft:

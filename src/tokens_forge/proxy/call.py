@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fallback import MENDED, classify
 from tokens_forge.core.fold import OpenCall
-from tokens_forge.core.health import announced, cooled, recovered
+from tokens_forge.core.health import announced, begun, cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
 from tokens_forge.core.narrowing import Narrowed
 from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
@@ -89,8 +89,8 @@ class Call:
     """The upstreams as they were then."""
     deadline: float
     """By the loop's clock."""
-    inject_usage: bool = True
-    """Whether a stream is asked for its usage; a 400 that names it turns that off for the rest of the call."""
+    unasked: set[str] = field(default_factory=set[str])
+    """Upstreams that answered 400 to being asked for a stream's usage: they are not asked again in this call."""
     contacted: bool = False
     """Whether the request of the hold under way may have gone out."""
     last: Attempted | None = None
@@ -133,7 +133,8 @@ async def _until_closed(call: Call) -> None:
             head = {**head, **reply.task_headers(_task_left(call))}  # of a stream the head has gone long ago
             await reply.answer(client, closing, attempted, head, receipt=asked.wants_receipt)
             return
-        call.inject_usage = call.inject_usage and attempted.error != MENDED
+        if attempted.error == MENDED:
+            call.unasked.add(held.upstream)
 
 
 def _task_left(call: Call) -> BudgetShown | None:
@@ -268,7 +269,7 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     config, request = call.terms.config, call.asked.request
     upstream = config.upstream[held.upstream]
     dialect = BY_UPSTREAM[upstream.dialect]
-    inject_usage = call.inject_usage and upstream.stream_usage == "inject"
+    inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     order = Order(
         endpoint=call.endpoints.get(held.upstream),
         path=dialect.path,
@@ -278,6 +279,7 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         injected=inject_usage and not request.include_usage,
         errors=upstream.errors,
         head=head,
+        begins=lambda: _begins(call, held),
         deadline=call.deadline,
         drain_s=read_duration_ms(config.settle.drain_limit) / 1000 if config.settle.disconnect == "drain" else 0.0,
     )
@@ -288,6 +290,12 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         # A bug of ours, or the process is being stopped hard. The request may have been sent, so it was not free.
         _close(call, held, _ended("stopped"), client_status=0)
         raise
+
+
+def _begins(call: Call, held: Held) -> None:
+    """Append what a probe's stream ends by its beginning: others need not wait for its last byte."""
+    for recovery in begun(call.proxy.books.fold.health, held):
+        call.proxy.books.append(recovery)
 
 
 def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) -> tuple[Settled | Voided, int]:

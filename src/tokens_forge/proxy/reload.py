@@ -3,13 +3,14 @@
 A change is kept on disk and in the ledger before any call meets it. No call is decided here.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - one parameter's type is of a package that is not there (trio)
 
-from tokens_forge.core.candidates import match
+from tokens_forge.core.candidates import match, named
 from tokens_forge.core.config import Config
 from tokens_forge.core.due import due
 from tokens_forge.core.errors import ConfigError, LedgerStuck, Problem
@@ -25,6 +26,9 @@ from tokens_forge.files.price_catalog import MOST_REMEMBERED, Catalog
 from tokens_forge.files.zones import calendar
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.upstream import Endpoint, endpoint
+
+MOST_PASSING = 64
+"""So many candidates that a pattern made keep their rate cards in force: each further one is a file of all of them."""
 
 _AT_START = ("server.host:", "server.port:", "ledger.sync:")
 """What only a start puts in force."""
@@ -46,6 +50,8 @@ class InForce:
         self._environ = environ
         self._catalog = Catalog()
         self._unpriced: set[str] = set()
+        self._passing: deque[str] = deque()
+        """Candidates of made-up names with cards in force, the oldest first."""
         self._loaded = self._load()
 
     @property
@@ -94,6 +100,7 @@ class InForce:
         with self._or_as_before():
             self._loaded = loaded
             self._unpriced.clear()
+            self._passing.clear()
             self.begin(books, at)
         said = changes(before, loaded.terms.config)
         return tuple(f"{change}, from the next start on" if change.startswith(_AT_START) else change for change in said)
@@ -158,8 +165,24 @@ class InForce:
         room = max(MOST_REMEMBERED - len(self._unpriced), 0)
         self._unpriced.update([name for name in unmet if name not in new][:room])
         if new:
-            self._loaded = replace(self._loaded, terms=terms)
+            self._loaded = replace(self._loaded, terms=replace(terms, cards=self._few_enough(terms.cards, new)))
         return new
+
+    def _few_enough(self, cards: Cards, new: Iterable[str]) -> Cards:
+        """Return the cards without those of names that a pattern took long ago: clients make names up, without end.
+
+        What the config names keeps its cards, and calls under way have theirs.
+        """
+        self._passing.extend(name for name in new if not self._is_named(name))
+        gone = [self._passing.popleft() for _ in range(len(self._passing) - MOST_PASSING)]
+        return Cards(
+            charge={name: own for name, own in cards.charge.items() if name not in gone},
+            list={name: own for name, own in cards.list.items() if name not in gone},
+        )
+
+    def _is_named(self, candidate: str) -> bool:
+        route, _, model = candidate.partition("/")
+        return model in named(self.terms.config, route)
 
     def terms_with(self, candidates: Iterable[str]) -> Terms:
         """Return the terms in force with the cards of these candidates too, which are not put in force by it."""

@@ -42,10 +42,12 @@ def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
         "x-tf-attempts": str(held.n),
     }
     here = candidate_name(held.route, held.upstream_model)
-    # Where the conversation was before is meant too: staying there is no fallback.
-    if here not in {call.routed.intended, call.routed.sticky}:
+    routed, first = call.routed, call.trail[0].candidate if call.trail else here
+    # Where the conversation was before is meant too: beginning there is no fallback, going on from there is one.
+    meant = routed.sticky if routed.sticky == first else routed.intended
+    if meant and here != meant:
         cause = held.cause.error if held.cause else ""
-        said["x-tf-fell-back"] = f"{call.routed.intended}>{here}; {cause}"
+        said["x-tf-fell-back"] = f"{meant}>{here}; {cause}"
     return said
 
 
@@ -145,7 +147,7 @@ def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) 
             said = f"The call's deadline of {config.policy.deadline} passed before a reply: {tried}."
         case "all_cooling":
             until = f" The earliest recovers at {refuse.until}." if refuse.until else ""
-            said = f"Every candidate is cooling down. {passed}.{until}"
+            said = f"Nothing can be tried before something recovers. {passed}.{until}"
         case "nothing_can_pay":
             said = f"Nothing can pay for this call. {passed}."
         case "no_price":

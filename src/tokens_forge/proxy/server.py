@@ -206,9 +206,10 @@ class _Server:
         assert task is not None, "a handler runs in a task"
         self._calls.add(task)
         try:
-            config = self._proxy.in_force.terms.config
             said = _tf_headers(request)
-            body = await _body(request, config.server.max_body_mb * _MIB)
+            body = await _body(request, self._proxy.in_force.terms.config.server.max_body_mb * _MIB)
+            # Only now, and with no await until it is routed: what a header may ask is judged by what routes the call.
+            config = self._proxy.in_force.terms.config
             read = dialect.read_request(
                 body, output_bound=config.settle.output_bound, inline_tokens=config.settle.inline_tokens
             )

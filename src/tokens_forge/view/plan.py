@@ -4,20 +4,22 @@ The figures are `core/plan.py`'s; here they are only shown. It reads without col
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tokens_forge.core.book import FREE_UNIT
 from tokens_forge.core.plan import Plan, Planned, Verdict
 from tokens_forge.core.story import clock, reason_text
-from tokens_forge.view.figures import amount, count, shown
+from tokens_forge.view.figures import about, amount, count, shown
 from tokens_forge.view.story import place_text
 
 _WORD: dict[Verdict, tuple[str, str]] = {
     "first": ("taken", "bold green"),
-    "next": ("if those before fail", ""),
+    "next": ("next if those fail", ""),
     "passed_over": ("passed over", "yellow"),
 }
 
@@ -86,13 +88,15 @@ def _cost(one: Planned) -> str:
     """Return what a candidate is expected to cost, in its balance's own unit."""
     if not one.expected:
         return "an unknown amount"
-    nothing = one.hold_basis is not None and one.hold_basis.kind == "provider"
-    return "what its provider counts" if nothing else amount(one.expected, one.unit)
+    if one.unit == FREE_UNIT:
+        return "nothing"
+    provider = one.hold_basis is not None and one.hold_basis.kind == "provider"
+    return "what its provider counts" if provider else amount(one.expected, one.unit)
 
 
 def _figures(plan: Plan, one: Planned) -> Iterator[str]:
-    compared = f" = {amount(one.compared, plan.report_unit)}" if one.compared not in {"", one.expected} else ""
-    yield f"{_cost(one)}{compared} expected"
+    money = about(Decimal(one.compared), plan.report_unit) if one.compared not in {"", "0", one.expected} else ""
+    yield f"{_cost(one)}{f' = {money}' if money else ''} expected"
     if one.hold and one.hold != "0":
         yield f"{amount(one.hold, one.unit)} held"
     if one.list:

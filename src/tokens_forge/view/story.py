@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tokens_forge.core.book import FREE_UNIT
+from tokens_forge.core.book import COUNT_UNITS, FREE_UNIT
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, Limit, Ranked
 from tokens_forge.core.story import (
     AttemptTold,
@@ -202,7 +202,9 @@ def _why(story: Story) -> RenderableType | None:
 def place_text(place: Ranked) -> str:
     """Return the numbers that gave a candidate its place in the order."""
     cost = f"{amount(place.cost, place.unit)} expected" if place.cost else "its cost is not known"
-    if place.compared not in {"", place.cost} or (place.cost and not place.compared):
+    if place.unit in COUNT_UNITS:
+        cost = "no money expected"
+    elif place.compared not in {"", place.cost} or (place.cost and not place.compared):
         cost += f" ({place.compared} compared)" if place.compared else " (no exchange rate)"
     if not place.left:
         return cost

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from tokens_forge.core.config import LONGEST_MODEL_NAME
 from tokens_forge.core.entries import Need
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading
@@ -51,10 +52,12 @@ _TOOLS = ("tools", "functions")
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(image_url|input_audio|file)"')
 _SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
 
-# A string of base64 at least 64 long: a data URL, or the `data` of a sound or a file. The repeat is possessive: it
-# never steps back, so a crafted body costs one pass.
+# A string of base64 at least 64 long where a picture, sound or file has it: a text that reads like one is billed as the
+# text that it is. The repeat is possessive: it never steps back, so a crafted body costs one pass.
 _INLINE = re.compile(
-    rb'"(?:data:[^",;]{0,128};base64,|(?:data|file_data)"\s{0,8}:\s{0,8}")[A-Za-z0-9+/=_\\-]{64,}+"', re.ASCII
+    rb'"(?:(?:image_)?url"\s{0,8}:\s{0,8}"data:[^",;]{0,128};base64,'
+    rb'|(?:file_)?data"\s{0,8}:\s{0,8}"(?:data:[^",;]{0,128};base64,)?)[A-Za-z0-9+/=_\\-]{64,}+"',
+    re.ASCII,
 )
 
 
@@ -96,8 +99,14 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> ChatR
     model = _value(fields, "model", str, "a model's name")
     if not model:
         raise _refused("model", "it is missing: write the model's name")
+    # What is looked up, matched, sent and written down is then one and the same name.
+    if not model.isprintable() or len(model) > LONGEST_MODEL_NAME:
+        raise _refused(
+            "model", f"a model's name has at most {LONGEST_MODEL_NAME} characters, and none that is invisible"
+        )
     asked = [_number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
-    most = next((number for number in asked if number), output_bound)
+    # Both go upstream, and which one is heeded is the upstream's affair: the larger one bounds either.
+    most = max((number for number in asked if number), default=output_bound)
     choices = _number(fields, "n", MOST_CHOICES) or 1
     options = _value(fields, "stream_options", _StreamOptions, "an object with `include_usage` true or false")
     return ChatRequest(
