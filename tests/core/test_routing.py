@@ -317,7 +317,7 @@ class TestPinned:
         assert "" == made.held(made.route(pinned="relay")).crossed
         alone = Model(routes=(OFFICIAL,), cross=cross)
         made = bench(config(model={"smart": alone}, report=FX))
-        assert "" == made.held(made.route(pinned="official")).crossed
+        assert ["", ""] == [made.held(made.route(pinned=pin)).crossed for pin in ("official", "")]
 
 
 class TestMaxCharge:

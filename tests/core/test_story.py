@@ -250,6 +250,8 @@ def test_reasons_have_their_numbers() -> None:
     assert reason_text(short) == "0.01 CNY available, 0.04 CNY needed"
     assert reason_text(cooling) == "cooling until 2026-11-24 10:00:12 UTC (rate_limited)"
     announced = PassedOver(candidate="a/b", reason="cooling", until=at("10:00:12"), error="limit_reached")
+    unknown = PassedOver(candidate="a/b", reason="over_max_charge", available="5", unit="CNY", error="no_price")
+    assert reason_text(unknown) == "nobody knows what it may cost, and the client's limit is 5 CNY"
     assert reason_text(announced) == "cooling until 2026-11-24 10:00:12 UTC (limit_reached)"
 
 

@@ -394,3 +394,21 @@ async def test_a_free_balance_never_runs_out(tmp_path: Path) -> None:
                 "held 1 first own by own",
                 "settled 1 ok 0 free zero; final 200",
             ] == play.transcript()
+
+
+async def test_a_probe_that_streams_ends_the_cooldown_by_its_beginning(tmp_path: Path) -> None:
+    """Others need not wait for the last byte of a stream that may go on for an hour."""
+    go = asyncio.Event()
+    async with playing(tmp_path) as play:
+        play.relay.answers(limited(60), stream(chunk("He"), go, chunk("llo"), chunk(finish="stop"), DONE))
+        await play.ask()
+        play.clock.on(seconds=61)
+        play.lines()
+        async with play.streaming() as probe:
+            assert "relay" == probe.headers["x-tf-route"]
+            assert "recovered candidate relay/relay-gpt-5" == play.transcript()[-1]
+            assert "relay" == (await play.ask()).headers["x-tf-route"]
+            go.set()
+            await probe.aread()
+        await play.idle()
+        assert not play.fold.health.cooldowns

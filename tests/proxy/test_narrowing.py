@@ -1,9 +1,11 @@
 """What a client's headers narrow, aliases, orders and crossings, from the wire to the ledger."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
-from playbook import Playbook, Setup, playing
+from playbook import REQUEST, Playbook, Setup, playing
 from upstreams import refusal
 
 from tokens_forge.core.entries import Held, Routed
@@ -207,3 +209,59 @@ routes = ["relay/gpt-5", "second/gpt-5"]
         assert ("relay/relay-gpt-5", "second/gpt-5") == (begun.intended, begun.sticky)
         other = await play.ask(model="pair", messages=[{"role": "user", "content": "Another matter"}])
         assert "relay" == other.headers["x-tf-route"]
+
+
+async def test_it_goes_on_from_where_the_conversation_was(tmp_path: Path) -> None:
+    """When the one that it stayed on fails, the intended one answers: that is a fallback, and the header says so."""
+    two = """
+[route.second]
+class = "ordinary"
+upstream = "official"
+balance = "wallet"
+serves = ["gpt-5"]
+[route.second.prices]
+"gpt-5" = [{ from = 2020-01-01, unit = "CNY", per = "ktok", input = 1, output = 10 }]
+[model.pair]
+routes = ["relay/gpt-5", "second/gpt-5"]
+"""
+    async with playing(tmp_path, Setup(more=two)) as play:
+        play.relay.answers(refusal(400, "context_length_exceeded"))
+        await play.ask(model="pair")
+        play.official.answers(refusal(400, "context_length_exceeded"))
+        reply = await play.ask(model="pair")
+        assert ("relay", "second/gpt-5>relay/relay-gpt-5; context_too_long") == (
+            reply.headers["x-tf-route"],
+            reply.headers["x-tf-fell-back"],
+        )
+
+
+async def test_a_header_is_judged_by_the_config_that_routes_the_call(tmp_path: Path) -> None:
+    """A reload while a body is still coming: what was allowed as it began to come is not, once it is here."""
+    async with playing(tmp_path) as play:
+        host, _, port = play.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = msgspec.json.encode(REQUEST)
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {play.tokens['aider']}\r\nx-tf-fallback: any\r\nConnection: close\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body[:10])
+        await writer.drain()
+        assert 200 == (await play.reload('fallback = "any"', 'fallback = "none"')).status
+        writer.write(body[10:])
+        got = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert b" 403 " in got.partition(b"\r\n")[0]
+        assert b"wider_than_config" in got
+
+
+async def test_who_refuses_the_usage_option_is_remembered_alone(tmp_path: Path) -> None:
+    """Another upstream of the same call is asked for a stream's usage all the same, and so it is billed by it."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(400, message="unknown field stream_options"), refusal(500), refusal(500))
+        assert 200 == (await play.ask(stream=True)).status
+        assert [True, False] == ["stream_options" in got.asked for got in play.relay.got]
+        assert {"include_usage": True} == play.official.got[0].asked["stream_options"]
+        assert "computed" == (await play.settled()).certainty

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from playbook import Setup, playing
+
+from tokens_forge.proxy import reload
 
 WILD = """
 [upstream.wild]
@@ -57,3 +60,24 @@ async def test_a_config_that_cannot_be_kept_does_not_come_into_force(tmp_path: P
         reply = await play.control("POST", "/reload")
         assert (200, ["policy.attempts: 4 → 3"]) == (reply.status, reply.json["changes"])
         assert 3 == play.running.proxy.in_force.terms.config.policy.attempts
+
+
+async def test_made_up_names_grow_no_file_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern takes any name: only the last few keep their cards, and what the config names keeps them always."""
+    monkeypatch.setattr(reload, "MOST_PASSING", 2)
+    any_name = """
+[route.any]
+class = "local"
+upstream = "official"
+balance = "credit"
+serves = ["any-*", "named"]
+price = { per = "call", amount = "0.01 USD" }
+"""
+    async with playing(tmp_path, Setup(more=any_name)) as play:
+        for name in ("any-1", "any-2", "any-3", "any-2"):
+            assert 200 == (await play.ask(model=name)).status
+        kept = [name for name in play.running.proxy.in_force.terms.cards.charge if name.startswith("any/")]
+        assert ["any/named", "any/any-2", "any/any-3"] == kept
+        assert 200 == (await play.ask(model="any-1")).status
+        kept = [name for name in play.running.proxy.in_force.terms.cards.charge if name.startswith("any/")]
+        assert ["any/named", "any/any-3", "any/any-1"] == kept
