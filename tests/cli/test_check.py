@@ -185,6 +185,29 @@ def test_its_json_has_one_shape(tmp_path: Path) -> None:
     } == json.loads(tf(tmp_path, "check", "--json").out)
 
 
+def test_what_a_models_table_says_is_told(tmp_path: Path) -> None:
+    """An alias, a pattern as it is written, and what is not the default: what a call would be decided by."""
+    more = """
+[model.quick]
+alias = "cheap"
+[model.cheap]
+routes = ["official/gpt-5"]
+burn = "cheapest"
+fallback = "none"
+cross = { to = "direct", up_to = "5 USD", per = "day" }
+[model."gpt-4*"]
+routes = ["official"]
+"""
+    (tmp_path / "config.toml").write_text(CONFIG + more)
+    fund(tmp_path, wallet="5 USD")
+    assert {
+        "quick": "stands for cheap",
+        "cheap": "official/gpt-5; cheapest; fallback none; may cross to direct for 5 USD a day",
+        "gpt-4*": "official; fallback class",
+        "gpt-5": "official/gpt-5",
+    } == json.loads(tf(tmp_path, "check", "--json").out)["models"]
+
+
 def test_the_example_is_in_order(tmp_path: Path) -> None:
     """`config.example.toml` has no problem; funded, with its keys issued and credentials there, `tf check` agrees."""
     config, problems = read(EXAMPLE)

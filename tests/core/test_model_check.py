@@ -111,6 +111,13 @@ WRONG: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         {"a": {"routes": ["relay/m", "official/m"], "fallback": "any", "cross": CROSS}},
         [("model.a.cross", '`fallback = "any"` crosses without a bound already: write `"class"`')],
     ),
+    "a crossing of no unit and to nowhere": (
+        {"a": {"routes": ["relay/m", "relay2/m"], "cross": {**CROSS, "up_to": "5"}}},
+        [
+            ("model.a.cross.up_to", "`5` is no amount: write a number and a unit, such as `5.00 USD`"),
+            ("model.a.cross.to", "no candidate of it is of class `direct`: its classes are ordinary"),
+        ],
+    ),
     "a crossing of nothing": (
         {"a": {"routes": ["relay/m", "official/m"], "cross": {**CROSS, "up_to": "0 USD"}}},
         [("model.a.cross.up_to", "`0 USD` is nothing: write an amount of more than 0")],
@@ -158,6 +165,13 @@ def test_a_fallback_that_leaves_one_candidate(fallback: str, whose: str) -> None
     assert [("model.a.fallback", told, True)] == found(models)
 
 
+def test_a_crossing_into_its_own_class() -> None:
+    """A warning: it permits nothing."""
+    models = {"a": {"routes": ["official/m"], "cross": CROSS}}
+    told = "all of its candidates are direct, so nothing ever crosses"
+    assert [("model.a.cross", told, True)] == found(models)
+
+
 def test_what_a_route_says_of_its_models() -> None:
     """Of a model that its upstream is never asked for it helps nobody; a context is no debt."""
     there = "route.named.capabilities"
@@ -166,6 +180,9 @@ def test_what_a_route_says_of_its_models() -> None:
     said = {"fixed": {"tools": False}, "other": {"context": -1}, "claude-*": {"context": 5}}
     assert [(f"{there}.fixed", unknown, True), (f"{there}.other.context", context, False)] == found(
         {}, capabilities=said
+    )
+    assert [(f"{there}.gwen*", "no model of the route fits `gwen*`", True)] == found(
+        {}, serves={"a": "qwen3"}, capabilities={"gwen*": {"tools": False}, "qwen*": {"vision": False}}
     )
 
 

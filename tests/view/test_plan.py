@@ -25,7 +25,7 @@ def test_what_it_burns_and_what_would_follow() -> None:
         "plan smart",
         "  burns       0.0035 USD of credit by official/m (direct)",
         "  falls back  from relay/m, which is intended",
-        "  for         key k, task t",
+        "  for         key k, task t, which has no cap and no budget",
         "  of          1,000 tokens in, about 500 out; held for at most 4,096 out",
         "  at          2026-11-24 10:00:00 UTC",
         "",

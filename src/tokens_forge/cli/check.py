@@ -59,7 +59,7 @@ def _tell(paths: Paths, problems: tuple[Problem, ...], summary: dict[str, dict[s
 
 def _summary(config: Config, fold: "Fold", keys: tuple[str, ...]) -> dict[str, dict[str, str]]:
     """Return by table what each entry means, in one line each."""
-    from tokens_forge.core.candidates import match, models
+    from tokens_forge.core.candidates import models
 
     return {
         "balances": {name: _balance(config, fold, name) for name in config.balance},
@@ -67,12 +67,28 @@ def _summary(config: Config, fold: "Fold", keys: tuple[str, ...]) -> dict[str, d
             name: f"{route.route_class}: {route.upstream}, paid by {route.balance}; serves {', '.join(route.serves)}"
             for name, route in config.route.items()
         },
-        "models": {
-            name: ", ".join(candidate.name for candidate in match(config, name).candidates)
-            for name in models(config, "")
-        },
+        "models": {name: _model(config, name) for name in dict.fromkeys((*config.model, *models(config, "")))},
         "keys": {name: ", ".join(config.key[name].classes) if name in config.key else "every class" for name in keys},
     }
+
+
+def _model(config: Config, name: str) -> str:
+    """Return what a name means: its candidates in order, and what is not the default of its table."""
+    from tokens_forge.core.candidates import match
+
+    table = config.model.get(name)
+    if table is None:
+        return ", ".join(one.name for one in match(config, name).candidates)
+    if table.alias:
+        return f"stands for {table.alias}"
+    listed = table.routes if "*" in name else (one.name for one in match(config, name).candidates)
+    said = [", ".join(listed)]
+    if table.burn != "listed":
+        said.append(table.burn)
+    said.append(f"fallback {table.fallback}")
+    if table.cross is not None:
+        said.append(f"may cross to {table.cross.to} for {table.cross.up_to} a {table.cross.per}")
+    return "; ".join(said)
 
 
 def _balance(config: Config, fold: "Fold", name: str) -> str:

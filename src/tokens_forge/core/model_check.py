@@ -16,6 +16,7 @@ from tokens_forge.core.config import (
     Model,
     Route,
     did_you_mean,
+    fits,
     is_served,
     is_upstreams,
     upstream_name,
@@ -49,6 +50,9 @@ def capability_findings(path: Path, route: Route) -> Iterator[Finding]:
                 what=f"the route asks its upstream for no `{model}`: write the upstream's own name, or a pattern",
                 warning=True,
             )
+        own = route.serves.values() if isinstance(route.serves, dict) else route.serves
+        if "*" in model and not any("*" in name or fits(model, name) for name in own):
+            yield Finding(path=there, what=f"no model of the route fits `{model}`", warning=True)
         if said.context < 0:
             yield Finding(path=(*there, "context"), what="write the input tokens that fit, or leave it out")
 
@@ -102,9 +106,10 @@ def _permissions(path: Path, name: str, model: Model, config: Config) -> Iterato
     if model.cross is not None:
         yield from _cross((*path, "cross"), model, found, config)
     crossing = model.cross.to if model.cross else ""
-    alone = [one for one in found if not any(_may_follow(model, one, other, crossing) for other in found)]
-    if len(found) > _ONE and model.fallback != "none" and model.burn == "listed" and found[0] in alone:
+    if len(found) > _ONE and model.fallback != "none" and model.burn == "listed":
         first = found[0]
+        if any(_may_follow(model, first, other, crossing) for other in found):
+            return
         whose = f"balance `{first.balance}`" if model.fallback == "balance" else f"class `{first.route_class}`"
         yield Finding(
             path=(*path, "fallback"),
@@ -141,9 +146,6 @@ def _comparable(path: Path, found: tuple[Candidate, ...], config: Config) -> Ite
 def _cross(path: Path, model: Model, found: tuple[Candidate, ...], config: Config) -> Iterator[Finding]:
     assert model.cross is not None, "asked for a model that has one"
     up_to = amount_of(model.cross.up_to)
-    if isinstance(up_to, str):
-        yield Finding(path=(*path, "up_to"), what=up_to)
-        return
     yield from amount_in((*path, "up_to"), model.cross.up_to, "", positive=True)
     crossing = [one for one in found if one.route_class == model.cross.to]
     if not crossing:
@@ -153,6 +155,12 @@ def _cross(path: Path, model: Model, found: tuple[Candidate, ...], config: Confi
         )
     if model.fallback == "any":
         yield Finding(path=path, what='`fallback = "any"` crosses without a bound already: write `"class"`')
+    elif crossing and len(crossing) == len(found) and model.fallback == "class":
+        yield Finding(
+            path=path, what=f"all of its candidates are {model.cross.to}, so nothing ever crosses", warning=True
+        )
+    if isinstance(up_to, str):
+        return  # told above
     if up_to.unit in COUNT_UNITS:
         yield Finding(path=(*path, "up_to"), what=f"what crosses is bound in money: `{model.cross.up_to}` is none")
         return

@@ -101,6 +101,8 @@ class Plan(Record, frozen=True, kw_only=True):
     """The table or the name that the model was found by, where an alias or a pattern led there."""
     key: str = ""
     task: str = ""
+    task_known: bool = False
+    """Whether anything bounds the task: any name may be sent, so a misspelt one has no cap."""
     candidates: tuple[Planned, ...] = ()
     """In the order in which they would be tried."""
     refused: str = ""
@@ -153,6 +155,7 @@ def plan(terms: Terms, fold: Fold, order: PlanOrder, at: str) -> Plan:
         by=routed.model,
         key=order.key,
         task=order.task,
+        task_known=order.task in config.task or order.task in fold.budgets.tasks,
         candidates=tuple(
             _planned(Question(terms=terms, fold=fold, routed=routed, at=at), call, name, first=first, output=output)
             for name in routed.candidates

@@ -50,7 +50,7 @@ def _glance(plan: Plan) -> Iterator[tuple[str, Text]]:
             yield "falls back", shown(f"from {plan.intended}, which is intended", "yellow")
     who = [f"key {plan.key}" if plan.key else "no key: every class, no key's budget"]
     if plan.task:
-        who.append(f"task {plan.task}")
+        who.append(f"task {plan.task}{'' if plan.task_known else ', which has no cap and no budget'}")
     yield "for", shown(", ".join(who))
     tokens = f"{count(plan.input)} tokens in, about {count(plan.output)} out; held for at most {count(plan.bound)} out"
     yield "of", shown(tokens)
