@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playbook import SHORT, Playbook, Setup, playing
+from screens import printed
 from upstreams import (
     DONE,
     HELLO,
@@ -22,8 +23,11 @@ from upstreams import (
     until,
 )
 
+from tokens_forge.core.story import tell
+from tokens_forge.files.ledger_reader import find
 from tokens_forge.proxy import upstream as upstream_file
 from tokens_forge.proxy import watch as watch_file
+from tokens_forge.view.story import story_view
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
 HELD = "held 1 first relay by wallet"
@@ -81,11 +85,115 @@ async def test_any_split_of_the_bytes(tmp_path: Path) -> None:
 
 
 async def test_no_done_mark(tmp_path: Path) -> None:
-    """A stream is complete with its finish reason, and a last event counts without its blank line."""
+    """A stream is complete with its finish reason, and a last event counts without its blank line.
+
+    The client gets the end that its dialect has, and the ledger tells what the upstream left out.
+    """
     async with playing(tmp_path) as play:
         play.relay.answers(stream(*HELLO, USAGE.rstrip()))
-        assert b"".join(HELLO) == (await play.ask(stream=True)).body
+        assert TOLD == (await play.ask(stream=True)).body
         assert [ROUTED, HELD, ANSWERED] == play.transcript()
+        assert ("no_done",) == (await play.settled()).flags
+        explained = "\n".join(printed(story_view(tell(find(play.paths.ledger, "last"))), 100))
+        assert "flags: no_done" in explained
+
+
+async def test_a_receipt_without_a_done_mark(tmp_path: Path) -> None:
+    """What tf adds at the end stands before the mark that it gives in the upstream's stead."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, USAGE))
+        reply = await play.ask(stream=True, headers={"x-tf-receipt": "stream"})
+        assert (b"".join(HELLO), DONE) == (reply.body.partition(b": tf ")[0], reply.body[-len(DONE) :])
+
+
+SECOND = event({"choices": [{"index": 1, "delta": {"content": "Ho"}, "finish_reason": "stop"}]})
+
+SAID_ALL: dict[str, tuple[Answer, int]] = {
+    "reset": (stream(*HELLO, USAGE, End.RESET), 1),
+    "closed": (stream(*HELLO, USAGE, End.CLOSE), 1),
+    "in the mark": (stream(*HELLO, USAGE, b"data: [DO", End.RESET), 1),
+    "silence": (stream(*HELLO, USAGE, End.NEVER), 1),
+    "usage at the finish": (stream(*HELLO[:3], chunk(finish="stop", usage=TOKENS), End.RESET), 1),
+    "two choices": (stream(*HELLO, SECOND, USAGE, End.RESET), 2),
+}
+
+
+@pytest.mark.parametrize("name", SAID_ALL)
+async def test_a_stream_cut_after_all_was_said(tmp_path: Path, name: str) -> None:
+    """When every choice has finished and the usage has come, only the end is missing: the answer is whole."""
+    answer, choices = SAID_ALL[name]
+    async with playing(tmp_path, Setup(relay=SHORT)) as play:
+        play.relay.answers(answer)
+        reply = await play.ask(stream=True, n=choices)
+        assert (200, DONE) == (reply.status, reply.body[-len(DONE) :])
+        assert b"error" not in reply.body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
+        assert ("no_done",) == (await play.settled()).flags
+        assert {} == play.fold.health.failures
+
+
+NOT_ALL_SAID: dict[str, tuple[Answer, int, str]] = {
+    "no usage": (stream(*HELLO, End.RESET), 1, "estimated"),
+    "usage before the finish": (stream(HELLO[0], chunk("Hi ", usage=TOKENS), HELLO[3], End.RESET), 1, "partial"),
+    "one choice of two": (stream(*HELLO, USAGE, End.RESET), 2, "partial"),
+    "one choice of two finished": (
+        stream(*HELLO, event({"choices": [{"index": 1, "delta": {"content": "Ho"}}]}), USAGE, End.RESET),
+        2,
+        "partial",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ALL_SAID)
+async def test_a_stream_cut_before_all_was_said(tmp_path: Path, name: str) -> None:
+    """A finish reason alone does not make a cut stream whole: the client sees that something is missing."""
+    answer, choices, source = NOT_ALL_SAID[name]
+    async with playing(tmp_path) as play:
+        play.relay.answers(answer)
+        reply = await play.ask(stream=True, n=choices)
+        assert b"ended early (stream_cut)" in reply.body
+        entry = await play.settled()
+        assert ("broken", "stream_cut", source, ()) == (entry.outcome, entry.error, entry.usage_source, entry.flags)
+
+
+async def test_one_choice_where_two_were_asked_for(tmp_path: Path) -> None:
+    """Some upstreams give one choice, whatever is asked for: at a proper end that is what they had to say."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, USAGE))
+        assert TOLD == (await play.ask(stream=True, n=2)).body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
+
+
+async def test_two_choices_of_which_one_never_finished(tmp_path: Path) -> None:
+    """A choice that began and never finished is missing, however properly its stream ends; `[DONE]` is its word."""
+    begun = event({"choices": [{"index": 1, "delta": {"content": "Ho"}}]})
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, begun, USAGE), stream(*HELLO, begun, USAGE, DONE))
+        assert b"ended early (stream_cut)" in (await play.ask(stream=True, n=2)).body
+        assert (await play.ask(stream=True, n=2)).body.endswith(DONE)
+
+
+async def test_a_cut_stream_that_was_not_asked_for_its_usage(tmp_path: Path) -> None:
+    """`stream_usage = "never"`: what nobody asked for is not missing."""
+    async with playing(tmp_path, Setup(relay='stream_usage = "never"')) as play:
+        play.relay.answers(stream(*HELLO, End.RESET))
+        assert TOLD == (await play.ask(stream=True)).body
+        entry = await play.settled()
+        assert ("ok", "estimated", ("no_usage", "no_done")) == (entry.outcome, entry.usage_source, entry.flags)
+
+
+async def test_a_client_that_leaves_before_the_done_mark(tmp_path: Path) -> None:
+    """What a client that left was told of the usage is the upstream's last word, and computed."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, USAGE, End.NEVER))
+        async with play.streaming(stream_options={"include_usage": True}) as got:
+            received = b""
+            async for part in got.aiter_raw():
+                received += part
+                if received.endswith(USAGE):
+                    break
+        await play.idle()
+        assert [ROUTED, HELD, LEFT.format("0.048 CNY computed", 200)] == play.transcript()
 
 
 async def test_what_follows_the_done_mark_is_not_waited_for(tmp_path: Path) -> None:
