@@ -28,6 +28,7 @@ from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.health import announced, cooled, recovered
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards, RateCard
+from tokens_forge.core.replay import Decision, NotKept, replay
 from tokens_forge.core.routing import Refuse, decide, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 
@@ -155,9 +156,10 @@ class Bench:
         self.kept[digest] = new
         self.append(Configured(config=digest, cards="p_1"))
 
-    def kept_terms(self, config_digest: str, cards_digest: str) -> Terms | None:
+    def kept_terms(self, config_digest: str, cards_digest: str) -> Terms | NotKept:
         """Return the terms that were kept under the digests."""
-        return self.kept.get(config_digest) if cards_digest == "p_1" else None
+        kept = self.kept.get(config_digest) if cards_digest == "p_1" else None
+        return kept or NotKept(why=f"{config_digest} and {cards_digest} are not kept")
 
     def order(self, balance: str, kind: str, amount: str, **more: str) -> str:
         """Carry an order out; return why not, empty when it was."""
@@ -258,6 +260,10 @@ class Bench:
     def recoveries(self) -> list[Recovered]:
         """Return the cooldowns that ended."""
         return [entry for entry in self.entries if isinstance(entry, Recovered)]
+
+    def disagreeing(self) -> list[Decision]:
+        """Return the decisions that are others, or unknown, when they are made again from the lines."""
+        return [decision for decision in replay(self.lines, self.kept_terms) if not decision.agrees]
 
     def replayed(self) -> Fold:
         """Return the fold of the lines, from nothing."""

@@ -67,7 +67,13 @@ class Ledger:
         self.folder.mkdir(exist_ok=True)
         self.page = page_of(ts)
         opened = Opened(
-            page=self.page, machine="m_1", lineage="l_1", previous=previous, fold=msgspec.Raw(self.fold.encode())
+            page=self.page,
+            machine="m_1",
+            lineage="l_1",
+            config=self.fold.config,
+            cards=self.fold.cards,
+            previous=previous,
+            fold=msgspec.Raw(self.fold.encode()),
         )
         self._write(ts, opened)
 

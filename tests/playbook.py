@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, assert_never, cast
 
@@ -38,7 +39,7 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment
-from tokens_forge.core.replay import NO_DECISION, replay
+from tokens_forge.core.replay import NotKept, compared, decision_in, replay
 from tokens_forge.core.settlement import Terms
 from tokens_forge.core.tasks import TaskOrder
 from tokens_forge.files.kept_terms import kept_terms
@@ -328,7 +329,7 @@ async def playing(folder: Path, setup: Setup | None = None) -> AsyncGenerator[Pl
                 await play.topup(balance, amount)
             play.lines()
             yield play
-        _audit(play, await setup.relay_count() if setup.relay_count else len(relay.got))
+        _audit(play, await setup.relay_count() if setup.relay_count else len(play.relay.got))
 
 
 def tell(line: Line) -> str:
@@ -405,19 +406,17 @@ def _audit(play: Playbook, relay_count: int) -> None:
 
 def _audit_decisions(paths: Paths, lines: list[Line]) -> None:
     """Hold the decisions to themselves, made again, and every hold to what its balance had (CASES 29, 30)."""
-    again = replay(lines, lambda config, cards: kept_terms(paths, config, cards))
-    decisions = sum(
-        isinstance(line.entry, Routed | Held)
-        or (isinstance(line.entry, Refused) and line.entry.reason not in NO_DECISION)
-        for line in lines
-    )
-    assert (decisions, (), ()) == (again.agreed, again.disagreements, again.unknown), "every decision agrees"
-    fold, terms = Fold(), dict[str, Terms | None]()
+    terms_of = cache(partial(kept_terms, paths))
+    again = compared(replay(lines, terms_of))
+    decisions = sum(decision_in(line.entry) is not None for line in lines)
+    differs = [decision for decision in again.decisions if not decision.agrees]
+    assert (decisions, [], ()) == (again.agreed, differs, again.unknown), "every decision agrees"
+    fold, terms = Fold(), dict[str, Terms | NotKept]()
     for line in lines:
         fold.apply(line)
         if isinstance(line.entry, Routed):
-            terms[line.entry.id] = kept_terms(paths, fold.config, fold.cards)
-        if isinstance(line.entry, Held) and (by := terms[line.entry.id]) is not None:
+            terms[line.entry.id] = terms_of(fold.config, fold.cards)
+        if isinstance(line.entry, Held) and isinstance(by := terms[line.entry.id], Terms):
             state = fold.book.balances[line.entry.balance]
             left = available(by.config.balance[line.entry.balance], state, line.ts)
             assert left is None or left >= 0, f"line {line.seq} holds more than there was"

@@ -68,9 +68,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_which_balance_it_would_burn(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_balance_it_would_burn(home: Path) -> None:
     """The whole picture: the cheapest that this key may use; an empty credit is passed over; nothing is written."""
-    monkeypatch.setenv("COLUMNS", "120")
     before = len(list(read_lines(home / "data" / "ledger")))
     ran = tf(home, "plan", "quick", "--in", "20000", "--out", "1000", "--key", "aider")
     assert (0, "") == (ran.code, ran.err)

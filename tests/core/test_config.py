@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tokens_forge.core.config import Balance, Config, Finding, Sheet, Window, did_you_mean, fx_at, is_name
+from tokens_forge.core.config import Balance, Config, Finding, Sheet, Window, did_you_mean, fx_at, is_name, near_name
 from tokens_forge.core.config_check import check
 
 GOOD: dict[str, Any] = {
@@ -321,11 +321,13 @@ def test_unknown_names_are_errors(table: str) -> None:
         ("zzz", ["b", "a"], " There are: `a`, `b`."),
         ("zzz", ["a"], " There is: `a`."),
         ("zzz", [], ""),
+        ("a", ["a", "b"], " There are: `a`, `b`."),
     ],
 )
 def test_the_nearest_name_is_offered(wrong: str, names: list[str], expected: str) -> None:
     """A typo gets its correction, anything else what there is."""
     assert expected == did_you_mean(wrong, names)
+    assert (expected if "mean" in expected else "") == near_name(wrong, names)
 
 
 @pytest.mark.parametrize(

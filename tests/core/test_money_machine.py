@@ -34,7 +34,6 @@ from tokens_forge.core.due import due, next_due
 from tokens_forge.core.entries import Adjusted, Held, Limit, Line, Settled, Voided, WindowHeld
 from tokens_forge.core.moments import moment, read_duration_ms
 from tokens_forge.core.money import read_amount
-from tokens_forge.core.replay import replay
 from tokens_forge.core.settlement import Terms
 from tokens_forge.core.windows import STEPS, Calendar, period
 
@@ -375,8 +374,7 @@ class Money(RuleBasedStateMachine):
             return
         bench = self.bench
         assert bench.fold == bench.replayed() == fold.decode(bench.fold.encode())
-        again = replay(bench.lines, bench.kept_terms)
-        assert ((), ()) == (again.disagreements, again.unknown)
+        assert [] == bench.disagreeing()
 
     def _decided(self, call: str) -> "Held | MultipleResults[Held]":
         """Decide: an attempt that balance and budgets have room for, or a refusal (CASES 29)."""

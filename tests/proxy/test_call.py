@@ -318,13 +318,15 @@ async def test_a_model_without_a_price(tmp_path: Path) -> None:
 class = "direct"
 upstream = "official"
 balance = "credit"
-serves = ["no-such-model-*"]
+serves = ["no-such-model-*", "gpt-*"]
 price = "list"
 """
     async with playing(tmp_path, Setup(more=bare)) as play:
         reply = await play.ask(model="no-such-model-anywhere")
         assert (501, "no_price") == reply.error
         assert ["refused no_price past bare/no-such-model-anywhere no_price; final 501"] == play.transcript()[1:]
+        assert "so it can't be metered. bare/" in reply.message
+        assert "so it can't be metered. Did you mean `gpt-5-mini`? bare/" in (await play.ask(model="gpt-5-mni")).message
 
 
 async def test_a_hold_while_it_is_answered(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tokens_forge.core.entries import (
     Limit,
     Line,
     PassedOver,
+    Ranked,
     Recovered,
     WindowHeld,
 )
@@ -244,3 +245,80 @@ def test_how_a_name_led_to_its_card() -> None:
         settled_official(CALL, n=1, card=msgspec.structs.replace(plain, resolved=way)),
     )
     assert "found by openai/gpt-5-2025-08-07 → gpt-5-2025-08-07 → openai/gpt-5" in " ".join(said.split())
+
+
+def test_what_the_client_narrowed_and_the_request_needs() -> None:
+    """Pins, a cap and a boundary of the client's own stand with what was asked."""
+    asked = routed(
+        CALL,
+        model="smart",
+        needs=("tools", "vision"),
+        pinned_class="ordinary",
+        fallback_asked="none",
+        boundary="none",
+        max_charge="0.05 USD",
+    )
+    told = text(msgspec.structs.replace(asked, model_asked="quick"), held_relay(CALL))
+    assert (
+        "quick (routed as smart), streamed, 7 messages, conversation 9f2c77ab, needs tools and vision, pinned to class "
+        "ordinary, at most 0.05 USD an attempt" in told
+    )
+    assert "order: listed; may fall back: none, by the client" in told
+    assert "pinned to route relay" in text(routed(CALL, pinned="relay"), held_relay(CALL))
+
+
+def test_the_numbers_behind_an_order() -> None:
+    """Each candidate's expected cost, compared in the report's unit, and what would be lost."""
+    ranked = (
+        Ranked(candidate="relay/gpt-5", cost="0.035", unit="CNY", compared="0.0049", left="100", ends="2026-12-24"),
+        Ranked(candidate="official/gpt-5", cost="0.0035", unit="USD", compared="0.0035"),
+        Ranked(candidate="plan/m", cost="0", unit="requests", compared="0", left="3", ends=at("15:00:00")),
+        Ranked(candidate="max/m", cost="0", unit="percent", compared="0", left="90"),
+        Ranked(candidate="far/m", cost="1", unit="EUR"),
+        Ranked(candidate="odd/m", unit="USD"),
+    )
+    names = tuple(place.candidate for place in ranked)
+    told = text(routed(CALL, burn="use-or-lose", ranked=ranked, candidates=names), held_relay(CALL))
+    for expected in (
+        "0.035 CNY expected (0.0049 compared); 100 CNY would be lost after 2026-12-24",
+        "0.0035 USD expected\n",
+        "0 requests expected; 3 requests would be lost at 2026-11-24 15:00:00 UTC",
+        "0 percent expected; 90 percent would be lost at its reset",
+        "1 EUR expected (no exchange rate)",
+        "its cost is not known",
+    ):
+        assert expected in told
+
+
+def kept(candidate: str, sticky: str = "") -> AnyEntry:
+    """Return a call of a conversation that was on `candidate` and left 800 tokens in the cache there."""
+    return routed(CALL, kept=candidate, kept_cache=800, sticky=sticky)
+
+
+def test_what_became_of_a_conversations_cache() -> None:
+    """It stayed, it moved for a reason, or it could not be kept; what moving cost is said with its unit (CASES 50)."""
+    official = settled_official(CALL, usage={"input": 900, "output": 300})
+    moved = (kept("relay/gpt-5", "relay/gpt-5"), held_relay(CALL), voided_relay(CALL), held_official(CALL), official)
+    assert (
+        "the conversation moved from relay/gpt-5 to official/gpt-5: failed earlier in this call (rate_limited); its "
+        "last answer left 800 tokens in the cache there, 800 were billed anew, 0.0009 USD more than as cache reads"
+        in text(*moved)
+    )
+    stayed = text(kept("official/gpt-5", "official/gpt-5"), held_official(CALL), settled_official(CALL))
+    assert "the conversation stayed on official/gpt-5, not relay/gpt-5; 800 tokens read from the cache" in stayed
+    back = text(kept("official/gpt-5"), held_relay(CALL), settled_relay(CALL))
+    assert (
+        "moved from official/gpt-5 to relay/gpt-5: it is no candidate of the class and balance of relay/gpt-5" in back
+    )
+    cold = routed(CALL, kept="official/gpt-5")
+    assert "of relay/gpt-5; no cache there is known to hold any of it\n" in text(
+        cold, held_relay(CALL), settled_relay(CALL)
+    )
+    waiting = text(kept("relay/gpt-5"), held_relay(CALL))
+    assert "the conversation was on relay/gpt-5; its last answer left 800 tokens in the cache there" in waiting
+
+
+def test_a_crossing_is_seen() -> None:
+    """An attempt beyond where the call must stay says by whose permission."""
+    told = text(routed(CALL), held_official(CALL, crossed="direct"), settled_official(CALL))
+    assert "official/gpt-5 (direct, crossed into by the model's permission) at openai" in told

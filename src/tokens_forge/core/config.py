@@ -431,11 +431,18 @@ def budgets(owner: Balance | Route | Key | Task) -> tuple[Budget, ...]:
     return (owner.budget,) if isinstance(owner.budget, Budget) else owner.budget
 
 
+def near_name(wrong: str, names: Iterable[str]) -> str:
+    """Return `` Did you mean `x`?`` for the nearest of `names`; nothing where none is near, or it is one of them."""
+    known = sorted(names)
+    near = difflib.get_close_matches(wrong, known, n=1)
+    return f" Did you mean `{near[0]}`?" if near and wrong not in known else ""
+
+
 def did_you_mean(wrong: str, names: Iterable[str]) -> str:
     """Return `` Did you mean `x`?`` for the nearest of `names`, else those there are, else nothing."""
     known = sorted(names)
-    if near := difflib.get_close_matches(wrong, known, n=1):
-        return f" Did you mean `{near[0]}`?"
+    if near := near_name(wrong, known):
+        return near
     return f" There {'is' if len(known) == 1 else 'are'}: {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 

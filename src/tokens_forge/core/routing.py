@@ -236,7 +236,7 @@ def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | Pass
         return against
     if (obstacle := fold.health.obstacle(found.target, at)) is not None:
         return _passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
-    return replace(hold, crossed=crossed)
+    return replace(hold, crossed=crossed) if crossed else hold
 
 
 def _affordable(asked: Question, found: Candidate, hold: Hold) -> Hold | PassedOver:

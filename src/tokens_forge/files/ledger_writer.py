@@ -25,7 +25,7 @@ from tokens_forge.core.entries import NO_CHAIN, AnyEntry, Configured, Line, Open
 from tokens_forge.core.errors import ForgeError, LedgerDamaged, LedgerError, LedgerLocked, LedgerStuck
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment, stamp
-from tokens_forge.core.settlement import lost
+from tokens_forge.core.settlement import Terms, lost
 from tokens_forge.files.kept_terms import kept_terms
 from tokens_forge.files.pages import (
     check_chain,
@@ -351,7 +351,8 @@ class Ledger:
             self.notes.append(f"{path}: a torn last line of {size - whole} bytes was cut off")
 
     def _close_open_calls(self, ts: str) -> None:
-        terms = kept_terms(self._paths, self.fold.config, self.fold.cards) if self.fold.calls else None
+        kept = kept_terms(self._paths, self.fold.config, self.fold.cards) if self.fold.calls else None
+        terms = kept if isinstance(kept, Terms) else None
         for call_id, call in list(self.fold.calls.items()):
             holds = list(call.holds.values())
             for held in holds:

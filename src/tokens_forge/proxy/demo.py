@@ -527,7 +527,7 @@ fallback = "any"
 
 [model.thrifty]
 routes = ["plan/glm-4.6", "official/gpt-5-mini"]
-fallback = "class"                   # stays in its class: a used-up plan never burns credit
+fallback = "none"                    # only what is meant: a used-up plan never burns credit
 
 
 # --- Keys: who asks, and what each may use.

@@ -12,7 +12,7 @@ import msgspec
 
 from tokens_forge.core.budgets import BudgetShown
 from tokens_forge.core.candidates import models
-from tokens_forge.core.config import Config, did_you_mean
+from tokens_forge.core.config import Config, did_you_mean, near_name
 from tokens_forge.core.entries import Held, Settled, Voided, candidate_name
 from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
@@ -152,7 +152,9 @@ def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) 
             lines = "; ".join(
                 f"`{price_line(config, over.candidate)}`" for over in refuse.passed_over if over.reason == "no_price"
             )
-            said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)} {passed}. To set it: {lines}."
+            # A misspelt name that a route's pattern takes has no price either.
+            near = near_name(routed.model_asked, models(config, routed.key))
+            said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)}{near} {passed}. To set it: {lines}."
         case "not_allowed" | "context_too_long" | "no_capability":
             said = f"{_PLAIN[refuse.reason].format(key=routed.key, model=routed.model_asked)} {passed}."
         case "task_stopped" | "stopping" | "client_left" | "found_open":

@@ -123,7 +123,8 @@ def _fell_back(story: Story) -> Iterator[str]:
 
 def _conversation(story: Story, switch: Switch) -> str:
     """Return whether the conversation stayed where it was, and what of its prompt cache was lost when it moved."""
-    held = f"its last answer left {count(switch.cached)} tokens in the cache there"
+    there = f"its last answer left {count(switch.cached)} tokens in the cache there"
+    held = there if switch.cached else "no cache there is known to hold any of it"
     if switch.stayed is None:
         return f"the conversation was on {switch.was}; {held}"
     if switch.stayed:
@@ -132,9 +133,9 @@ def _conversation(story: Story, switch: Switch) -> str:
     why = f": {reason_text(switch.why)}" if switch.why else ""
     if switch.other_terms and not switch.why:
         why = f": it is no candidate of the class and balance of {story.intended}"
-    lost = f"; {held}, {count(switch.missed)} were billed anew"
+    lost = f", {count(switch.missed)} were billed anew" if switch.cached else ""
     dearer = f", {amount(switch.cost, switch.unit)} more than as cache reads" if switch.cost else ""
-    return f"the conversation moved from {switch.was} to {switch.now}{why}{lost}{dearer}"
+    return f"the conversation moved from {switch.was} to {switch.now}{why}; {held}{lost}{dearer}"
 
 
 def _cause(story: Story, cause: Cause) -> str:
