@@ -10,6 +10,7 @@ from upstreams import (
     DONE,
     HELLO,
     KEEP_ALIVE,
+    SSE,
     TOKENS,
     USAGE,
     Answer,
@@ -276,7 +277,12 @@ BREAKS: dict[str, tuple[Answer, str]] = {
     "no JSON": (stream(*BEGUN, b"data: oops\n\n"), "stream_malformed"),
     "error event": (stream(*BEGUN, event({"error": {"message": "overloaded", "code": 503}})), "stream_error"),
     "empty inside": (stream(*BEGUN, event({"error": {"code": "insufficient_quota"}})), "stream_error"),
+    "named an error": (stream(*BEGUN, b'event: error\ndata: {"message":"overloaded"}\n\n'), "stream_error"),
+    "error, then the mark": (stream(*BEGUN, event({"error": {"message": "no"}}), DONE), "stream_error"),
+    "no object": (stream(*BEGUN, b"data: null\n\n"), "stream_malformed"),
     "silence": (stream(*BEGUN, End.NEVER), "idle_timeout"),
+    "comments, then silence": (stream(*BEGUN, KEEP_ALIVE, End.NEVER), "idle_timeout"),
+    "comments, then its end": (stream(*BEGUN, KEEP_ALIVE), "stream_cut"),
 }
 
 
@@ -290,7 +296,8 @@ async def test_a_stream_that_breaks(tmp_path: Path, name: str) -> None:
         call_id = reply.headers["x-request-id"]
         message = f"The upstream's stream ended early ({error}). What came is settled; see `tf explain {call_id}`."
         last = {"error": {"message": message, "type": "server_error", "param": None, "code": error}}
-        assert (200, b"".join(BEGUN) + event(last)) == (reply.status, reply.body)
+        passed = b"".join(BEGUN) + KEEP_ALIVE * name.startswith("comments")
+        assert (200, passed + event(last)) == (reply.status, reply.body)
         # 9 tokens of input by its bytes, one of output by `Hi `.
         assert [ROUTED, HELD, f"settled 1 broken {error} 0.019 CNY estimated; final 200"] == play.transcript()
         assert [] == play.official.got
@@ -344,9 +351,27 @@ NOT_BEGUN: dict[str, tuple[Answer, tuple[str, ...]]] = {
             "cooled balance wallet 3600 s, level 1, insufficient_quota",
         ),
     ),
+    "named an error": (
+        stream(b'event: error\ndata: {"type":"insufficient_balance"}\n\n'),
+        (
+            "voided 1 rejected insufficient_quota 200 zero",
+            "cooled balance wallet 3600 s, level 1, insufficient_quota",
+        ),
+    ),
     "no JSON": (stream(b"data: oops\n\n"), (UNREAD.format("bad_reply"),)),
+    "no object": (stream(b"data: []\n\n"), (UNREAD.format("bad_reply"),)),
+    "half an event": (stream(b'data: {"choices":[{"del'), (UNREAD.format("bad_reply"),)),
+    "half an event, then reset": (stream(b'data: {"choices":[{"del', End.RESET), (UNREAD.format("reset"),)),
+    "no events": (stream(), (UNREAD.format("bad_reply"),)),
+    "no body": (plain(b"", headers=SSE), (UNREAD.format("bad_reply"),)),
+    "no data in its events": (stream(b"data:\n\n", b"data: \n\n"), (UNREAD.format("bad_reply"),)),
+    "its head, then nothing": (stream(End.NEVER), (UNREAD.format("first_byte_timeout"),)),
+    "its head, then closed": (stream(End.CLOSE), (UNREAD.format("reset"),)),
+    # What was reported counts, however little of an answer came with it.
+    "usage alone": (stream(USAGE), ("settled 1 unanswered bad_reply 0.048 CNY estimated",)),
     "only comments": (stream(KEEP_ALIVE), (UNREAD.format("bad_reply"),)),
     "comments, then reset": (stream(KEEP_ALIVE, End.RESET), (UNREAD.format("reset"),)),
+    "comments, then closed": (stream(KEEP_ALIVE, End.CLOSE), (UNREAD.format("reset"),)),
     "comments, then nothing": (stream(KEEP_ALIVE, End.NEVER), (UNREAD.format("first_byte_timeout"),)),
     "no stream": (plain(completion()), (UNREAD.format("bad_reply"),)),
 }
@@ -369,6 +394,31 @@ async def test_a_stream_that_has_not_begun_falls_back(tmp_path: Path, name: str)
             f"held 2 fallback official by credit past relay/relay-gpt-5 failed_in_call after {cause}",
             "settled 2 ok 0.096 USD computed; final 200",
         ] == play.transcript()
+
+
+async def test_comments_do_not_lengthen_the_time_for_an_answer(tmp_path: Path) -> None:
+    """A relay that keeps a connection alive and answers nothing is given up as one that is silent."""
+    ticks = [asyncio.Event() for _ in range(100)]
+    loop = asyncio.get_running_loop()
+    async with playing(tmp_path, Setup(relay=SHORT)) as play:
+        play.relay.answers(stream(*(step for tick in ticks for step in (KEEP_ALIVE, tick)), *HELLO, DONE))
+        timers = [loop.call_later(0.05 * number, tick.set) for number, tick in enumerate(ticks)]
+        assert "official" == (await play.ask(stream=True)).headers["x-tf-route"]
+        assert UNREAD.format("first_byte_timeout") == play.transcript()[2]
+        for timer in timers:
+            timer.cancel()
+
+
+async def test_comments_before_a_slow_first_token(tmp_path: Path) -> None:
+    """What is slow and in time is waited for; the comments before it go to nobody."""
+    slow = asyncio.Event()
+    async with playing(tmp_path, Setup(relay=SHORT)) as play:
+        play.relay.answers(stream(KEEP_ALIVE, slow, *HELLO, USAGE, DONE))
+        asking = asyncio.create_task(play.ask(stream=True))
+        await play.relay.reached(1)
+        slow.set()
+        assert TOLD == (await asking).body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
 
 
 async def hang_up(play: Playbook) -> None:
