@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from playbook import SHORT, Playbook, Setup, playing
+from screens import printed
 from upstreams import (
     DONE,
     HELLO,
     KEEP_ALIVE,
+    SSE,
     TOKENS,
     USAGE,
     Answer,
@@ -22,8 +24,11 @@ from upstreams import (
     until,
 )
 
+from tokens_forge.core.story import tell
+from tokens_forge.files.ledger_reader import find
 from tokens_forge.proxy import upstream as upstream_file
 from tokens_forge.proxy import watch as watch_file
+from tokens_forge.view.story import story_view
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
 HELD = "held 1 first relay by wallet"
@@ -81,11 +86,115 @@ async def test_any_split_of_the_bytes(tmp_path: Path) -> None:
 
 
 async def test_no_done_mark(tmp_path: Path) -> None:
-    """A stream is complete with its finish reason, and a last event counts without its blank line."""
+    """A stream is complete with its finish reason, and a last event counts without its blank line.
+
+    The client gets the end that its dialect has, and the ledger tells what the upstream left out.
+    """
     async with playing(tmp_path) as play:
         play.relay.answers(stream(*HELLO, USAGE.rstrip()))
-        assert b"".join(HELLO) == (await play.ask(stream=True)).body
+        assert TOLD == (await play.ask(stream=True)).body
         assert [ROUTED, HELD, ANSWERED] == play.transcript()
+        assert ("no_done",) == (await play.settled()).flags
+        explained = "\n".join(printed(story_view(tell(find(play.paths.ledger, "last"))), 100))
+        assert "flags: no_done" in explained
+
+
+async def test_a_receipt_without_a_done_mark(tmp_path: Path) -> None:
+    """What tf adds at the end stands before the mark that it gives in the upstream's stead."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, USAGE))
+        reply = await play.ask(stream=True, headers={"x-tf-receipt": "stream"})
+        assert (b"".join(HELLO), DONE) == (reply.body.partition(b": tf ")[0], reply.body[-len(DONE) :])
+
+
+SECOND = event({"choices": [{"index": 1, "delta": {"content": "Ho"}, "finish_reason": "stop"}]})
+
+SAID_ALL: dict[str, tuple[Answer, int]] = {
+    "reset": (stream(*HELLO, USAGE, End.RESET), 1),
+    "closed": (stream(*HELLO, USAGE, End.CLOSE), 1),
+    "in the mark": (stream(*HELLO, USAGE, b"data: [DO", End.RESET), 1),
+    "silence": (stream(*HELLO, USAGE, End.NEVER), 1),
+    "usage at the finish": (stream(*HELLO[:3], chunk(finish="stop", usage=TOKENS), End.RESET), 1),
+    "two choices": (stream(*HELLO, SECOND, USAGE, End.RESET), 2),
+}
+
+
+@pytest.mark.parametrize("name", SAID_ALL)
+async def test_a_stream_cut_after_all_was_said(tmp_path: Path, name: str) -> None:
+    """When every choice has finished and the usage has come, only the end is missing: the answer is whole."""
+    answer, choices = SAID_ALL[name]
+    async with playing(tmp_path, Setup(relay=SHORT)) as play:
+        play.relay.answers(answer)
+        reply = await play.ask(stream=True, n=choices)
+        assert (200, DONE) == (reply.status, reply.body[-len(DONE) :])
+        assert b"error" not in reply.body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
+        assert ("no_done",) == (await play.settled()).flags
+        assert {} == play.fold.health.failures
+
+
+NOT_ALL_SAID: dict[str, tuple[Answer, int, str]] = {
+    "no usage": (stream(*HELLO, End.RESET), 1, "estimated"),
+    "usage before the finish": (stream(HELLO[0], chunk("Hi ", usage=TOKENS), HELLO[3], End.RESET), 1, "partial"),
+    "one choice of two": (stream(*HELLO, USAGE, End.RESET), 2, "partial"),
+    "one choice of two finished": (
+        stream(*HELLO, event({"choices": [{"index": 1, "delta": {"content": "Ho"}}]}), USAGE, End.RESET),
+        2,
+        "partial",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ALL_SAID)
+async def test_a_stream_cut_before_all_was_said(tmp_path: Path, name: str) -> None:
+    """A finish reason alone does not make a cut stream whole: the client sees that something is missing."""
+    answer, choices, source = NOT_ALL_SAID[name]
+    async with playing(tmp_path) as play:
+        play.relay.answers(answer)
+        reply = await play.ask(stream=True, n=choices)
+        assert b"ended early (stream_cut)" in reply.body
+        entry = await play.settled()
+        assert ("broken", "stream_cut", source, ()) == (entry.outcome, entry.error, entry.usage_source, entry.flags)
+
+
+async def test_one_choice_where_two_were_asked_for(tmp_path: Path) -> None:
+    """Some upstreams give one choice, whatever is asked for: at a proper end that is what they had to say."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, USAGE))
+        assert TOLD == (await play.ask(stream=True, n=2)).body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
+
+
+async def test_two_choices_of_which_one_never_finished(tmp_path: Path) -> None:
+    """A choice that began and never finished is missing, however properly its stream ends; `[DONE]` is its word."""
+    begun = event({"choices": [{"index": 1, "delta": {"content": "Ho"}}]})
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, begun, USAGE), stream(*HELLO, begun, USAGE, DONE))
+        assert b"ended early (stream_cut)" in (await play.ask(stream=True, n=2)).body
+        assert (await play.ask(stream=True, n=2)).body.endswith(DONE)
+
+
+async def test_a_cut_stream_that_was_not_asked_for_its_usage(tmp_path: Path) -> None:
+    """`stream_usage = "never"`: what nobody asked for is not missing."""
+    async with playing(tmp_path, Setup(relay='stream_usage = "never"')) as play:
+        play.relay.answers(stream(*HELLO, End.RESET))
+        assert TOLD == (await play.ask(stream=True)).body
+        entry = await play.settled()
+        assert ("ok", "estimated", ("no_usage", "no_done")) == (entry.outcome, entry.usage_source, entry.flags)
+
+
+async def test_a_client_that_leaves_before_the_done_mark(tmp_path: Path) -> None:
+    """What a client that left was told of the usage is the upstream's last word, and computed."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(*HELLO, USAGE, End.NEVER))
+        async with play.streaming(stream_options={"include_usage": True}) as got:
+            received = b""
+            async for part in got.aiter_raw():
+                received += part
+                if received.endswith(USAGE):
+                    break
+        await play.idle()
+        assert [ROUTED, HELD, LEFT.format("0.048 CNY computed", 200)] == play.transcript()
 
 
 async def test_what_follows_the_done_mark_is_not_waited_for(tmp_path: Path) -> None:
@@ -168,7 +277,12 @@ BREAKS: dict[str, tuple[Answer, str]] = {
     "no JSON": (stream(*BEGUN, b"data: oops\n\n"), "stream_malformed"),
     "error event": (stream(*BEGUN, event({"error": {"message": "overloaded", "code": 503}})), "stream_error"),
     "empty inside": (stream(*BEGUN, event({"error": {"code": "insufficient_quota"}})), "stream_error"),
+    "named an error": (stream(*BEGUN, b'event: error\ndata: {"message":"overloaded"}\n\n'), "stream_error"),
+    "error, then the mark": (stream(*BEGUN, event({"error": {"message": "no"}}), DONE), "stream_error"),
+    "no object": (stream(*BEGUN, b"data: null\n\n"), "stream_malformed"),
     "silence": (stream(*BEGUN, End.NEVER), "idle_timeout"),
+    "comments, then silence": (stream(*BEGUN, KEEP_ALIVE, End.NEVER), "idle_timeout"),
+    "comments, then its end": (stream(*BEGUN, KEEP_ALIVE), "stream_cut"),
 }
 
 
@@ -182,7 +296,8 @@ async def test_a_stream_that_breaks(tmp_path: Path, name: str) -> None:
         call_id = reply.headers["x-request-id"]
         message = f"The upstream's stream ended early ({error}). What came is settled; see `tf explain {call_id}`."
         last = {"error": {"message": message, "type": "server_error", "param": None, "code": error}}
-        assert (200, b"".join(BEGUN) + event(last)) == (reply.status, reply.body)
+        passed = b"".join(BEGUN) + KEEP_ALIVE * name.startswith("comments")
+        assert (200, passed + event(last)) == (reply.status, reply.body)
         # 9 tokens of input by its bytes, one of output by `Hi `.
         assert [ROUTED, HELD, f"settled 1 broken {error} 0.019 CNY estimated; final 200"] == play.transcript()
         assert [] == play.official.got
@@ -236,9 +351,27 @@ NOT_BEGUN: dict[str, tuple[Answer, tuple[str, ...]]] = {
             "cooled balance wallet 3600 s, level 1, insufficient_quota",
         ),
     ),
+    "named an error": (
+        stream(b'event: error\ndata: {"type":"insufficient_balance"}\n\n'),
+        (
+            "voided 1 rejected insufficient_quota 200 zero",
+            "cooled balance wallet 3600 s, level 1, insufficient_quota",
+        ),
+    ),
     "no JSON": (stream(b"data: oops\n\n"), (UNREAD.format("bad_reply"),)),
+    "no object": (stream(b"data: []\n\n"), (UNREAD.format("bad_reply"),)),
+    "half an event": (stream(b'data: {"choices":[{"del'), (UNREAD.format("bad_reply"),)),
+    "half an event, then reset": (stream(b'data: {"choices":[{"del', End.RESET), (UNREAD.format("reset"),)),
+    "no events": (stream(), (UNREAD.format("bad_reply"),)),
+    "no body": (plain(b"", headers=SSE), (UNREAD.format("bad_reply"),)),
+    "no data in its events": (stream(b"data:\n\n", b"data: \n\n"), (UNREAD.format("bad_reply"),)),
+    "its head, then nothing": (stream(End.NEVER), (UNREAD.format("first_byte_timeout"),)),
+    "its head, then closed": (stream(End.CLOSE), (UNREAD.format("reset"),)),
+    # What was reported counts, however little of an answer came with it.
+    "usage alone": (stream(USAGE), ("settled 1 unanswered bad_reply 0.048 CNY estimated",)),
     "only comments": (stream(KEEP_ALIVE), (UNREAD.format("bad_reply"),)),
     "comments, then reset": (stream(KEEP_ALIVE, End.RESET), (UNREAD.format("reset"),)),
+    "comments, then closed": (stream(KEEP_ALIVE, End.CLOSE), (UNREAD.format("reset"),)),
     "comments, then nothing": (stream(KEEP_ALIVE, End.NEVER), (UNREAD.format("first_byte_timeout"),)),
     "no stream": (plain(completion()), (UNREAD.format("bad_reply"),)),
 }
@@ -261,6 +394,31 @@ async def test_a_stream_that_has_not_begun_falls_back(tmp_path: Path, name: str)
             f"held 2 fallback official by credit past relay/relay-gpt-5 failed_in_call after {cause}",
             "settled 2 ok 0.096 USD computed; final 200",
         ] == play.transcript()
+
+
+async def test_comments_do_not_lengthen_the_time_for_an_answer(tmp_path: Path) -> None:
+    """A relay that keeps a connection alive and answers nothing is given up as one that is silent."""
+    ticks = [asyncio.Event() for _ in range(100)]
+    loop = asyncio.get_running_loop()
+    async with playing(tmp_path, Setup(relay=SHORT)) as play:
+        play.relay.answers(stream(*(step for tick in ticks for step in (KEEP_ALIVE, tick)), *HELLO, DONE))
+        timers = [loop.call_later(0.05 * number, tick.set) for number, tick in enumerate(ticks)]
+        assert "official" == (await play.ask(stream=True)).headers["x-tf-route"]
+        assert UNREAD.format("first_byte_timeout") == play.transcript()[2]
+        for timer in timers:
+            timer.cancel()
+
+
+async def test_comments_before_a_slow_first_token(tmp_path: Path) -> None:
+    """What is slow and in time is waited for; the comments before it go to nobody."""
+    slow = asyncio.Event()
+    async with playing(tmp_path, Setup(relay=SHORT)) as play:
+        play.relay.answers(stream(KEEP_ALIVE, slow, *HELLO, USAGE, DONE))
+        asking = asyncio.create_task(play.ask(stream=True))
+        await play.relay.reached(1)
+        slow.set()
+        assert TOLD == (await asking).body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
 
 
 async def hang_up(play: Playbook) -> None:

@@ -211,22 +211,27 @@ async def test_a_plain_reply_cut_anywhere(tmp_path: Path) -> None:
 
 
 async def test_a_stream_cut_anywhere(tmp_path: Path) -> None:
-    """Wherever a stream is torn down: before its first event another answers, then the client sees that it broke."""
-    first = STREAM.index(HELLO[0]) + len(HELLO[0])
-    done = STREAM.index(DONE) + len(DONE)
+    """Wherever a stream is torn down: before its first event another answers, then the client sees that it broke.
+
+    Once its finish reason and its usage have come, nothing but its end is missing, and the client gets that from us.
+    """
+    first, said, done = (STREAM.index(it) + len(it) for it in (HELLO[0], USAGE, DONE))
     async with through_tcp(tmp_path) as (play, tcp):
-        for answered in (*range(0, len(STREAM), STEP), first - 1, first, done - 1, done, len(STREAM)):
+        edges = (first - 1, first, said - 1, said, done - 1, done, len(STREAM))
+        for answered in (*range(0, len(STREAM), STEP), *edges):
             tcp.passes(Passage(answered=answered))
             reply = await play.ask(stream=True)
-            outcomes = [it.entry.outcome for it in play.lines() if isinstance(it.entry, Settled)]
+            settled = [it.entry for it in play.lines() if isinstance(it.entry, Settled)]
+            outcomes = [entry.outcome for entry in settled]
             whole = reply.body.endswith(DONE)
             assert 200 == reply.status
             if answered < first:
                 assert (["unanswered", "ok"], True) == (outcomes, whole)
-            elif answered < done:
+            elif answered < said:
                 assert (["broken"], False, True) == (outcomes, whole, b"ended early (stream_cut)" in reply.body)
             else:
                 assert (["ok"], True) == (outcomes, whole)
+                assert (("no_done",) if answered < done else ()) == settled[0].flags
             play.clock.on(minutes=10)
 
 

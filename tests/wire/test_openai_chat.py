@@ -30,9 +30,9 @@ def event(data: bytes, name: str = "") -> Event:
     return Event(raw=data_event(data), data=data, name=name)
 
 
-def metered(*chunks: bytes, include_usage: bool = True) -> StreamMeter:
+def metered(*chunks: bytes, include_usage: bool = True, choices: int = 1, asked: bool = True) -> StreamMeter:
     """Feed `chunks` to a meter."""
-    meter = StreamMeter(include_usage=include_usage)
+    meter = StreamMeter(include_usage=include_usage, choices=choices, metered=asked)
     for chunk in chunks:
         meter.feed(event(chunk))
     return meter
@@ -397,6 +397,62 @@ def test_a_usage_beside_choices_is_never_hidden() -> None:
     """A chunk that also says something passes, whoever asked."""
     meter = StreamMeter(include_usage=False)
     assert Passed(kind="data", first=True) == meter.feed(event(ZERO))
+
+
+SECOND = b'{"choices":[{"index":1,"delta":{"content":"ho"},"finish_reason":null}]}'
+SECOND_FINISH = b'{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}'
+BOTH_FINISH = b'{"choices":[{"index":0,"finish_reason":"stop"},{"index":1,"finish_reason":"stop"}]}'
+USAGE_SO_FAR = b'{"choices":[{"index":0,"delta":{"content":"hi"}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}'
+USAGE_AT_FINISH = (
+    b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2}}'
+)
+# OpenRouter's usage comes with a choice that says nothing more and has no finish reason.
+USAGE_WITH_CHOICE = (
+    b'{"choices":[{"index":0,"delta":{"content":""},"finish_reason":null}],'
+    b'"usage":{"prompt_tokens":5,"completion_tokens":2}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "choices", "complete", "whole"),
+    [
+        ((), 1, False, False),
+        ((CHUNK,), 1, False, False),
+        ((CHUNK, USAGE), 1, False, False),
+        ((CHUNK, FINISH), 1, True, False),
+        ((CHUNK, FINISH, USAGE), 1, True, True),
+        ((CHUNK, FINISH, USAGE_WITH_CHOICE), 1, True, True),
+        ((CHUNK, USAGE_AT_FINISH), 1, True, True),
+        ((USAGE_SO_FAR, FINISH), 1, True, False),
+        ((b'{"choices":[{"delta":{"content":"hi"}}]}', b'{"choices":[{"finish_reason":"stop"}]}'), 1, True, False),
+        ((CHUNK, SECOND, FINISH), 2, False, False),
+        ((CHUNK, SECOND, FINISH, USAGE), 2, False, False),
+        ((CHUNK, SECOND, FINISH, SECOND_FINISH), 2, True, False),
+        ((CHUNK, SECOND, FINISH, SECOND_FINISH, USAGE), 2, True, True),
+        ((CHUNK, SECOND, FINISH, USAGE, SECOND_FINISH), 2, True, False),
+        ((CHUNK, SECOND, BOTH_FINISH, USAGE), 2, True, True),
+        ((CHUNK, FINISH, SECOND), 2, False, False),
+        # One of the choices that were asked for never began: at a proper end that is the upstream's way, not in a cut.
+        ((CHUNK, FINISH, USAGE), 2, True, False),
+        ((b"[DONE]",), 1, True, False),
+    ],
+)
+def test_when_an_answer_is_whole(chunks: tuple[bytes, ...], choices: int, *, complete: bool, whole: bool) -> None:
+    """At a proper end what began must have finished; in a cut all that was asked for must have, and its usage came."""
+    meter = metered(*chunks, choices=choices)
+    assert (complete, whole) == (meter.complete, meter.whole)
+
+
+def test_a_usage_that_nobody_asked_for_is_not_missing() -> None:
+    """A stream that was not asked for its usage has said all with its finish reasons."""
+    assert not metered(CHUNK, asked=False).whole
+    assert metered(CHUNK, FINISH, asked=False).whole
+
+
+def test_a_usage_that_goes_on_is_not_the_last_word() -> None:
+    """A usage is the whole answer's when it comes with the end of the last choice or after it."""
+    assert not metered(USAGE_SO_FAR, FINISH).accounted
+    assert metered(USAGE_SO_FAR, FINISH, USAGE).accounted
 
 
 def test_an_empty_stream_begins_with_its_end() -> None:

@@ -37,6 +37,9 @@ _BAD_REQUEST = 400
 _UNSENT = {"client_left": "left_before_contact", "stopped": "stopped_before_contact", "deadline": "connect_timeout"}
 """What an interruption is when no byte of the request had gone."""
 
+_CUT = frozenset({"reset", "first_byte_timeout", "idle_timeout"})
+"""Failures by which nothing more came. Of a stream that has said all but its `[DONE]` they take nothing away."""
+
 _ONCE_BEGUN = {"reset": "stream_cut", "first_byte_timeout": "idle_timeout", "bad_reply": "stream_malformed"}
 """What a failure is called once the reply has begun."""
 
@@ -54,6 +57,8 @@ class Order:
     """Whether the client asked for the usage chunk of a stream."""
     injected: bool
     """Whether it is asked for without the client's word."""
+    choices: int
+    """How many answers the client asked for."""
     errors: tuple[UpstreamError, ...]
     """The config's table of the upstream's own errors."""
     head: Mapping[str, str]
@@ -151,7 +156,15 @@ class _Taking:
             self.wait_s = retry_after_s(answer.headers, now)
 
     def ended(self, error: str, *, body: bytes = b"", said: openai_chat.Reply | None = None) -> Attempted:
-        """Return the attempt as it ended, by the word that fits how far it had come."""
+        """Return the attempt as it ended, by the word that fits how far it had come.
+
+        A stream whose answer is whole is ended as it should have been, though its upstream did not.
+        """
+        if error in _CUT and self.meter is not None and self.meter.whole:
+            error = ""
+        if not error and self.meter is not None:
+            body = body or openai_chat.DONE
+        whole = not error or self.meter is None or self.meter.accounted
         if self.gone:
             error = "client_left"
         elif self.downstream.begun:
@@ -165,7 +178,7 @@ class _Taking:
             body=body,
             content_type=self.content_type,
             said=said or self.meter,
-            whole=self.meter is None or self.meter.complete,
+            whole=whole,
             wait_s=self.wait_s,
             limits=self.limits,
             upstream_request_id=self.upstream_request_id,
@@ -225,7 +238,10 @@ def _unreadable(order: Order, status: int, body: bytes) -> str:
 
 async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
     """Pass a stream on, metering it, until its end or a failure."""
-    meter = taking.meter = openai_chat.StreamMeter(include_usage=taking.order.include_usage)
+    order = taking.order
+    meter = taking.meter = openai_chat.StreamMeter(
+        include_usage=order.include_usage, choices=order.choices, metered=order.include_usage or order.injected
+    )
     splitter = Splitter(EVENT_AT_MOST)
     head = b""  # What came before the first data event: a relay's error may be plain JSON.
     some = b" "
@@ -240,7 +256,7 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
                 await _send(taking, wait, passed.out)
                 wait.allow(idle_s, "idle_timeout")
             if passed.refused:
-                return taking.refused(_refusal(taking.order, answer.status, passed.last), passed.last)
+                return taking.refused(_refusal(order, answer.status, passed.last), passed.last)
             if passed.end is not None:
                 return taking.ended(passed.end, body=passed.last)
     except UpstreamFault:
@@ -248,7 +264,7 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
     if not meter.complete:
         if taking.downstream.begun:
             return taking.ended("reset")
-        return taking.refused(_unreadable(taking.order, answer.status, head), head)
+        return taking.refused(_unreadable(order, answer.status, head), head)
     return taking.ended("")
 
 

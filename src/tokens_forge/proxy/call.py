@@ -9,7 +9,7 @@ there is no await, so concurrent calls can't overdraw.
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from tokens_forge.core.candidates import match
 from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
-from tokens_forge.core.fallback import MENDED, classify
+from tokens_forge.core.fallback import MENDED, Row, classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.health import announced, begun, cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
@@ -277,6 +277,7 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         stream=request.stream,
         include_usage=request.include_usage,
         injected=inject_usage and not request.include_usage,
+        choices=request.choices,
         errors=upstream.errors,
         head=head,
         begins=lambda: _begins(call, held),
@@ -326,7 +327,6 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
     row = classify(attempted.error, wait_s=attempted.wait_s)
     said = attempted.said
     reading = said.reading if said else None
-    flags: tuple[str, ...] = reading.flags if reading else ()
     return Finish(
         row=row,
         error=attempted.error,
@@ -339,7 +339,7 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
         usage=reading.usage if reading and reading.usage else None,
         whole=attempted.whole,
         output_estimate=said.output_estimate if said else 0,
-        flags=flags if reading or row.outcome != "ok" else ("no_usage",),
+        flags=tuple(_flags(said, row)),
         model_served=visible(said.model_served)[:200] if said else "",
         upstream_id=visible(said.upstream_id)[:200] if said else "",
         finish=visible(said.finish)[:40] if said else "",
@@ -349,6 +349,16 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
         wait_s=attempted.wait_s,
         limits=attempted.limits,
     )
+
+
+def _flags(said: openai_chat.Reply | openai_chat.StreamMeter | None, row: Row) -> Iterator[str]:
+    """Yield what was odd about a reply: its usage, or what a whole one lacks."""
+    if said is not None and said.reading is not None:
+        yield from said.reading.flags
+    elif row.outcome == "ok":
+        yield "no_usage"
+    if isinstance(said, openai_chat.StreamMeter) and row.outcome == "ok" and not said.done:
+        yield "no_done"
 
 
 async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:

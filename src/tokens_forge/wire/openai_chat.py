@@ -31,6 +31,9 @@ MOST_CHOICES = 128
 MOST_OUTPUT = 2**31 - 1
 """The most output tokens that a request may ask for; beyond any model, within every integer of the ledger."""
 
+DONE = b"data: [DONE]\n\n"
+"""The event that ends a stream."""
+
 MOST_SHOWN = 40
 """Bytes of a wrong value that an error repeats."""
 
@@ -75,6 +78,8 @@ class ChatRequest:
     """Tokens, from the bytes of what is billed as input."""
     output_bound: int
     """Tokens of all choices together, at most."""
+    choices: int
+    """How many answers it asks for (`n`)."""
     needs: tuple[Need, ...]
     """What it asks of a model beyond text."""
     turn: int
@@ -116,6 +121,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> ChatR
         tier_asked=_value(fields, "service_tier", str, "a tier's name") or "",
         input_estimate=_input_estimate(fields, inline_tokens),
         output_bound=most * choices,
+        choices=choices,
         needs=tuple(_needs(fields)),
         turn=len(messages),
         opening=b"\n".join(_opening(messages)),
@@ -196,12 +202,17 @@ _HIDDEN = Passed(kind="data", hidden=True)
 class StreamMeter:
     """Reads a stream as it passes: what each event is, and what all of them say.
 
-    `include_usage` says whether the client asked for the usage chunk.
+    `include_usage` says whether the client asked for the usage chunk, `choices` how many answers it asked for, and
+    `metered` whether the upstream was asked for the usage, by whomever.
     """
 
-    def __init__(self, *, include_usage: bool) -> None:
+    def __init__(self, *, include_usage: bool, choices: int = 1, metered: bool = True) -> None:
         self._include_usage = include_usage
+        self._choices = choices
+        self._metered = metered
         self._begun = False
+        self._open: set[bytes] = set()
+        self._finished: set[bytes] = set()
         self._placeholder: UsageRead | None = None
         self._output_quarters = 0
         self.model_served = ""
@@ -212,6 +223,8 @@ class StreamMeter:
         self.reading: Reading | None = None
         """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
         self.reported_cost: Decimal | None = None
+        self.accounted = False
+        """A usage came with the end of the last choice or after it: it is the whole answer's."""
         self.done = False
         """`[DONE]` was seen."""
 
@@ -222,8 +235,19 @@ class StreamMeter:
 
     @property
     def complete(self) -> bool:
-        """Whether the answer came to its end: a finish reason or the `[DONE]` mark was seen."""
-        return self.done or self.finish != ""
+        """Whether the answer came to its end: the `[DONE]` mark was seen, or each choice that began has finished.
+
+        A choice that was asked for and never began is none of it: some upstreams give one, whatever `n` asks for.
+        """
+        return self.done or (self.finish != "" and not self._open)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing but the `[DONE]` mark: every choice has finished, and its usage came if asked for.
+
+        A stream may be cut here at no loss. Of one that ends as it should, `complete` asks for less.
+        """
+        return self._all_finished() and (self.accounted or not self._metered)
 
     def feed(self, event: Event) -> Passed:
         """Take the next event and return what it is."""
@@ -251,10 +275,15 @@ class StreamMeter:
         self.upstream_id = self.upstream_id or chunk.id or ""
         self.tier_served = chunk.service_tier or self.tier_served
         for choice in chunk.choices or ():
+            index = bytes(choice.index) or _FIRST_INDEX
             if (said := choice.delta or choice.message) is not None:
                 self._output_quarters += _said_quarters(said)
-            if choice.finish_reason and not self.finish:
-                self.finish = choice.finish_reason
+                if index not in self._finished:
+                    self._open.add(index)
+            if choice.finish_reason:
+                self.finish = self.finish or choice.finish_reason
+                self._finished.add(index)
+                self._open.discard(index)
         self._placeholder = None
         if given(chunk.usage):
             self._take(read_openai_chat(chunk.usage))
@@ -267,10 +296,14 @@ class StreamMeter:
     def _take(self, read: UsageRead) -> None:
         if read.reading is None:
             return
+        self.accounted = self._all_finished()
         if self.finish or any(read.reading.usage.values()) or read.reading.flags:
             self.reading, self.reported_cost = read.reading, read.reported_cost
         else:
             self._placeholder = read
+
+    def _all_finished(self) -> bool:
+        return len(self._finished) >= self._choices and not self._open
 
     def _begins(self) -> bool:
         begun, self._begun = self._begun, True
@@ -309,6 +342,7 @@ def estimate_tokens(data: bytes) -> int:
 
 
 _NULL = msgspec.Raw(b"null")
+_FIRST_INDEX = b"0"
 _NOTHING = frozenset({b"", b"null", b"[]"})
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -430,6 +464,7 @@ class _Said(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: msgspec.Raw = msgspec.Raw()
     delta: _Said | None = None
     message: _Said | None = None
     finish_reason: str | None = None
