@@ -8,8 +8,8 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -149,6 +149,14 @@ class Upstream:
             if not left.done():
                 left.cancel()
                 await asyncio.gather(left, return_exceptions=True)
+
+
+@contextmanager
+def refusing() -> Generator[str]:
+    """Give the URL of a port on which nobody listens, kept so that nobody else takes it."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{kept.getsockname()[1]}/v1"
 
 
 async def until(condition: Callable[[], bool]) -> None:

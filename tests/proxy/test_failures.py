@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playbook import SHORT, Playbook, Reply, Setup, playing
-from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, stream, until
+from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, refusing, stream, until
 
 from tokens_forge.core.entries import Settled
 from tokens_forge.proxy import call as call_file
@@ -301,6 +301,17 @@ async def test_a_retry_that_succeeds(tmp_path: Path) -> None:
         )
 
 
+async def test_a_retry_after_a_fallback(tmp_path: Path) -> None:
+    """What a reply says of its fallback is what led to the other candidate, also when that had to be asked twice."""
+    async with playing(tmp_path) as play:
+        for cause in ("unauthorized", "cooling"):
+            play.relay.answers(refusal(401))
+            play.official.answers(refusal(503))
+            reply = await play.ask()
+            assert f"relay/relay-gpt-5>official/gpt-5; {cause}" == reply.headers["x-tf-fell-back"]
+        assert "held 2 retry official by credit after server_error" == play.transcript()[-2]
+
+
 @asynccontextmanager
 async def speaking_no_tls() -> AsyncGenerator[str]:
     """Give the https URL of a server that answers every greeting in plain HTTP."""
@@ -312,14 +323,6 @@ async def speaking_no_tls() -> AsyncGenerator[str]:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-
-
-@contextmanager
-def refusing() -> Generator[str]:
-    """Give the URL of a port on which nobody listens, kept so that nobody else takes it."""
-    with socket.socket() as kept:
-        kept.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{kept.getsockname()[1]}/v1"
 
 
 @contextmanager

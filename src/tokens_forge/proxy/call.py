@@ -94,6 +94,8 @@ class Call:
     contacted: bool = False
     """Whether the request of the hold under way may have gone out."""
     last: Attempted | None = None
+    cause: str = ""
+    """What led to the candidate under way; empty for the one that was meant."""
 
 
 async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
@@ -121,7 +123,9 @@ async def _until_closed(call: Call) -> None:
             _close(call, held, _ended("ledger"), client_status=507)
             reply.ledger_stuck(client, asked.id)
             return
-        head = {**reply.headers(held, call.open), **reply.task_headers(_task_left(call))}
+        if held.role != "retry":
+            call.cause = held.cause.error if held.cause else ""
+        head = {**reply.headers(held, call.open, call.cause), **reply.task_headers(_task_left(call))}
         attempted = call.last = await _attempt(call, held, head)
         row = classify(attempted.error, wait_s=attempted.wait_s)
         final = row.next in ("done", "return")

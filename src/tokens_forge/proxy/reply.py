@@ -32,8 +32,11 @@ _STOPPING = 503
 _MICROSECONDS = 1_000_000
 
 
-def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
-    """Return the headers that say which route answers, which balance pays, and what led there."""
+def headers(held: Held, call: OpenCall, cause: str) -> Mapping[str, str]:
+    """Return the headers that say which route answers, which balance pays, and what led there.
+
+    `cause` is why the call came to this candidate; of a retry that is not what it retries.
+    """
     said = {
         "x-request-id": held.id,
         "x-tf-route": held.route,
@@ -46,7 +49,6 @@ def headers(held: Held, call: OpenCall) -> Mapping[str, str]:
     # Where the conversation was before is meant too: beginning there is no fallback, going on from there is one.
     meant = routed.sticky if routed.sticky == first else routed.intended
     if meant and here != meant:
-        cause = held.cause.error if held.cause else ""
         said["x-tf-fell-back"] = f"{meant}>{here}; {cause}"
     return said
 
