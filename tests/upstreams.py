@@ -67,6 +67,8 @@ class Upstream:
     url: str = ""
     connections: int = 0
     """How many were made to it."""
+    otherwise: "Callable[[Got], Answer]" = field(default_factory=lambda: greeting)
+    """What answers a request that no script is left for."""
     _script: deque[Answer] = field(default_factory=deque[Answer])
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -118,7 +120,7 @@ class Upstream:
         """Answer one request; say whether the connection stays."""
         got = await _read(reader)
         self.got.append(got)
-        answer = self._script.popleft() if self._script else greeting(got)
+        answer = self._script.popleft() if self._script else self.otherwise(got)
         for step in answer:
             match step:
                 case bytes():
