@@ -306,6 +306,8 @@ def test_what_became_of_a_conversations_cache() -> None:
     )
     stayed = text(kept("official/gpt-5", "official/gpt-5"), held_official(CALL), settled_official(CALL))
     assert "the conversation stayed on official/gpt-5, not relay/gpt-5; 800 tokens read from the cache" in stayed
+    again = text(kept("official/gpt-5"), held_official(CALL), settled_official(CALL))
+    assert "the conversation came to official/gpt-5 again; 800 tokens read from the cache" in again
     back = text(kept("official/gpt-5"), held_relay(CALL), settled_relay(CALL))
     assert (
         "moved from official/gpt-5 to relay/gpt-5: it is no candidate of the class and balance of relay/gpt-5" in back

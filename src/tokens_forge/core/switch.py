@@ -52,7 +52,7 @@ def switch_of(routed: Routed, passed_over: Mapping[str, PassedOver], answered: S
     now = candidate_name(answered.route, answered.upstream_model)
     read = answered.usage.get("cache_read", 0)
     if now == routed.kept:
-        return Switch(was=told.was, cached=told.cached, stayed=True, read=read)
+        return Switch(was=told.was, cached=told.cached, stayed=True, other_terms=told.other_terms, read=read)
     # No more can have been missed than was billed as fresh input, and what was written to a cache cost its own rate.
     fresh = {name: answered.usage.get(name, 0) for name in ("input", "cache_write_5m", "cache_write_1h")}
     missed = max(min(routed.kept_cache - read, sum(fresh.values())), 0)

@@ -129,7 +129,11 @@ def _conversation(story: Story, switch: Switch) -> str:
         return f"the conversation was on {switch.was}; {held}"
     if switch.stayed:
         meant = f", not {story.intended}" if story.intended not in {"", switch.was} else ""
-        return f"the conversation stayed on {switch.was}{meant}; {count(switch.read)} tokens read from the cache"
+        # By a fallback it may come to the same place again, without being kept there.
+        where = "came to" if switch.other_terms else "stayed on"
+        again = " again" if switch.other_terms else meant
+        read = f"{count(switch.read)} tokens read from the cache"
+        return f"the conversation {where} {switch.was}{again}; {read}"
     why = f": {reason_text(switch.why)}" if switch.why else ""
     if switch.other_terms and not switch.why:
         why = f": it is no candidate of the class and balance of {story.intended}"
