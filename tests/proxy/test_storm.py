@@ -40,6 +40,7 @@ from tokens_forge.core.entries import (
     Routed,
     Settled,
     Voided,
+    attempt_name,
     candidate_name,
 )
 from tokens_forge.core.moments import later
@@ -127,6 +128,8 @@ FAULTS: tuple[Answer, ...] = (
     (End.NEVER,),
     plain(b"<html>Log in</html>"),
 )
+PASSING: tuple[Answer, ...] = (refusal(500), refusal(503), refusal(408), refusal(429, headers={"retry-after-ms": "20"}))
+"""Faults that ask for another attempt: where there are many, the budget of retries is what bounds them."""
 STREAM_FAULTS: tuple[Answer, ...] = (
     stream(*HELLO[:2], End.RESET),
     stream(*HELLO[:2], b"data: oops\n\n"),
@@ -154,9 +157,11 @@ def weather(seed: int, wire: str) -> Callable[[Got], Answer]:
         call = str(got.asked["messages"][-1]["content"])
         times[call] += 1
         chance = random.Random(f"{seed}/{wire}/{call}/{times[call]}")  # noqa: S311 - reproducible, no secret
-        share = (0.05, 0.4, 0.2)[int(call) // 100 % 3]
-        if chance.random() >= share:
+        phase = int(call) // 100 % 4
+        if chance.random() >= (0.05, 0.4, 0.5, 0.2)[phase]:
             return greeting(got)
+        if phase == 2:
+            return chance.choice(PASSING)
         return chance.choice((*FAULTS, *STREAM_FAULTS) if got.asked.get("stream") else FAULTS)
 
     return answer
@@ -245,6 +250,8 @@ async def test_a_storm(tmp_path: Path, seed: int) -> None:
         fold = play.fold
         assert not any(state.holds for state in fold.book.balances.values())
         assert not any(state.holds or state.held for state in fold.budgets.budgets.values())
+        assert passed_over(lines, "retry_budget") >= 5, "the budget of retries was reached"
+        assert passed_over(lines, "probing") >= 10, "many came while one probed"
         # It was a storm: much failed, much was retried, fell back, cooled and recovered, and most was answered.
         held = Counter(line.entry.role for line in lines if isinstance(line.entry, Held))
         kinds = Counter(type(line.entry) for line in lines)
@@ -265,6 +272,12 @@ def attempts_sent(lines: list[Line]) -> dict[str, int]:
     """Return how many attempts went out to each upstream by the ledger."""
     ends = [line.entry for line in lines if isinstance(line.entry, Settled | Voided)]
     return dict(Counter(end.upstream for end in ends if end.outcome != "not_sent"))
+
+
+def passed_over(lines: list[Line], reason: str) -> int:
+    """Return how often a candidate was passed over for a reason."""
+    decisions = [line.entry for line in lines if isinstance(line.entry, Held | Refused)]
+    return sum(passed.reason == reason for decision in decisions for passed in decision.passed_over)
 
 
 def hold_to_the_bounds(told: list[Line]) -> None:
@@ -303,27 +316,40 @@ def hold_to_the_retry_budget(lines: list[Line]) -> None:
 
 
 def hold_to_the_cooldowns(lines: list[Line]) -> None:
-    """Nothing is held on what cools before its moment, and after it by one probe at a time until it is well."""
-    until: dict[tuple[str, str], str] = {}
+    """Nothing is held on what cools before its moment, and after it by one probe at a time until it is well.
+
+    What headers announced (level 0) ends at its moment without a probe.
+    """
+    cooling: dict[tuple[str, str], Cooled] = {}
+    probes: dict[tuple[str, str], str] = {}
     for line in lines:
         entry = line.entry
         match entry:
             case Cooled():
                 key = (entry.scope, entry.name)
-                assert entry.until > until.get(key, ""), "deadlines only extend"
-                until[key] = entry.until
+                assert key not in cooling or entry.until > cooling[key].until, "deadlines only extend"
+                if entry.error == "limit_reached" or (key in cooling and not cooling[key].level):
+                    probes.pop(key, None)
+                cooling[key] = entry
             case Recovered():
-                until.pop((entry.scope, entry.name), None)
+                cooling.pop((entry.scope, entry.name), None)
+                probes.pop((entry.scope, entry.name), None)
             case Held():
-                names = {
-                    "candidate": candidate_name(entry.route, entry.upstream_model),
-                    "upstream": entry.upstream,
-                    "balance": entry.balance,
-                }
-                for scope, name in names.items():
-                    assert until.get((scope, name), "") <= line.ts, line
+                for key in touched(entry) & set(cooling):
+                    assert cooling[key].until <= line.ts, line
+                    assert not cooling[key].level or key not in probes, line
+                    probes.setdefault(key, attempt_name(entry.id, entry.n))
+            case Settled() | Voided():
+                ended = attempt_name(entry.id, entry.n)
+                probes = {key: probe for key, probe in probes.items() if probe != ended}
             case _:
                 pass
+
+
+def touched(held: Held) -> set[tuple[str, str]]:
+    """Return what an attempt touches that may cool, by scope and name."""
+    candidate = candidate_name(held.route, held.upstream_model)
+    return {("candidate", candidate), ("upstream", held.upstream), ("balance", held.balance)}
 
 
 def explained(call: Call, told: list[Line]) -> None:
