@@ -4,21 +4,23 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from builders import LOCAL, PLAN, RELAY, Bench, agreed, config, listed
+from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, config, listed
 from msgspec.structs import replace
 
 from tokens_forge.core.book import BalanceShown, balances
-from tokens_forge.core.config import Balance, Model, Sheet, Window
+from tokens_forge.core.config import Balance, Model, Settle, Sheet, Window
 from tokens_forge.core.entries import Cooled, Reason, Renamed, Scope
+from tokens_forge.core.prices import Cards
 from tokens_forge.core.route_health import CandidateHealth, HealthWord, RouteShown, candidate_health, routes_shown
 
-ROUTE = {found.route: found for found in routes_shown(config(), Bench().fold)}
+AT = Bench().at
+ROUTE = {found.route: found for found in routes_shown(agreed(), Bench().fold, AT)}
 """The bench's routes by name."""
 
 
 def health(bench: Bench, name: str) -> CandidateHealth:
     """Return how a candidate is now."""
-    route = next(found for found in routes_shown(bench.terms.config, bench.fold) if f"{found.route}/m" == name)
+    route = next(found for found in routes_shown(bench.terms, bench.fold, bench.at) if f"{found.route}/m" == name)
     rows = balances(bench.terms.config, bench.fold.book, bench.at)
     return candidate_health(route, "m", bench.fold.health.shown(bench.at), rows)
 
@@ -164,7 +166,7 @@ def test_a_sheet_is_its_models_under_either_name() -> None:
     free = replace(
         config().route["relay"], price="free", serves={"m": "up-m", "n": "n"}, prices={"m": sheet, "n": sheet}
     )
-    shown = routes_shown(config(route={**config().route, "relay": free}), Bench().fold)
+    shown = routes_shown(agreed(config(route={**config().route, "relay": free})), Bench().fold, AT)
     assert (True, ("m", "up-m", "n")) == (shown[0].free, shown[0].sheets)
     assert (False, ()) == (shown[1].free, shown[1].sheets)
 
@@ -191,14 +193,29 @@ def test_models_are_those_of_the_config_then_those_that_were_used_or_cool() -> N
     cool(bench, "candidate", "gone/m")
     cool(bench, "upstream", "relay")
 
-    found = {shown.route: shown.models for shown in routes_shown(config(route=routes, model=models), bench.fold)}
+    terms = agreed(config(route=routes, model=models))
+    found = {shown.route: shown.models for shown in routes_shown(terms, bench.fold, AT)}
 
     assert {"relay": ("m", "up-b"), "official": ("x", "gpt-5", "gpt-9"), "plan": ("m",), "local": ("m",)} == found
     bench.append(Renamed(scope="route", was="official", name="plan"))
-    assert ("m", "gpt-9") == routes_shown(config(), bench.fold)[2].models
+    assert ("m", "gpt-9") == routes_shown(agreed(), bench.fold, AT)[2].models
 
 
 def test_a_route_is_shown_as_the_config_has_it() -> None:
     """Class, upstream and balance are what the next call takes."""
     expected = RouteShown(route="official", route_class="direct", upstream="openai", balance="credit", models=("m",))
     assert expected == ROUTE["official"]
+
+
+def test_what_has_no_price_is_not_fine() -> None:
+    """As a decision finds; not where nothing must be paid, nor where what has no price is let through."""
+    bench = Bench(terms=agreed(listed(RELAY), Cards()))
+    bench.topup(wallet="9 CNY")
+    cool(bench, "candidate", RELAY)
+    found = health(bench, RELAY)
+    assert ("no_price", "", None) == (found.health, found.until, found.cooldown)
+    assert "no_price" == bench.refused(bench.route()).passed_over[0].reason
+    assert "ok" == health(Bench(terms=agreed(listed(PLAN), Cards())), PLAN).health
+    zero = Bench(terms=agreed(listed(OFFICIAL, settle=Settle(unpriced="zero")), Cards()))
+    zero.topup(credit="9 USD")
+    assert "ok" == health(zero, OFFICIAL).health

@@ -85,6 +85,15 @@ def test_who_never_answered_moved_nothing() -> None:
     assert Switch(was=RELAY, cached=850) == second_turn(bench(), "reset", "reset")
 
 
+def test_what_nobody_reported_is_not_known() -> None:
+    """An estimate of ours says nothing of a cache: neither that it was read nor that it was missed."""
+    stayed = second_turn(bench(), "client_left")
+    assert Switch(was=RELAY, cached=850, stayed=True) == stayed
+    moved = second_turn(bench(), "reset", "client_left")
+    assert moved is not None
+    assert ("relay2/m", None, None, "") == (moved.now, moved.read, moved.missed, moved.cost)
+
+
 def test_where_no_card_says_what_it_cost() -> None:
     """A card without cache rates, and a charge that no card priced."""
     anew = finished(usage={"input": 900, "output": 10})

@@ -23,7 +23,8 @@ def test_the_last_answer_is_known() -> None:
     """What was read from the cache or written to it is there from then on."""
     made = bench()
     made.attempt(made.route(thread="t"), finished(usage=CACHED))
-    assert Thread(candidate=RELAY, cached=823, ts=made.at) == made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
+    known = Thread(candidate=RELAY, cached=823, ts=made.at, answers=1)
+    assert known == made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
     made.later(hours=1)
     assert None is made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
     assert None is made.fold.threads.of("other", made.at, within_ms=HOUR_MS)
@@ -40,6 +41,17 @@ def test_only_what_began_to_answer_left_something() -> None:
     assert LOCAL == made.fold.threads.threads["t"].candidate
     made.attempt(made.route(thread="t"), "stream_cut")
     assert RELAY == made.fold.threads.threads["t"].candidate
+
+
+def test_an_answer_without_a_usage_says_nothing_of_a_cache() -> None:
+    """What was known of the candidate stays known; of another one nothing is."""
+    made = bench()
+    made.attempt(made.route(thread="t"), finished(usage=CACHED))
+    made.later(minutes=5)
+    made.attempt(made.route(thread="t"), "client_left")
+    assert Thread(candidate=RELAY, cached=823, ts=made.at, answers=1) == made.fold.threads.threads["t"]
+    made.attempt(made.route(thread="u"), "client_left")
+    assert Thread(candidate=RELAY, ts=made.at) == made.fold.threads.threads["u"]
 
 
 def test_the_one_silent_longest_is_forgotten() -> None:

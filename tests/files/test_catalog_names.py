@@ -3,7 +3,7 @@
 from datetime import date
 
 from tokens_forge.core.moments import moment
-from tokens_forge.files.catalog_names import catalogue, model_names, newest_price, provider_names
+from tokens_forge.files.catalog_names import catalogue, model_names, newest_price, provider_names, sellers
 from tokens_forge.files.price_catalog import Catalog
 
 TODAY = date(2026, 11, 24)
@@ -25,3 +25,10 @@ def test_its_newest_price_has_begun() -> None:
     assert moment("2026-01-01T00:00:00Z").date() < newest <= TODAY
     assert newest == newest_price(newest)
     assert None is newest_price(date(1999, 1, 1))
+
+
+def test_whose_model_it_is_is_told_first() -> None:
+    """Others sell it too; who is named as the likely seller must be the maker, or a wrong list would price it."""
+    for model, maker in (("gpt-5", "openai"), ("gpt-5-mini", "openai")):
+        assert maker == sellers(model)[0]
+    assert () == sellers("no-such-model")

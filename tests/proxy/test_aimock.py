@@ -20,8 +20,8 @@ from playbook import SECRETS, Reply, Setup, playing
 from upstreams import DONE, HELLO, TOKENS, completion
 
 from tokens_forge.core.entries import Settled
-from tokens_forge.proxy import call as call_file
-from tokens_forge.proxy import watch as watch_file
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
 HELD = "held 1 first relay by wallet"
@@ -35,14 +35,6 @@ ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
 HI_THERE: dict[str, Any] = {"response": {"content": "Hi there", "usage": TOKENS}, "chunkSize": 3}
 
 both = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once, and what is late is found soon."""
-    monkeypatch.setattr(call_file, "RETRY_AFTER_S", 0.01)
-    monkeypatch.setattr(call_file, "JITTER_MS", 0)
-    monkeypatch.setattr(watch_file, "SWEEP_S", 0.02)
 
 
 @pytest.fixture(scope="module")

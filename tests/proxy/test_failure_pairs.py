@@ -33,22 +33,14 @@ from upstreams import (
 )
 
 from tokens_forge.core.fallback import TABLE, Row
-from tokens_forge.proxy import call as call_file
-from tokens_forge.proxy import watch as watch_file
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 ESTIMATE = 9
 """The playbook's greeting in tokens, by its bytes."""
 
 BEGUN = HELLO[:2]
 """The first events of a stream; by their bytes one token of output."""
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once, and what is late is found soon."""
-    monkeypatch.setattr(call_file, "RETRY_AFTER_S", 0.01)
-    monkeypatch.setattr(call_file, "JITTER_MS", 0)
-    monkeypatch.setattr(watch_file, "SWEEP_S", 0.02)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

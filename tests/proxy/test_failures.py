@@ -14,22 +14,14 @@ from playbook import SHORT, Playbook, Reply, Setup, playing
 from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, refusing, stream, until
 
 from tokens_forge.core.entries import Settled
-from tokens_forge.proxy import call as call_file
 from tokens_forge.proxy import server as server_file
-from tokens_forge.proxy import watch as watch_file
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
 HELD = "held 1 first relay by wallet"
 FELL_BACK = "held 2 fallback official by credit past relay/relay-gpt-5 failed_in_call after"
 ANSWERED = "settled 2 ok 0.096 USD computed; final 200"
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries and timeouts come at once, so that no test waits for them."""
-    monkeypatch.setattr(call_file, "RETRY_AFTER_S", 0.01)
-    monkeypatch.setattr(call_file, "JITTER_MS", 0)
-    monkeypatch.setattr(watch_file, "SWEEP_S", 0.02)
 
 
 def answered_by_official(reply: Reply, attempts: int, cause: str) -> None:

@@ -10,7 +10,8 @@ from upstreams import refusal
 
 from tokens_forge.core.entries import Held, Routed
 from tokens_forge.core.plan import PlanOrder
-from tokens_forge.proxy import call as call_file
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 BY_OFFICIAL = "settled 1 ok 0.096 USD computed; final 200"
 MORE = """
@@ -33,13 +34,20 @@ classes = ["ordinary"]
 [report]
 fx = { CNY = [{ from = 2020-01-01, rate = "8" }] }
 """
+PAIR = """
+[route.second]
+class = "ordinary"
+upstream = "official"
+balance = "wallet"
+serves = ["gpt-5"]
+[route.second.prices]
+"gpt-5" = [{ from = 2020-01-01, unit = "CNY", per = "ktok", input = 1, output = 10 }]
+[model.pair]
+routes = ["relay/gpt-5", "second/gpt-5"]
+"""
+"""Two ways to the same model, in one class and off one balance."""
+
 EYES = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://pictures.example/1.png"}}]}]
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_file, "RETRY_AFTER_S", 0.01)
-    monkeypatch.setattr(call_file, "JITTER_MS", 0)
 
 
 def routed(play: Playbook) -> Routed:
@@ -184,18 +192,7 @@ async def test_a_plan_is_what_then_happens(tmp_path: Path) -> None:
 
 async def test_a_conversation_stays_for_its_cache(tmp_path: Path) -> None:
     """CASES 50: answered by the second of two relays, its next turn goes there first; another conversation does not."""
-    two = """
-[route.second]
-class = "ordinary"
-upstream = "official"
-balance = "wallet"
-serves = ["gpt-5"]
-[route.second.prices]
-"gpt-5" = [{ from = 2020-01-01, unit = "CNY", per = "ktok", input = 1, output = 10 }]
-[model.pair]
-routes = ["relay/gpt-5", "second/gpt-5"]
-"""
-    async with playing(tmp_path, Setup(more=two)) as play:
+    async with playing(tmp_path, Setup(more=PAIR)) as play:
         play.relay.answers(refusal(400, "context_length_exceeded"))
         reply = await play.ask(model="pair")
         assert ("second", "relay/relay-gpt-5>second/gpt-5; context_too_long") == (
@@ -213,18 +210,7 @@ routes = ["relay/gpt-5", "second/gpt-5"]
 
 async def test_it_goes_on_from_where_the_conversation_was(tmp_path: Path) -> None:
     """When the one that it stayed on fails, the intended one answers: that is a fallback, and the header says so."""
-    two = """
-[route.second]
-class = "ordinary"
-upstream = "official"
-balance = "wallet"
-serves = ["gpt-5"]
-[route.second.prices]
-"gpt-5" = [{ from = 2020-01-01, unit = "CNY", per = "ktok", input = 1, output = 10 }]
-[model.pair]
-routes = ["relay/gpt-5", "second/gpt-5"]
-"""
-    async with playing(tmp_path, Setup(more=two)) as play:
+    async with playing(tmp_path, Setup(more=PAIR)) as play:
         play.relay.answers(refusal(400, "context_length_exceeded"))
         await play.ask(model="pair")
         play.official.answers(refusal(400, "context_length_exceeded"))

@@ -214,6 +214,7 @@ def test_what_money_says() -> None:
     """Nothing there, used up until when, a route that is gone from the config."""
     until = at("15:00:00")
     assert "rmb-wallet has nothing available" == against("balance_short")
+    assert against("no_price").startswith("nobody says what it costs, so its calls are refused")
     assert "rmb-wallet has nothing available until 2026-11-24 15:00:00 UTC" == against("balance_short", until=until)
     assert "rmb-wallet is used up until 2026-11-24 15:00:00 UTC" == against("pool_used_up", until=until)
     assert "rmb-wallet is used up" == against("pool_used_up")

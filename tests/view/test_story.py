@@ -261,7 +261,7 @@ def test_what_the_client_narrowed_and_the_request_needs() -> None:
     told = text(msgspec.structs.replace(asked, model_asked="quick"), held_relay(CALL))
     assert (
         "quick (routed as smart), streamed, 7 messages, conversation 9f2c77ab, needs tools and vision, pinned to class "
-        "ordinary, at most 0.05 USD an attempt" in told
+        "ordinary, at most 0.05 USD" in told
     )
     assert "order: listed; may fall back: none, by the client" in told
     assert "pinned to route relay" in text(routed(CALL, pinned="relay"), held_relay(CALL))
@@ -312,6 +312,9 @@ def test_what_became_of_a_conversations_cache() -> None:
     assert (
         "moved from official/gpt-5 to relay/gpt-5: it is no candidate of the class and balance of relay/gpt-5" in back
     )
+    left = settled_official(CALL, usage={"input": 900, "output": 3}, usage_source="estimated")
+    unsure = text(kept("official/gpt-5", "official/gpt-5"), held_official(CALL), left)
+    assert "stayed on official/gpt-5, not relay/gpt-5; what was read from the cache is not known" in unsure
     cold = routed(CALL, kept="official/gpt-5")
     assert "of relay/gpt-5; no cache there is known to hold any of it\n" in text(
         cold, held_relay(CALL), settled_relay(CALL)

@@ -189,6 +189,16 @@ def test_base64_counts_a_fixed_figure(part: bytes) -> None:
     assert 2_000 < small < 2_100
 
 
+@pytest.mark.parametrize(
+    ("usage", "hidden"), [("{}", True), ('{"total_tokens":1}', True), ("null", False), ("", False)]
+)
+def test_a_chunk_of_usage_alone_is_hidden(usage: str, hidden: bool) -> None:
+    """CASES 16: also an empty one, as clients read the choices of every chunk; one that says other things passes."""
+    member = f',"usage":{usage}' if usage else ""
+    meter = StreamMeter(include_usage=False)
+    assert hidden == meter.feed(Event(raw=b"", name="", data=f'{{"choices":[]{member}}}'.encode())).hidden
+
+
 def test_a_text_that_reads_like_a_picture_is_billed_as_text() -> None:
     """A prompt may begin as a data URL does: what it costs is its bytes, wherever it stands."""
     text = b"data:;base64," + b"word/" * 1000

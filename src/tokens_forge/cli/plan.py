@@ -47,7 +47,7 @@ def plan(
         str, typer.Option(help="Where it must stay, as `x-tf-fallback` says.", show_default=False)
     ] = "",
     max_charge: Annotated[
-        str, typer.Option(help="The most that an attempt may hold, as `x-tf-max-charge` says.", show_default=False)
+        str, typer.Option(help="The most that it may hold, as `x-tf-max-charge` says.", show_default=False)
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

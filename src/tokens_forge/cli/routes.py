@@ -56,7 +56,10 @@ def recover(
     ],
     as_json: _AsJson = False,
 ) -> None:
-    """End a cooldown: the next call may try again, and what fails then cools as if for the first time."""
+    """End a cooldown by hand.
+
+    The next call may try again, and what fails then cools as if for the first time.
+    """
     from tokens_forge.cli.state import carried_out
     from tokens_forge.core.adjustment import Unadjusted
     from tokens_forge.core.recovery import RecoverOrder, ended_by_hand
@@ -86,7 +89,7 @@ def _asked(paths: Paths, last: str) -> "Routes":
     from tokens_forge.reports.periods import Asked, period
     from tokens_forge.reports.routes import Routes, route_rows
 
-    now = state(paths)
+    now = state(paths, routes=True)
     # A period's end is not in it, and what ended at this very moment is.
     until = moment(now.at) + timedelta(microseconds=1)
     try:

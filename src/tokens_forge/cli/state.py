@@ -60,8 +60,11 @@ class _Done(msgspec.Struct):
     entries: tuple[Moved, ...] = ()
 
 
-def state(paths: Paths) -> State:
-    """Return what is enforced now: the running proxy's word, else what the ledger's files add up to."""
+def state(paths: Paths, *, routes: bool = False) -> State:
+    """Return what is enforced now: the running proxy's word, else what the ledger's files add up to.
+
+    Without a proxy `routes` are told only where they are asked for: whether each has a price takes the catalogue.
+    """
     answer = ask(paths, "GET", "/state")
     if answer is not None:
         return msgspec.json.decode(answer, type=State)
@@ -71,12 +74,24 @@ def state(paths: Paths) -> State:
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
         estimates=fold.estimates.rows(),
-        routes=routes_shown(config, fold),
+        routes=routes_shown(_priced(config, fold), fold, at) if routes else (),
         cooldowns=fold.health.shown(at),
         retry_budget=fold.health.retry_budget(at),
         at=at,
         renamed=stood.renamed,
     )
+
+
+def _priced(config: "Config", fold: "Fold") -> Terms:
+    """Return the config with the rate cards of every candidate that it names or that cools or was used."""
+    from tokens_forge.core.candidates import named
+    from tokens_forge.core.entries import candidate_name
+    from tokens_forge.files.price_catalog import Catalog, cards_with
+
+    names = [candidate_name(route, model) for route in config.route for model in named(config, route)]
+    met = (*(row.candidate for row in fold.estimates.rows()), *fold.health.candidates())
+    names += [name for name in met if name.partition("/")[0] in config.route]
+    return Terms(config=config, cards=cards_with(config, Cards(), dict.fromkeys(names), Catalog()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

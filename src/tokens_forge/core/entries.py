@@ -386,7 +386,7 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     fallback_asked: str = ""
     """Where the client said that a fallback must stay (`x-tf-fallback`), as the config or narrower."""
     max_charge: str = ""
-    """The most that an attempt may hold by the client's word (`x-tf-max-charge`), with its unit."""
+    """The most that an attempt may hold, with what earlier ones cost, by the client's word (`x-tf-max-charge`)."""
     kept: str = ""
     """The candidate that answered this conversation last, where that is not too long ago."""
     kept_cache: int = 0

@@ -8,6 +8,7 @@ may try then and not one probe alone. No failure is behind it, so it neither dou
 its three in a row.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -224,6 +225,10 @@ class Health(msgspec.Struct, kw_only=True):
             if key.startswith(f"{scope} ")
         )
 
+    def candidates(self) -> tuple[str, ...]:
+        """Return the candidates that cool, or did and were not well since."""
+        return tuple(key.removeprefix("candidate ") for key in self.cooldowns if key.startswith("candidate "))
+
     def _held(self, ts: str, entry: Held) -> None:
         now = _second(ts)
         if now not in self.seconds:
@@ -283,23 +288,22 @@ def recovered(health: Health, entry: Settled) -> tuple[Recovered, ...]:
     """
     if entry.outcome != "ok":
         return ()
+    return _ended_by(health, entry, lambda cooldown: cooldown.probed)
+
+
+def begun(health: Health, held: Held) -> tuple[Recovered, ...]:
+    """Return the cooldowns that a probe ends whose stream has begun: it was taken, and may go on for an hour."""
+    return _ended_by(health, held, lambda cooldown: cooldown.probe)
+
+
+def _ended_by(health: Health, entry: Held | Settled, probe_of: Callable[[Cooldown], str]) -> tuple[Recovered, ...]:
+    """Return the end of each cooldown whose probe an attempt is."""
     target, attempt = _target(entry), attempt_name(entry.id, entry.n)
     return tuple(
         Recovered(scope=scope, name=key.removeprefix(f"{scope} "), by=attempt)
         for scope in _SCOPES
         if (cooldown := health.cooldowns.get(key := health.key(scope, target.name(scope))))
-        and cooldown.probed == attempt
-    )
-
-
-def begun(health: Health, held: Held) -> tuple[Recovered, ...]:
-    """Return the cooldowns that a probe ends whose stream has begun: it was taken, and may go on for an hour."""
-    target, attempt = _target(held), attempt_name(held.id, held.n)
-    return tuple(
-        Recovered(scope=scope, name=key.removeprefix(f"{scope} "), by=attempt)
-        for scope in _SCOPES
-        if (cooldown := health.cooldowns.get(key := health.key(scope, target.name(scope))))
-        and cooldown.probe == attempt
+        and probe_of(cooldown) == attempt
     )
 
 

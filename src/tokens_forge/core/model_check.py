@@ -22,8 +22,6 @@ from tokens_forge.core.config import (
     upstream_name,
 )
 
-_ONE = 1
-
 
 def model_findings(config: Config) -> Iterator[Finding]:
     """Yield what is wrong with each `[model.NAME]`."""
@@ -61,7 +59,7 @@ def serves_findings(path: Path, route: Route) -> Iterator[Finding]:
     """Yield what is wrong with a route's table of names: a pattern has one ``*``, and so has what it leads to."""
     for asked, served in route.serves.items() if isinstance(route.serves, dict) else ():
         stars = (asked.count("*"), served.count("*"))
-        if max(stars) > _ONE or stars[1] > stars[0]:
+        if max(stars) > 1 or stars[1] > stars[0]:
             yield Finding(
                 path=(*path, "serves"),
                 what=f"`{asked}` = `{served}`: one `*` on the left may stand for the same on the right, and no other",
@@ -106,7 +104,7 @@ def _permissions(path: Path, name: str, model: Model, config: Config) -> Iterato
     if model.cross is not None:
         yield from _cross((*path, "cross"), model, found, config)
     crossing = model.cross.to if model.cross else ""
-    if len(found) > _ONE and model.fallback != "none" and model.burn == "listed":
+    if len(found) > 1 and model.fallback != "none" and model.burn == "listed":
         first = found[0]
         if any(_may_follow(model, first, other, crossing) for other in found):
             return

@@ -9,16 +9,27 @@ from typing import Literal
 
 import msgspec
 
-from tokens_forge.core.book import BalanceShown
+from tokens_forge.core.book import BalanceShown, is_money
 from tokens_forge.core.candidates import named
-from tokens_forge.core.config import Config, Route
+from tokens_forge.core.config import Route, upstream_name
 from tokens_forge.core.entries import Record, RouteClass, candidate_name
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import CooldownShown
+from tokens_forge.core.moments import moment
 from tokens_forge.core.money import ZERO, text
+from tokens_forge.core.prices import card_at
+from tokens_forge.core.settlement import Terms
 
 HealthWord = Literal[
-    "ok", "cooling", "probing", "probe_due", "balance_empty_upstream", "balance_short", "pool_used_up", "not_in_config"
+    "ok",
+    "no_price",
+    "cooling",
+    "probing",
+    "probe_due",
+    "balance_empty_upstream",
+    "balance_short",
+    "pool_used_up",
+    "not_in_config",
 ]
 """How a candidate is, in the words of a decision's reasons where it has them. ``probe_due``: its cooldown's time is
 over, and the next call tries whether it is well."""
@@ -37,6 +48,8 @@ class RouteShown(Record, frozen=True, kw_only=True):
     """Whether its calls are known to cost nothing, but for those of `sheets`."""
     sheets: tuple[str, ...] = ()
     """The models that have a price sheet of their own."""
+    unpriced: tuple[str, ...] = ()
+    """The models whose calls are refused, as nobody says what they cost."""
 
 
 class CandidateHealth(Record, frozen=True, kw_only=True):
@@ -60,12 +73,12 @@ class CandidateHealth(Record, frozen=True, kw_only=True):
     unit: str = ""
 
 
-def routes_shown(config: Config, fold: Fold) -> tuple[RouteShown, ...]:
-    """Return every route of the config in its order."""
+def routes_shown(terms: Terms, fold: Fold, at: str) -> tuple[RouteShown, ...]:
+    """Return every route of the config in its order, as it is at `at`."""
+    config = terms.config
     used = [row.candidate for row in fold.estimates.rows()]
-    cool = [key.removeprefix("candidate ") for key in fold.health.cooldowns if key.startswith("candidate ")]
     models: dict[str, dict[str, None]] = {name: dict.fromkeys(named(config, name)) for name in config.route}
-    for name in (*used, *cool):
+    for name in (*used, *fold.health.candidates()):
         route, _, model = name.partition("/")
         if route in models:
             models[route][model] = None
@@ -78,6 +91,7 @@ def routes_shown(config: Config, fold: Fold) -> tuple[RouteShown, ...]:
             models=tuple(models[name]),
             free=route.price == "free",
             sheets=_sheets(route),
+            unpriced=tuple(model for model in models[name] if _is_unpriced(terms, candidate_name(name, model), at)),
         )
         for name, route in config.route.items()
     )
@@ -85,8 +99,16 @@ def routes_shown(config: Config, fold: Fold) -> tuple[RouteShown, ...]:
 
 def _sheets(route: Route) -> tuple[str, ...]:
     """Return the upstream's models that have a sheet; it may be written under the name that clients ask for."""
-    asked = route.serves if isinstance(route.serves, dict) else {}
-    return tuple(dict.fromkeys(name for written in route.prices for name in (written, asked.get(written, written))))
+    names = ((written, upstream_name(route, written) or written) for written in route.prices)
+    return tuple(dict.fromkeys(name for both in names for name in both))
+
+
+def _is_unpriced(terms: Terms, candidate: str, at: str) -> bool:
+    """Say whether a candidate's calls are refused for want of a price: where money pays, no card is in force."""
+    config = terms.config
+    payer = config.balance[config.route[candidate.partition("/")[0]].balance]
+    refuses = is_money(payer) and config.settle.unpriced == "refuse"
+    return refuses and card_at(terms.cards.charge.get(candidate, ()), moment(at)) is None
 
 
 def candidate_health(
@@ -96,9 +118,11 @@ def candidate_health(
     name = candidate_name(route.route, model)
     touches = (("balance", route.balance), ("upstream", route.upstream), ("candidate", name))
     cooling = [one for touched in touches for one in cooldowns if (one.scope, one.name) == touched]
-    # As a decision looks at them: what passes it over now, then whether its balance can pay.
+    # As a decision looks at them: whether it has a price, what passes it over now, then whether its balance can pay.
     stands = next((one for one in cooling if one.state != "probe_due"), None)
-    if stands is not None:
+    if model in route.unpriced:
+        word, until, stands = "no_price", "", None
+    elif stands is not None:
         word, until = _passed_over(stands)
     else:
         word, until = _money(route, model, cooldowns, balances)

@@ -7,6 +7,8 @@ showed to be cached, what was read of it now, and the rates of the card that pri
 from collections.abc import Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from tokens_forge.core.entries import CardUsed, PassedOver, Record, Routed, Settled, candidate_name
 from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
 from tokens_forge.core.prices import PER
@@ -30,10 +32,10 @@ class Switch(Record, frozen=True, kw_only=True):
     """What stood against staying."""
     other_terms: bool = False
     """It was not tried first: it is of another class or balance than the intended one, or may not answer this call."""
-    read: int = 0
-    """Tokens that were read from a cache now."""
-    missed: int = 0
-    """Tokens that lay in the cache there and were billed anew here."""
+    read: int | None = None
+    """Tokens that were read from a cache now; absent where no usage was reported."""
+    missed: int | None = None
+    """Tokens that lay in the cache there and were billed anew here; likewise, and where it stayed."""
     cost: str = ""
     """What `missed` cost more than reads of a cache here would have, in `unit`; absent where no card says."""
     unit: str = ""
@@ -50,25 +52,21 @@ def switch_of(routed: Routed, passed_over: Mapping[str, PassedOver], answered: S
     if answered is None or answered.outcome not in ANSWERED:
         return told
     now = candidate_name(answered.route, answered.upstream_model)
-    read = answered.usage.get("cache_read", 0)
-    if now == routed.kept:
-        return Switch(was=told.was, cached=told.cached, stayed=True, other_terms=told.other_terms, read=read)
+    # An estimate of ours knows nothing of a cache.
+    reported = answered.usage_source in {"reported", "partial"}
+    read = answered.usage.get("cache_read", 0) if reported else None
+    told = replace(told, stayed=now == routed.kept, read=read)
+    if told.stayed:
+        return told
+    told = replace(told, now=now, why=passed_over.get(routed.kept))
+    if read is None:
+        return told
     # No more can have been missed than was billed as fresh input, and what was written to a cache cost its own rate.
     fresh = {name: answered.usage.get(name, 0) for name in ("input", "cache_write_5m", "cache_write_1h")}
     missed = max(min(routed.kept_cache - read, sum(fresh.values())), 0)
     cost = _dearer(answered.card, fresh, missed) if missed and answered.card else None
-    return Switch(
-        was=told.was,
-        cached=told.cached,
-        stayed=False,
-        now=now,
-        why=passed_over.get(routed.kept),
-        other_terms=told.other_terms,
-        read=read,
-        missed=missed,
-        cost="" if cost is None else text(cost),
-        unit="" if cost is None else answered.unit,
-    )
+    told = replace(told, missed=missed)
+    return told if cost is None else replace(told, cost=text(cost), unit=answered.unit)
 
 
 def _dearer(card: CardUsed, fresh: Mapping[str, int], missed: int) -> Decimal | None:

@@ -22,12 +22,12 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
 
     candidate: str
     """ROUTE/MODEL."""
-    cached: int
-    """Tokens that were read from the prompt cache or written to it."""
     ts: str
     """When it was settled."""
-    answers: int = 1
-    """So many answers of it in a row were that candidate's."""
+    cached: int = 0
+    """Tokens that were read from the prompt cache or written to it, by the last usage that was reported."""
+    answers: int = 0
+    """So many answers of it in a row were that candidate's and had a usage."""
 
 
 class Threads(msgspec.Struct, kw_only=True):
@@ -36,20 +36,22 @@ class Threads(msgspec.Struct, kw_only=True):
     threads: dict[str, Thread] = {}
 
     def apply(self, ts: str, entry: Settled) -> None:
-        """Follow an attempt that was settled at `ts`: only one that began to answer left something in a cache."""
+        """Follow an attempt that was settled at `ts`: only one that began to answer left something in a cache.
+
+        One whose usage nobody reported says nothing of it: what was known of its candidate stays known.
+        """
         if not entry.thread or entry.outcome not in {"ok", "disconnected", "broken"}:
             return
         before = self.threads.pop(entry.thread, None)
         if len(self.threads) >= THREADS_AT_MOST:
             del self.threads[next(iter(self.threads))]
-        candidate = candidate_name(entry.route, entry.upstream_model)
-        again = before is not None and before.candidate == candidate
-        self.threads[entry.thread] = Thread(
-            candidate=candidate,
-            cached=sum(entry.usage.get(name, 0) for name in _CACHED),
-            ts=ts,
-            answers=before.answers + 1 if before is not None and again else 1,
-        )
+        there = Thread(candidate=candidate_name(entry.route, entry.upstream_model), ts=ts)
+        if before is not None and before.candidate == there.candidate:
+            there = replace(before, ts=ts)
+        if entry.usage_source in {"reported", "partial"}:
+            cached = sum(entry.usage.get(name, 0) for name in _CACHED)
+            there = replace(there, cached=cached, answers=there.answers + 1)
+        self.threads[entry.thread] = there
 
     def renamed(self, was: str, name: str) -> None:
         """Follow a route that is called otherwise from here on."""

@@ -29,10 +29,12 @@ def model_names(provider: str = "") -> tuple[str, ...]:
 
 
 def sellers(model: str) -> tuple[str, ...]:
-    """Return the providers that sell a model by this very name."""
+    """Return the providers that sell a model by this very name, first those whose own models are named so."""
     from genai_prices.data import providers  # noqa: PLC0415 - as above
 
-    return tuple(provider.id for provider in providers if any(found.id == model for found in provider.models))
+    found = [provider for provider in providers if any(known.id == model for known in provider.models)]
+    found.sort(key=lambda provider: not (provider.model_match and provider.model_match.is_match(model)))
+    return tuple(provider.id for provider in found)
 
 
 def newest_price(today: date) -> date | None:

@@ -178,7 +178,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         turn=request.turn,
         digest=_digest(proxy.digest_key, asked.body),
         dialect_in=asked.dialect.name,
-        model_asked=visible(request.model)[:200],
+        model_asked=request.model,
         stream=request.stream,
         tier_asked=visible(request.tier_asked)[:40],
         input_estimate=request.input_estimate,

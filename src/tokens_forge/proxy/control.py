@@ -69,7 +69,12 @@ class Control:
         answer = self._answers.get(f"{request.method} {request.path}")
         if answer is None:
             return _json(404, {"error": f"no {request.method} {request.path} here"})
-        return await answer(await request.read())
+        try:
+            return await answer(await request.read())
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _json(400, {"error": str(error)})
+        except RequestError as error:
+            return _json(409, {"error": error.message})
 
     def state(self) -> State:
         """Return what the proxy is at."""
@@ -85,7 +90,7 @@ class Control:
             balances=balances(terms.config, books.fold.book, at),
             budgets=shown(terms.config, books.fold.budgets, at, terms.calendar),
             estimates=books.fold.estimates.rows(),
-            routes=routes_shown(terms.config, books.fold),
+            routes=routes_shown(terms, books.fold, at),
             cooldowns=books.fold.health.shown(at),
             retry_budget=books.fold.health.retry_budget(at),
         )
@@ -95,10 +100,7 @@ class Control:
 
     async def _adjust(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
-        try:
-            order = msgspec.json.decode(body, type=Order)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _json(400, {"error": str(error)})
+        order = msgspec.json.decode(body, type=Order)
         at = books.moment()
         self._proxy.in_force.enter_due(books, at)
         entries = adjusted(order, self._proxy.in_force.terms, books.fold, at)
@@ -108,10 +110,7 @@ class Control:
 
     async def _task(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
-        try:
-            order = msgspec.json.decode(body, type=TaskOrder)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _json(400, {"error": str(error)})
+        order = msgspec.json.decode(body, type=TaskOrder)
         entry = tasked(order, self._proxy.in_force.terms.config, books.fold)
         if isinstance(entry, Unadjusted):
             return _json(409, {"error": entry.why})
@@ -120,22 +119,13 @@ class Control:
     async def _plan(self, body: bytes) -> web.StreamResponse:
         """Answer what a call would meet now; nothing is appended, held or put in force by it."""
         books, in_force = self._proxy.books, self._proxy.in_force
-        try:
-            order = msgspec.json.decode(body, type=PlanOrder)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _json(400, {"error": str(error)})
-        found = match(in_force.terms.config, order.model).candidates
-        try:
-            return _json(200, plan(in_force.terms_with(one.name for one in found), books.fold, order, books.moment()))
-        except RequestError as error:
-            return _json(409, {"error": error.message})
+        order = msgspec.json.decode(body, type=PlanOrder)
+        terms = in_force.terms_with(one.name for one in match(in_force.terms.config, order.model).candidates)
+        return _json(200, plan(terms, books.fold, order, books.moment()))
 
     async def _recover(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
-        try:
-            order = msgspec.json.decode(body, type=RecoverOrder)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _json(400, {"error": str(error)})
+        order = msgspec.json.decode(body, type=RecoverOrder)
         at = books.moment()
         entries = ended_by_hand(order, self._proxy.in_force.terms.config, books.fold.health, at)
         if isinstance(entries, Unadjusted):

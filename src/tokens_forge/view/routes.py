@@ -24,6 +24,7 @@ from tokens_forge.view.figures import NONE, amount, count, duration, shown
 
 _WORDS: dict[HealthWord, tuple[str, str]] = {
     "ok": ("ok", "bold green"),
+    "no_price": ("no price", "bold red"),
     "cooling": ("cooling", "bold red"),
     "probing": ("probing", "bold yellow"),
     "probe_due": ("probe due", "bold yellow"),
@@ -33,6 +34,12 @@ _WORDS: dict[HealthWord, tuple[str, str]] = {
     "not_in_config": ("gone", "dim"),
 }
 """What each is called in a line, and its style."""
+
+_PLAIN = {
+    "no_price": "nobody says what it costs, so its calls are refused: `tf check` names the command",
+    "not_in_config": "its route is gone from the config",
+}
+"""What stands against a candidate that is told alone."""
 
 _COLUMNS = (("\nhealth", 9), ("\nattempts", 8), ("\nok", 6), ("first byte\np50", 10), ("\np95", 9))
 _MORE_COLUMNS = (("\nretries", 7), ("\nfallbacks", 9))
@@ -165,8 +172,8 @@ def _against(health: CandidateHealth, at: str) -> str:
             return f"{health.balance} has nothing available{f' until {clock(health.until)}' if health.until else ''}"
         case "pool_used_up":
             return f"{health.balance} is used up{f' until {clock(health.until)}' if health.until else ''}"
-        case "not_in_config":
-            return "its route is gone from the config"
+        case "no_price" | "not_in_config":
+            return _PLAIN[health.health]
         case _:
             assert cooldown is not None, "only a cooldown stands against it otherwise"
     if cooldown.scope == "candidate":

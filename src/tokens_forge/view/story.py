@@ -96,8 +96,8 @@ def _glance(story: Story) -> Iterator[tuple[str, Text]]:
             "refused",
             shown(f"{story.refusal.reason}{waited}; the client's error code is {story.refusal.error}", "red"),
         )
-    if story.conversation and (told := _conversation(story, story.conversation)):
-        yield "cache", shown(told)
+    if story.conversation and not story.refusal:
+        yield "cache", shown(_conversation(story, story.conversation))
     yield "asked", shown(", ".join(_asked(story)))
     if story.at:
         bounds = f"about {count(story.input_estimate)} tokens in, at most {count(story.output_bound)} out"
@@ -132,12 +132,14 @@ def _conversation(story: Story, switch: Switch) -> str:
         # By a fallback it may come to the same place again, without being kept there.
         where = "came to" if switch.other_terms else "stayed on"
         again = " again" if switch.other_terms else meant
-        read = f"{count(switch.read)} tokens read from the cache"
+        read = "what was read from the cache is not known"
+        if switch.read is not None:
+            read = f"{count(switch.read)} tokens read from the cache"
         return f"the conversation {where} {switch.was}{again}; {read}"
     why = f": {reason_text(switch.why)}" if switch.why else ""
     if switch.other_terms and not switch.why:
         why = f": it is no candidate of the class and balance of {story.intended}"
-    lost = f", {count(switch.missed)} were billed anew" if switch.cached else ""
+    lost = f", {count(switch.missed)} were billed anew" if switch.cached and switch.missed is not None else ""
     dearer = f", {amount(switch.cost, switch.unit)} more than as cache reads" if switch.cost else ""
     return f"the conversation moved from {switch.was} to {switch.now}{why}; {held}{lost}{dearer}"
 
@@ -178,7 +180,7 @@ def _narrowed(story: Story) -> Iterator[str]:
     if story.pinned or story.pinned_class:
         yield f"pinned to {f'route {story.pinned}' if story.pinned else f'class {story.pinned_class}'}"
     if story.max_charge:
-        yield f"at most {story.max_charge} an attempt"
+        yield f"at most {story.max_charge}"
 
 
 def _why(story: Story) -> RenderableType | None:

@@ -265,7 +265,9 @@ class StreamMeter:
             self.read(chunk)
             return Passed(kind="error", error=word_for(read_error(200, data)))
         self.read(chunk)
-        if not chunk.choices and chunk.choices is not None and given(chunk.usage) and not self._include_usage:
+        # Also where it is empty: a client that did not ask for it may read the choices of every chunk.
+        of_usage = not chunk.choices and chunk.choices is not None and bytes(chunk.usage) not in {b"", b"null"}
+        if of_usage and not self._include_usage:
             return _HIDDEN
         return _FIRST if self._begins() else _ORDINARY
 
