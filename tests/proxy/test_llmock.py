@@ -42,8 +42,9 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    # Streams have a pace, or one would be sent to its end before `llmock` could see that nobody reads on.
-    with llmock_serving(tmp_path_factory.mktemp("llmock"), "--stream-chunk-delay-ms", "15") as url:
+    # Streams have a pace, or one would be sent to its end before `llmock` could see that nobody reads on: on a busy
+    # machine that took more than 60 ms.
+    with llmock_serving(tmp_path_factory.mktemp("llmock"), "--stream-chunk-delay-ms", "60") as url:
         yield url
 
 
