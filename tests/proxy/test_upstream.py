@@ -13,6 +13,7 @@ from tokens_forge.core.config import Upstream as Configured
 from tokens_forge.proxy import attempt as attempt_file
 from tokens_forge.proxy import upstream as upstream_file
 from tokens_forge.proxy.upstream import Client, Failed, Sent, endpoint
+from tokens_forge.wire.request import IN_ONE_PIECE_AT_MOST
 
 LARGE = 4096
 
@@ -70,7 +71,7 @@ async def test_an_error_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert "voided 1 rejected model_not_found 404 zero" == play.transcript()[2]
 
 
-@pytest.mark.parametrize("size", [upstream_file.IN_ONE_PIECE_AT_MOST // 2, 3 * upstream_file.IN_ONE_PIECE_AT_MOST])
+@pytest.mark.parametrize("size", [IN_ONE_PIECE_AT_MOST // 2, 3 * IN_ONE_PIECE_AT_MOST])
 async def test_a_large_request(tmp_path: Path, size: int) -> None:
     """Pictures and long contexts make requests of megabytes: they get there whole, and say how long they are."""
     rich = Setup(fund={"wallet": "100000 CNY"})
@@ -133,12 +134,12 @@ async def test_whether_a_byte_may_have_gone() -> None:
     """`sent` is what tells an unbilled failure from one that may have been billed (CASES 55)."""
     async with Upstream() as upstream, Client() as client:
         answered = Sent()
-        answer = await client.send(local(upstream.url), "/chat/completions", b'{"stream":false}', answered)
+        answer = await client.send(local(upstream.url), "/chat/completions", (b'{"stream":false}',), answered)
         assert completion() == await answer.body()
         answer.release()
         unsent = Sent()
         with pytest.raises(Failed, match=r"^connect$"):
-            await client.send(local("http://127.0.0.1:1/v1"), "/chat/completions", b"{}", unsent)
+            await client.send(local("http://127.0.0.1:1/v1"), "/chat/completions", (b"{}",), unsent)
         assert (True, False) == (answered.any, unsent.any)
 
 
@@ -146,13 +147,13 @@ async def test_a_url_that_is_none() -> None:
     """A host that no name can have is found out without a byte sent."""
     async with Client() as client:
         with pytest.raises(Failed, match=r"^dns$"):
-            await client.send(local(f"http://{'a' * 64}.invalid/v1"), "/chat/completions", b"{}", Sent())
+            await client.send(local(f"http://{'a' * 64}.invalid/v1"), "/chat/completions", (b"{}",), Sent())
 
 
 async def test_no_credential_sends_none() -> None:
     """`credential = "none"`: there is no Authorization at all."""
     async with Upstream() as upstream, Client() as client:
-        answer = await client.send(local(upstream.url), "/chat/completions", b"{}", Sent())
+        answer = await client.send(local(upstream.url), "/chat/completions", (b"{}",), Sent())
         answer.close()
         assert "authorization" not in upstream.got[0].headers
         assert "POST /v1/chat/completions" == upstream.got[0].line

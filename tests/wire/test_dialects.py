@@ -2,13 +2,12 @@
 
 import pytest
 
-from tokens_forge.wire.dialects import BY_PATH, BY_UPSTREAM, OPENAI_CHAT, is_unmetered
+from tokens_forge.wire.dialects import BY_PATH, OPENAI_CHAT, is_unmetered
 
 
-def test_a_client_and_an_upstream_may_speak_the_same_dialect() -> None:
-    """Same dialect on both sides: bytes pass through."""
+def test_a_path_is_a_dialect() -> None:
+    """What clients may call is found by its path."""
     assert OPENAI_CHAT is BY_PATH["/v1/chat/completions"]
-    assert OPENAI_CHAT is BY_UPSTREAM["openai"]
 
 
 @pytest.mark.parametrize(

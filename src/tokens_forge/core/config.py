@@ -30,6 +30,9 @@ Counting = Literal["charge", "list"]
 """What a budget counts: ``charge``, money as it is charged, so that pools and free calls count nothing; ``list``, every
 call at its provider's list price."""
 
+Endpoint = Literal["chat", "completions", "responses", "embeddings", "moderations", "messages"]
+"""What an upstream can be asked for."""
+
 Holding = Literal["bound", "expected"]
 """What a call reserves for its output: its maximum, or what such calls need nearly always."""
 
@@ -172,10 +175,18 @@ class Timeouts(Table, frozen=True, kw_only=True):
 class Upstream(Table, frozen=True, kw_only=True):
     """`[upstream.NAME]`: a provider's endpoint."""
 
-    dialect: Literal["openai"]
+    dialect: Literal["openai", "anthropic"]
     base_url: str
     credential: str
-    """``env:NAME``, ``file:PATH`` (0600; relative to the config) or ``none``."""
+    """``env:NAME``, ``file:PATH`` (0600; relative to the config), ``none``, or ``client``: the caller's own login,
+    which goes to no other upstream."""
+    endpoints: tuple[Endpoint, ...] | None = None
+    """What it can be asked for; by default ``messages`` of Anthropic's dialect, and of OpenAI's everything but
+    ``responses``, which only OpenAI's own and Azure's hosts are taken to have."""
+    auth: Literal["bearer", "x-api-key"] | None = None
+    """The header for the credential; by default ``bearer`` in OpenAI's dialect, ``x-api-key`` in Anthropic's."""
+    passes: tuple[str, ...] = ()
+    """Of ``client``: other paths that such a client needs (``GET /v1/me``), passed with no charge."""
     provider: str = ""
     """The provider's name in the price catalogue; found from `base_url` when not given."""
     stream_usage: Literal["inject", "never"] = "inject"

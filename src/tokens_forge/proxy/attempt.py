@@ -20,8 +20,12 @@ from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.proxy.upstream import ERROR_BODY_AT_MOST, Answer, Client, Endpoint, Failed, Sent, drain
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
+from tokens_forge.wire.dialects import Dialect
+from tokens_forge.wire.reply import Meter, Reply, Said
 from tokens_forge.wire.reply_headers import limits, retry_after_s
-from tokens_forge.wire.sse import Event, Splitter
+from tokens_forge.wire.request import Request
+from tokens_forge.wire.sse import Event, Splitter, comment
+from tokens_forge.wire.translation import StreamTranslator, Translation
 from tokens_forge.wire.upstream_errors import own_word, read_error, word_for
 
 EVENT_AT_MOST = 8 * 1024 * 1024
@@ -33,6 +37,8 @@ SLOW_CLIENT_S = 600.0
 _OK = range(200, 300)
 _REDIRECTS = range(300, 400)
 _BAD_REQUEST = 400
+
+_KEEP_ALIVE = comment("keep-alive")
 
 _UNSENT = {"client_left": "left_before_contact", "stopped": "stopped_before_contact", "deadline": "connect_timeout"}
 """What an interruption is when no byte of the request had gone."""
@@ -50,15 +56,16 @@ class Order:
 
     endpoint: Endpoint | None
     """None when the upstream's credential can't be had."""
-    path: str
-    body: bytes
-    stream: bool
-    include_usage: bool
-    """Whether the client asked for the usage chunk of a stream."""
+    dialect: Dialect
+    """What the upstream speaks."""
+    request: Request
+    """What the client asked."""
+    body: tuple[bytes | memoryview, ...]
     injected: bool
-    """Whether it is asked for without the client's word."""
-    choices: int
-    """How many answers the client asked for."""
+    """Whether a stream's usage is asked for without the client's word."""
+    translation: Translation | None
+    """None when the client speaks the same dialect: bytes pass through."""
+    call_id: str
     errors: tuple[UpstreamError, ...]
     """The config's table of the upstream's own errors."""
     head: Mapping[str, str]
@@ -84,7 +91,7 @@ class Attempted:
     body: bytes = b""
     """The whole reply or an error's body; of a stream the last event, to be sent once the attempt is settled."""
     content_type: str = ""
-    said: openai_chat.Reply | openai_chat.StreamMeter | None = None
+    said: Said | None = None
     """What the reply said of itself."""
     whole: bool = True
     """Whether the reply came to its end."""
@@ -106,8 +113,10 @@ async def attempt(order: Order, client: Client, watch: Watch, downstream: Downst
     sent = Sent()
     try:
         async with Wait(watch, downstream, deadline=order.deadline, drain_s=order.drain_s) as wait:
-            wait.allow(order.endpoint.first_byte_s if order.stream else order.endpoint.whole_s, "first_byte_timeout")
-            answer = await client.send(order.endpoint, order.path, order.body, sent)
+            wait.allow(
+                order.endpoint.first_byte_s if order.request.stream else order.endpoint.whole_s, "first_byte_timeout"
+            )
+            answer = await client.send(order.endpoint, order.dialect.path, order.body, sent)
             taking.answered(answer)
             try:
                 attempted = await _take(taking, answer, wait, order.endpoint.idle_s)
@@ -139,8 +148,10 @@ class _Taking:
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
     upstream_request_id: str = ""
-    meter: openai_chat.StreamMeter | None = None
+    meter: Meter | None = None
     """Of a stream."""
+    translator: StreamTranslator | None = None
+    """Of a stream in another dialect than the client's."""
     gone: bool = False
     """The client has left, and the stream is read on for its usage."""
 
@@ -155,15 +166,17 @@ class _Taking:
         if answer.status not in _OK:
             self.wait_s = retry_after_s(answer.headers, now)
 
-    def ended(self, error: str, *, body: bytes = b"", said: openai_chat.Reply | None = None) -> Attempted:
+    def ended(self, error: str, *, body: bytes = b"", said: Reply | None = None) -> Attempted:
         """Return the attempt as it ended, by the word that fits how far it had come.
 
         A stream whose answer is whole is ended as it should have been, though its upstream did not.
         """
         if error in _CUT and self.meter is not None and self.meter.whole:
             error = ""
-        if not error and self.meter is not None:
-            body = body or openai_chat.DONE
+        if not error and self.translator is not None:
+            body = self.translator.end()
+        elif not error and self.meter is not None:
+            body = body or self.meter.ending
         whole = not error or self.meter is None or self.meter.accounted
         if self.gone:
             error = "client_left"
@@ -200,13 +213,19 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
         wait.allow(idle_s, "reset")
         body = _without_secret(taking.order, await drain(answer))
         return taking.ended(_refusal(taking.order, answer.status, body), body=body)
-    if taking.order.stream:
+    if taking.order.request.stream:
         return await _stream(taking, answer, wait, idle_s)
     wait.allow(idle_s, "reset")
     body = await answer.body()
-    reply = openai_chat.read_reply(body)
+    reply = taking.order.dialect.read_reply(body)
     if reply is None:
         return taking.ended(_unreadable(taking.order, answer.status, body), body=body)
+    if taking.order.translation is not None:
+        try:
+            body = taking.order.translation.reply(body, taking.order.request, taking.order.call_id)
+        except UpstreamFault:
+            return taking.ended("bad_reply", said=reply)
+        taking.content_type = "application/json"
     # Read on for the usage of a client that has left (`disconnect = "drain"`).
     return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
 
@@ -225,7 +244,7 @@ def _refusal(order: Order, status: int, body: bytes) -> str:
     said = read_error(status, body)
     if own := own_word(order.errors, said):
         return own
-    if order.stream and order.injected and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
+    if order.request.stream and order.injected and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
         return "stream_options"
     return word_for(said)
 
@@ -239,9 +258,9 @@ def _unreadable(order: Order, status: int, body: bytes) -> str:
 async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
     """Pass a stream on, metering it, until its end or a failure."""
     order = taking.order
-    meter = taking.meter = openai_chat.StreamMeter(
-        include_usage=order.include_usage, choices=order.choices, metered=order.include_usage or order.injected
-    )
+    meter = taking.meter = order.dialect.meter(order.request, order.injected)
+    if order.translation is not None:
+        taking.translator = order.translation.stream(order.request, order.call_id)
     splitter = Splitter(EVENT_AT_MOST)
     head = b""  # What came before the first data event: a relay's error may be plain JSON.
     some = b" "
@@ -251,7 +270,7 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
             if not taking.downstream.begun and len(head) < ERROR_BODY_AT_MOST:
                 head += some
             # At its end, a last event without its blank line still counts.
-            passed = _pass(meter, splitter.feed(some) if some else splitter.close(), begun=taking.downstream.begun)
+            passed = _pass(taking, meter, splitter.feed(some) if some else splitter.close())
             if passed.begins or taking.downstream.begun:
                 await _send(taking, wait, passed.out)
                 wait.allow(idle_s, "idle_timeout")
@@ -303,18 +322,22 @@ class _Pass:
     """An error before the first data event: `last` says which."""
 
 
-def _pass(meter: openai_chat.StreamMeter, events: Sequence[Event], *, begun: bool) -> _Pass:
+def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
     """Meter events and return what goes on. Comments before the first data event stay here."""
+    translator = taking.translator
+    begun = taking.downstream.begun
     out: list[bytes] = []
     begins = False
     for event in events:
         passed = meter.feed(event)
         begins = begins or passed.first
         match passed.kind:
+            case "data" if translator is not None:
+                out.append(translator.feed(event))
             case "data" if not passed.hidden:
                 out.append(event.raw)
             case "comment" if begun or begins:
-                out.append(event.raw)
+                out.append(event.raw if translator is None else _KEEP_ALIVE)
             case "done":
                 return _Pass(b"".join(out), begins, "", event.raw)
             case "error":

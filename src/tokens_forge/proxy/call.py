@@ -36,8 +36,9 @@ from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.reload import InForce
 from tokens_forge.proxy.upstream import Client, Endpoint
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
-from tokens_forge.wire import openai_chat
-from tokens_forge.wire.dialects import BY_UPSTREAM, Dialect
+from tokens_forge.wire.dialects import DIALECTS, Dialect
+from tokens_forge.wire.reply import Reply, Said
+from tokens_forge.wire.request import Request, encoded
 
 RETRY_AFTER_S = 0.2
 JITTER_MS = 250
@@ -71,7 +72,7 @@ class Asked:
     dialect: Dialect
     """What the client speaks."""
     body: bytes
-    request: openai_chat.ChatRequest
+    request: Request
 
 
 @dataclass(slots=True, kw_only=True)
@@ -272,16 +273,16 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     """Make the attempt; whatever ends it, its hold ends too."""
     config, request = call.terms.config, call.asked.request
     upstream = config.upstream[held.upstream]
-    dialect = BY_UPSTREAM[upstream.dialect]
+    dialect = DIALECTS["openai_chat"]
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     order = Order(
         endpoint=call.endpoints.get(held.upstream),
-        path=dialect.path,
-        body=dialect.upstream_body(request, model=held.upstream_model, inject_usage=inject_usage),
-        stream=request.stream,
-        include_usage=request.include_usage,
+        dialect=dialect,
+        request=request,
+        body=encoded(dialect.upstream_fields(request, model=held.upstream_model, inject_usage=inject_usage)),
         injected=inject_usage and not request.include_usage,
-        choices=request.choices,
+        translation=None,
+        call_id=held.id,
         errors=upstream.errors,
         head=head,
         begins=lambda: _begins(call, held),
@@ -355,13 +356,13 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
     )
 
 
-def _flags(said: openai_chat.Reply | openai_chat.StreamMeter | None, row: Row) -> Iterator[str]:
+def _flags(said: Said | None, row: Row) -> Iterator[str]:
     """Yield what was odd about a reply: its usage, or what a whole one lacks."""
     if said is not None and said.reading is not None:
         yield from said.reading.flags
     elif row.outcome == "ok":
         yield "no_usage"
-    if isinstance(said, openai_chat.StreamMeter) and row.outcome == "ok" and not said.done:
+    if said is not None and not isinstance(said, Reply) and row.outcome == "ok" and not said.done:
         yield "no_done"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from tokens_forge.core.visible import visible
+from tokens_forge.wire.dialects import Errors
 
 
 class ClientLeft(Exception):  # noqa: N818 - a fact about the client
@@ -17,8 +18,10 @@ class ClientLeft(Exception):  # noqa: N818 - a fact about the client
 class Downstream:
     """Where one call's reply goes."""
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, errors: Errors) -> None:
         self._request = request
+        self.errors = errors
+        """How the client's dialect writes errors."""
         self._stream: web.StreamResponse | None = None
         self.response: web.StreamResponse = web.Response(status=500)
         """What the server's handler returns in the end."""

@@ -23,7 +23,6 @@ from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
 from tokens_forge.proxy.attempt import Attempted, named
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
-from tokens_forge.wire import openai_chat
 from tokens_forge.wire.sse import comment
 
 _OK = 200
@@ -91,7 +90,7 @@ async def answer(
                 await client.begin(head)
             await client.end((comment(f"tf {_receipt(closing)}") if receipt else b"") + attempted.body)
     elif client.begun:
-        await client.end(_broken(closing))
+        await client.end(_broken(client, closing, attempted))
     elif classify(attempted.error).next == "return":
         # One owner of retries: an SDK would send a 409 twice more (CASES 60).
         head = {**head, "x-should-retry": "false"}
@@ -128,7 +127,7 @@ def ledger_stuck(client: Downstream, call_id: str = "") -> None:
 
 def error(client: Downstream, status: int, code: str, message: str, head: Mapping[str, str]) -> None:
     """Give the client an error of ours, in its dialect; it is not to be retried by its SDK."""
-    body = openai_chat.error_body(status=status, code=code, message=message)
+    body = client.errors.body(status=status, code=code, message=message, call_id=head.get("x-request-id", ""))
     client.reply(status, {**head, "x-should-retry": "false"}, body, "application/json")
 
 
@@ -186,12 +185,12 @@ def _trail(call: OpenCall) -> str:
     )
 
 
-def _broken(closing: Settled | Voided) -> bytes:
+def _broken(client: Downstream, closing: Settled | Voided, attempted: Attempted) -> bytes:
     """Return the event that tells the client that its stream is not whole (CASES 21)."""
     message = (
         f"The upstream's stream ended early ({closing.error}). What came is settled; see `tf explain {closing.id}`."
     )
-    return openai_chat.error_event(status=502, code=closing.error, message=message)
+    return client.errors.event(status=502, code=closing.error, message=message, said=attempted.said)
 
 
 def _costs(closing: Settled | Voided) -> Mapping[str, str]:

@@ -41,7 +41,7 @@ from tokens_forge.proxy.reload import InForce
 from tokens_forge.proxy.upstream import Client
 from tokens_forge.proxy.watch import Watch
 from tokens_forge.wire import openai_chat
-from tokens_forge.wire.dialects import BY_PATH, Dialect, is_unmetered
+from tokens_forge.wire.dialects import BY_PATH, OPENAI_ERRORS, Dialect, is_unmetered
 
 STOP_S = 8.0
 """How long calls in flight may go on when the proxy stops; then they are settled as they are."""
@@ -149,7 +149,7 @@ class _Server:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what is refused here is no call and leaves no line in the ledger."""
-        client = Downstream(request)
+        client = Downstream(request, OPENAI_ERRORS)
         try:
             await self._dispatch(request, client)
         except RequestError as error:

@@ -7,11 +7,10 @@ not read, cookies are not kept. It decides nothing about what a failure means.
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
-from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -31,8 +30,8 @@ BODY_AT_MOST = 64 * 1024 * 1024
 
 ERROR_BODY_AT_MOST = 256 * 1024
 
-IN_ONE_PIECE_AT_MOST = 1024 * 1024
-"""A larger request is written in parts, with other calls' turns between them (aiohttp warns of what is not)."""
+PART = 256 * 1024
+"""Bytes of a large request that are written at a time."""
 
 FINISH_S = 1.0
 """How long the end of a reply is waited for after its last event, so that its connection can serve again."""
@@ -160,7 +159,7 @@ class Client:
         await asyncio.gather(*finishing, return_exceptions=True)
         await self._session.close()
 
-    async def send(self, to: Endpoint, path: str, body: bytes, sent: Sent) -> Answer:
+    async def send(self, to: Endpoint, path: str, body: Sequence[bytes | memoryview], sent: Sent) -> Answer:
         """Send `body` to `path` and return the answer as soon as its head is there.
 
         `sent` says, also after a failure or a cancellation, whether any byte may have gone. Raises Failed: ``dns``,
@@ -168,12 +167,14 @@ class Client:
         caller's part.
         """
         headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
+        if len(body) > 1:
+            headers["content-length"] = str(sum(map(len, body)))
         if to.authorization is not None:
             headers["authorization"] = to.authorization
         try:
             response = await self._session.post(
                 to.base_url + path,
-                data=body if len(body) <= IN_ONE_PIECE_AT_MOST else BytesIO(body),
+                data=body[0] if len(body) == 1 else _parts(body),
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=to.connect_s),
@@ -182,6 +183,13 @@ class Client:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Failed("reset" if sent.any else _word(error)) from error
         return Answer(response, self._finishing)
+
+
+async def _parts(body: Sequence[bytes | memoryview]) -> AsyncGenerator[bytes]:
+    """Yield a large body a part at a time: other calls have their turns between them, and none of it is held twice."""
+    for part in body:
+        for start in range(0, len(part), PART):
+            yield bytes(part[start : start + PART])
 
 
 def _word(error: Exception) -> str:

@@ -11,31 +11,36 @@ guide "Error codes"; OpenRouter docs ("Errors": numeric codes, errors inside a s
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, TypeVar
 
 import msgspec
 
-from tokens_forge.core.config import LONGEST_MODEL_NAME
 from tokens_forge.core.entries import Need
-from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading
+from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.reply import Passed, Reply, Said
+from tokens_forge.wire.request import (
+    MOST_OUTPUT,
+    NULL,
+    UNREADABLE,
+    Fields,
+    Request,
+    input_estimate,
+    members,
+    model_of,
+    number,
+    refused,
+    value,
+)
 from tokens_forge.wire.sse import Event, data_event
-from tokens_forge.wire.upstream_errors import ErrorWord, read_error, word_for
+from tokens_forge.wire.upstream_errors import read_error, word_for
 from tokens_forge.wire.usage_objects import UsageRead, given, read_openai_chat
 
 MOST_CHOICES = 128
 """The most choices that one request may ask for (OpenAI API reference, `n`)."""
 
-MOST_OUTPUT = 2**31 - 1
-"""The most output tokens that a request may ask for; beyond any model, within every integer of the ledger."""
-
 DONE = b"data: [DONE]\n\n"
 """The event that ends a stream."""
-
-MOST_SHOWN = 40
-"""Bytes of a wrong value that an error repeats."""
 
 COUNTED_FIELDS = ("messages", "tools", "functions", "response_format")
 """Members of a request that are billed as input."""
@@ -48,78 +53,34 @@ _KIND_BY_STATUS = {
     429: "rate_limit_error",
 }
 
-_Value = TypeVar("_Value")
-_HIGH_BYTES = bytes(range(0x80, 0x100))
-
 _TOOLS = ("tools", "functions")
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(image_url|input_audio|file)"')
 _SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
 
-# A string of base64 at least 64 long where a picture, sound or file has it: a text that reads like one is billed as the
-# text that it is. The repeat is possessive: it never steps back, so a crafted body costs one pass.
-_INLINE = re.compile(
-    rb'"(?:(?:image_)?url"\s{0,8}:\s{0,8}"data:[^",;]{0,128};base64,'
-    rb'|(?:file_)?data"\s{0,8}:\s{0,8}"(?:data:[^",;]{0,128};base64,)?)[A-Za-z0-9+/=_\\-]{64,}+"',
-    re.ASCII,
-)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
-    """What routing needs of a request, and its members as they were sent."""
-
-    model: str
-    stream: bool
-    include_usage: bool
-    """The client asked for the usage chunk of a stream."""
-    tier_asked: str
-    """`service_tier`; empty when not given."""
-    input_estimate: int
-    """Tokens, from the bytes of what is billed as input."""
-    output_bound: int
-    """Tokens of all choices together, at most."""
-    choices: int
-    """How many answers it asks for (`n`)."""
-    needs: tuple[Need, ...]
-    """What it asks of a model beyond text."""
-    turn: int
-    """How many messages."""
-    opening: bytes
-    """The messages up to and including the first of the user: one conversation has one opening."""
-    fields: dict[str, msgspec.Raw]
-    """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
-
-
-def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> ChatRequest:
+def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:
     """Return what `body` asks for; `output_bound` (tokens) stands in where it gives no maximum.
 
     An image, sound or file inside it counts `inline_tokens`: its base64 says nothing about its tokens.
 
     Raises RequestError (400) naming the member that is missing or of the wrong kind.
     """
-    fields = _members(body)
-    messages = _value(fields, "messages", list[msgspec.Raw], "a list of messages")
+    fields = members(body)
+    messages = value(fields, "messages", list[msgspec.Raw], "a list of messages")
     if messages is None:
-        raise _refused("messages", "it is missing: write the list of messages")
-    model = _value(fields, "model", str, "a model's name")
-    if not model:
-        raise _refused("model", "it is missing: write the model's name")
-    # What is looked up, matched, sent and written down is then one and the same name.
-    if not model.isprintable() or len(model) > LONGEST_MODEL_NAME:
-        raise _refused(
-            "model", f"a model's name has at most {LONGEST_MODEL_NAME} characters, and none that is invisible"
-        )
-    asked = [_number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
+        raise refused("messages", "it is missing: write the list of messages")
+    model = model_of(fields)
+    asked = [number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
     # Both go upstream, and which one is heeded is the upstream's affair: the larger one bounds either.
-    most = max((number for number in asked if number), default=output_bound)
-    choices = _number(fields, "n", MOST_CHOICES) or 1
-    options = _value(fields, "stream_options", _StreamOptions, "an object with `include_usage` true or false")
-    return ChatRequest(
+    most = max((most for most in asked if most), default=output_bound)
+    choices = number(fields, "n", MOST_CHOICES) or 1
+    options = value(fields, "stream_options", _StreamOptions, "an object with `include_usage` true or false")
+    return Request(
         model=model,
-        stream=_value(fields, "stream", bool, "true or false") or False,
+        stream=value(fields, "stream", bool, "true or false") or False,
         include_usage=options is not None and options.include_usage is True,
-        tier_asked=_value(fields, "service_tier", str, "a tier's name") or "",
-        input_estimate=_input_estimate(fields, inline_tokens),
+        tier_asked=value(fields, "service_tier", str, "a tier's name") or "",
+        input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
         output_bound=most * choices,
         choices=choices,
         needs=tuple(_needs(fields)),
@@ -129,34 +90,17 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> ChatR
     )
 
 
-def upstream_body(request: ChatRequest, *, model: str, inject_usage: bool) -> bytes:
-    """Return the body to send: the request with the upstream's name of the model, every other value byte for byte.
+def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:
+    """Return the members to send: the request's with the upstream's name of the model, every other value as it was.
 
     With `inject_usage` a stream is asked for its usage.
     """
     fields = request.fields | {"model": msgspec.Raw(msgspec.json.encode(model))}
     if request.stream and inject_usage:
-        given = fields.get("stream_options", _NULL)
-        options = {} if given == _NULL else msgspec.json.decode(given, type=dict[str, msgspec.Raw])
+        given = fields.get("stream_options", NULL)
+        options = {} if given == NULL else msgspec.json.decode(given, type=Fields)
         fields["stream_options"] = msgspec.Raw(msgspec.json.encode(options | {"include_usage": msgspec.Raw(b"true")}))
-    return msgspec.json.encode(fields)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What a complete reply says of itself."""
-
-    model_served: str
-    upstream_id: str
-    finish: str
-    """The first choice's `finish_reason`."""
-    tier_served: str
-    reading: Reading | None
-    """None when it reports no usage."""
-    reported_cost: Decimal | None
-    """`usage.cost` in the upstream's money, where it names one."""
-    output_estimate: int
-    """Tokens, from the bytes of what it says: text, reasoning, tool arguments."""
+    return fields
 
 
 def read_reply(body: bytes) -> Reply | None:
@@ -176,20 +120,6 @@ def read_reply(body: bytes) -> Reply | None:
         reported_cost=meter.reported_cost,
         output_estimate=meter.output_estimate,
     )
-
-
-class Passed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one event of a stream is, and whether the client gets it."""
-
-    kind: Literal["comment", "data", "done", "error", "malformed"]
-    """``comment``: nothing for the client's parser (keep-alives, empty data); ``done``: the `[DONE]` mark;
-    ``error``: an error inside a stream of status 200; ``malformed``: data that is no JSON object."""
-    first: bool = False
-    """The first event that means an answer: from here on no other candidate can answer the call."""
-    hidden: bool = False
-    """The usage chunk that we asked for and the client did not."""
-    error: ErrorWord | Literal[""] = ""
-    """Our word for an ``error``."""
 
 
 _ORDINARY = Passed(kind="data")
@@ -231,7 +161,7 @@ class StreamMeter:
     @property
     def output_estimate(self) -> int:
         """Tokens streamed so far, from the bytes of text, reasoning and tool arguments."""
-        return _tokens(self._output_quarters)
+        return tokens(self._output_quarters)
 
     @property
     def complete(self) -> bool:
@@ -248,6 +178,11 @@ class StreamMeter:
         A stream may be cut here at no loss. Of one that ends as it should, `complete` asks for less.
         """
         return self._all_finished() and (self.accounted or not self._metered)
+
+    @property
+    def ending(self) -> bytes:
+        """The `[DONE]` mark."""
+        return DONE
 
     def feed(self, event: Event) -> Passed:
         """Take the next event and return what it is."""
@@ -317,15 +252,15 @@ def names_stream_options(body: bytes) -> bool:
     return b"stream_options" in body or b"include_usage" in body
 
 
-def error_body(*, status: int, code: str, message: str, kind: str = "") -> bytes:
-    """Return an error in this dialect. `kind` is its `type`; by default the one that OpenAI uses for `status`."""
-    kind = kind or _KIND_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
+def error_body(*, status: int, code: str, message: str, call_id: str = "") -> bytes:  # noqa: ARG001 - it is in a header
+    """Return an error in this dialect; its `type` is the one that OpenAI uses for `status`."""
+    kind = _KIND_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
-def error_event(*, status: int, code: str, message: str, kind: str = "") -> bytes:
+def error_event(*, status: int, code: str, message: str, said: Said | None = None) -> bytes:  # noqa: ARG001 - it needs nothing of it
     """Return the event that ends a stream with an error, as `error_body`."""
-    return data_event(error_body(status=status, code=code, message=message, kind=kind))
+    return data_event(error_body(status=status, code=code, message=message))
 
 
 def models_body(names: Iterable[str]) -> bytes:
@@ -338,16 +273,9 @@ def models_body(names: Iterable[str]) -> bytes:
     )
 
 
-def estimate_tokens(data: bytes) -> int:
-    """Return the tokens that `data` may be: a quarter for an ASCII byte, half for any other, rounded up."""
-    return _tokens(_quarters(data))
-
-
-_NULL = msgspec.Raw(b"null")
 _FIRST_INDEX = b"0"
 _NOTHING = frozenset({b"", b"null", b"[]"})
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_members = msgspec.json.Decoder(Fields).decode
 
 
 class _StreamOptions(msgspec.Struct):
@@ -358,58 +286,18 @@ class _Role(msgspec.Struct):
     role: str | None = None
 
 
-def _members(body: bytes) -> dict[str, msgspec.Raw]:
-    """Decode once: of a member given twice the last is read, and the last is what is sent."""
-    try:
-        if not body.isascii():
-            body.decode()  # The decoder skips values without looking at their bytes; JSON is UTF-8 (RFC 8259, 8.1).
-        return _decode_members(body)
-    except msgspec.ValidationError as error:
-        raise RequestError(400, "invalid_request", "the body is no JSON object: write one with `model`") from error
-    except _UNREADABLE as error:
-        raise RequestError(400, "invalid_json", f"the body is not JSON: {error}") from error
-
-
-def _value(fields: dict[str, msgspec.Raw], name: str, kind: type[_Value], wanted: str) -> _Value | None:
-    """Return a member's value; None when it is not given or null, which mean the same in this dialect."""
-    raw = fields.get(name, _NULL)
-    if raw == _NULL:
-        return None
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
-        raise _refused(name, f"{_shown(raw)} is not {wanted}") from error
-
-
-def _number(fields: dict[str, msgspec.Raw], name: str, most: int) -> int | None:
-    wanted = f"a whole number from 1 to {most}"
-    number = _value(fields, name, int, wanted)
-    if number is not None and not 1 <= number <= most:
-        raise _refused(name, f"{_shown(fields[name])} is not {wanted}")
-    return number
-
-
-def _refused(path: str, what: str) -> RequestError:
-    return RequestError(400, "invalid_request", f"`{path}`: {what}")
-
-
-def _shown(raw: msgspec.Raw) -> str:
-    """Return a short value as it was sent; a long one may be a prompt and is not repeated."""
-    return f"`{bytes(raw).decode('utf-8', 'replace')}`" if len(raw) <= MOST_SHOWN else "what was sent"
-
-
 def _opening(messages: list[msgspec.Raw]) -> Iterator[bytes]:
-    for number, message in enumerate(messages):
+    for place, message in enumerate(messages):
         try:
             role = _decode_role(message).role
         except msgspec.DecodeError as error:
-            raise _refused(f"messages[{number}]", "it is not an object with a `role`") from error
+            raise refused(f"messages[{place}]", "it is not an object with a `role`") from error
         yield bytes(message)
         if role == "user":
             return
 
 
-def _needs(fields: dict[str, msgspec.Raw]) -> Iterator[Need]:
+def _needs(fields: Fields) -> Iterator[Need]:
     """Yield what a request asks of a model beyond text, each word once.
 
     Parts of a message are found by their `type`. Inside a text a quote is escaped, so no prompt reads as a part.
@@ -419,31 +307,12 @@ def _needs(fields: dict[str, msgspec.Raw]) -> Iterator[Need]:
         yield "tools"
     if b"image_url" in parts:
         yield "vision"
-    if _SCHEMA.search(fields.get("response_format", _NULL)):
+    if _SCHEMA.search(fields.get("response_format", NULL)):
         yield "json_schema"
-    if b"input_audio" in parts or fields.get("audio", _NULL) != _NULL:
+    if b"input_audio" in parts or fields.get("audio", NULL) != NULL:
         yield "audio"
     if b"file" in parts:
         yield "files"
-
-
-def _input_estimate(fields: dict[str, msgspec.Raw], inline_tokens: int) -> int:
-    quarters = inline = 0
-    for name in COUNTED_FIELDS:
-        if name in fields:
-            text, found = _INLINE.subn(b"", bytes(fields[name]))
-            quarters += _quarters(text)
-            inline += found
-    return _tokens(quarters) + inline * inline_tokens
-
-
-def _quarters(data: bytes) -> int:
-    """Return quarters of tokens: one for an ASCII byte, two for any other."""
-    return len(data) if data.isascii() else 2 * len(data) - len(data.translate(None, _HIGH_BYTES))
-
-
-def _tokens(quarters: int) -> int:
-    return -(-quarters // 4)
 
 
 class _Function(msgspec.Struct):
@@ -498,35 +367,26 @@ def _chunk(data: bytes) -> _Chunk | None:
         return _decode_chunk(data)
     except msgspec.ValidationError:
         pass
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     try:
         members = _decode_members(data)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return _Chunk(
         choices=[_Choice()] if "choices" in members else None,
-        usage=members.get("usage", _NULL),
-        error=members.get("error", _NULL),
+        usage=members.get("usage", NULL),
+        error=members.get("error", NULL),
     )
 
 
 def _said_quarters(said: _Said) -> int:
     quarters = 0
     for text in (said.content, said.reasoning_content, said.reasoning, said.refusal):
-        if text and text != _NULL:
-            quarters += _text_quarters(text)
+        quarters += text_quarters(bytes(text))
     for call in said.tool_calls or ():
         if call.function is not None:
-            quarters += _text_quarters(call.function.arguments)
+            quarters += text_quarters(bytes(call.function.arguments))
     if said.function_call is not None:
-        quarters += _text_quarters(said.function_call.arguments)
+        quarters += text_quarters(bytes(said.function_call.arguments))
     return quarters
-
-
-def _text_quarters(text: msgspec.Raw) -> int:
-    """Return quarters of tokens of a JSON string without its quotes.
-
-    A character written as an escape of six ASCII bytes counts what its three bytes would: six quarters.
-    """
-    return max(_quarters(bytes(text)) - 2, 0)

@@ -1,0 +1,172 @@
+"""A client's request, whatever its dialect: what routing needs of it, and its members as they were sent.
+
+The dialects' readers build it from the functions here. Only what routing needs is decoded; every other value stays the
+bytes it came in, and no long text is copied. It decides what a wrong member is told, never what a right one means.
+"""
+
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from tokens_forge.core.config import LONGEST_MODEL_NAME
+from tokens_forge.core.entries import Need
+from tokens_forge.core.errors import RequestError
+from tokens_forge.wire.estimate import quarters, tokens
+
+Fields = dict[str, msgspec.Raw]
+"""The members of a JSON object by name, each as it was written."""
+
+MOST_OUTPUT = 2**31 - 1
+"""The most output tokens that a request may ask for; beyond any model, within every integer of the ledger."""
+
+IN_ONE_PIECE_AT_MOST = 1024 * 1024
+"""Bytes up to which a request is put together to be sent; of a larger one no value is copied."""
+
+MOST_SHOWN = 40
+"""Bytes of a wrong value that an error repeats."""
+
+NULL = msgspec.Raw(b"null")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, or not the JSON that was asked for."""
+
+_PART = 1024 * 1024
+_Value = TypeVar("_Value")
+_decode_members = msgspec.json.Decoder(Fields).decode
+
+# A string of base64 at least 64 long where a picture, sound or file has it (OpenAI: `url`, `image_url`, `data`,
+# `file_data`; Anthropic: `data`): a text that reads like one is billed as the text that it is. The repeat is
+# possessive: it never steps back, so a crafted body costs one pass.
+_INLINE = re.compile(
+    rb'"(?:(?:image_)?url"\s{0,8}:\s{0,8}"data:[^",;]{0,128};base64,'
+    rb'|(?:file_)?data"\s{0,8}:\s{0,8}"(?:data:[^",;]{0,128};base64,)?)[A-Za-z0-9+/=_\\-]{64,}+"',
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What routing needs of a request, and its members as they were sent."""
+
+    model: str
+    stream: bool
+    include_usage: bool
+    """The client gets the usage of a stream; of chat completions only where it asked for it."""
+    tier_asked: str
+    """`service_tier`; empty when not given."""
+    input_estimate: int
+    """Tokens, from the bytes of what is billed as input."""
+    output_bound: int
+    """Tokens of all choices together, at most."""
+    choices: int
+    """How many answers it asks for (`n`)."""
+    needs: tuple[Need, ...]
+    """What it asks of a model beyond text."""
+    turn: int
+    """How many messages."""
+    opening: bytes
+    """The messages up to and including the first of the user: one conversation has one opening."""
+    fields: Fields
+    """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
+    previous: str = ""
+    """The response that it goes on from (`previous_response_id`)."""
+
+
+def members(body: bytes) -> Fields:
+    """Return the members of a body, decoded once: of one given twice the last is read, and the last is what is sent.
+
+    Raises RequestError (400) for what is no JSON object.
+    """
+    try:
+        if not body.isascii():
+            _check_utf8(body)  # The decoder skips values without looking at their bytes; JSON is UTF-8 (RFC 8259, 8.1).
+        return _decode_members(body)
+    except msgspec.ValidationError as error:
+        raise RequestError(400, "invalid_request", "the body is no JSON object: write one with `model`") from error
+    except UNREADABLE as error:
+        raise RequestError(400, "invalid_json", f"the body is not JSON: {error}") from error
+
+
+def model_of(fields: Fields) -> str:
+    """Return the model's name: what is looked up, matched, sent and written down is one and the same.
+
+    Raises RequestError (400).
+    """
+    model = value(fields, "model", str, "a model's name")
+    if not model:
+        raise refused("model", "it is missing: write the model's name")
+    if not model.isprintable() or len(model) > LONGEST_MODEL_NAME:
+        raise refused(
+            "model", f"a model's name has at most {LONGEST_MODEL_NAME} characters, and none that is invisible"
+        )
+    return model
+
+
+def value(fields: Fields, name: str, kind: type[_Value], wanted: str) -> _Value | None:
+    """Return a member's value; None when it is not given or null, which mean the same in these dialects.
+
+    Raises RequestError (400) naming the member that is of the wrong kind, and what is `wanted`.
+    """
+    raw = fields.get(name, NULL)
+    if raw == NULL:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except UNREADABLE as error:
+        raise refused(name, f"{shown(raw)} is not {wanted}") from error
+
+
+def number(fields: Fields, name: str, most: int) -> int | None:
+    """Return a whole number from 1 to `most`; None when it is not given. Raises RequestError (400)."""
+    wanted = f"a whole number from 1 to {most}"
+    found = value(fields, name, int, wanted)
+    if found is not None and not 1 <= found <= most:
+        raise refused(name, f"{shown(fields[name])} is not {wanted}")
+    return found
+
+
+def refused(path: str, what: str) -> RequestError:
+    """Return the error for a member, named by its path."""
+    return RequestError(400, "invalid_request", f"`{path}`: {what}")
+
+
+def shown(raw: msgspec.Raw) -> str:
+    """Return a short value as it was sent; a long one may be a prompt and is not repeated."""
+    return f"`{bytes(raw).decode('utf-8', 'replace')}`" if len(raw) <= MOST_SHOWN else "what was sent"
+
+
+def input_estimate(fields: Mapping[str, msgspec.Raw], counted: Iterable[str], inline_tokens: int) -> int:
+    """Return the tokens of the `counted` members by their bytes.
+
+    An image, sound or file inside them counts `inline_tokens`: its base64 says nothing about its tokens.
+    """
+    total = inline = 0
+    for name in counted:
+        if name in fields:
+            view = memoryview(fields[name])
+            lengths = [found.end() - found.start() for found in _INLINE.finditer(view)]
+            total += quarters(view) - sum(lengths)  # base64 is ASCII: each byte of it was counted once
+            inline += len(lengths)
+    return tokens(total) + inline * inline_tokens
+
+
+def encoded(fields: Fields) -> tuple[bytes | memoryview, ...]:
+    """Return the JSON object of `fields` to be sent: one piece, or parts where it is large."""
+    if sum(map(len, fields.values())) <= IN_ONE_PIECE_AT_MOST:
+        return (msgspec.json.encode(fields),)
+    parts: list[bytes | memoryview] = []
+    for name, raw in fields.items():
+        parts += [b"%s%s:" % (b"," if parts else b"{", msgspec.json.encode(name)), memoryview(raw)]
+    return (*parts, b"}")
+
+
+def _check_utf8(body: bytes) -> None:
+    decoder = getincrementaldecoder("utf-8")()
+    view = memoryview(body)
+    for start in range(0, len(view), _PART):
+        decoder.decode(view[start : start + _PART])
+    decoder.decode(b"", final=True)
