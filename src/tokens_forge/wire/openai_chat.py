@@ -74,11 +74,10 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     # Both go upstream, and which one is heeded is the upstream's affair: the larger one bounds either.
     most = max((most for most in asked if most), default=output_bound)
     choices = number(fields, "n", MOST_CHOICES) or 1
-    options = value(fields, "stream_options", _StreamOptions, "an object with `include_usage` true or false")
     return Request(
         model=model,
         stream=value(fields, "stream", bool, "true or false") or False,
-        include_usage=options is not None and options.include_usage is True,
+        include_usage=wants_usage(fields),
         tier_asked=value(fields, "service_tier", str, "a tier's name") or "",
         input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
         output_bound=most * choices,
@@ -88,6 +87,12 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         opening=b"\n".join(_opening(messages)),
         fields=fields,
     )
+
+
+def wants_usage(fields: Fields) -> bool:
+    """Say whether a client asks for a stream's usage. Raises RequestError (400) for options of the wrong kind."""
+    options = value(fields, "stream_options", _StreamOptions, "an object with `include_usage` true or false")
+    return options is not None and options.include_usage is True
 
 
 def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:
@@ -213,8 +218,8 @@ class StreamMeter:
         self.tier_served = chunk.service_tier or self.tier_served
         for choice in chunk.choices or ():
             index = bytes(choice.index) or _FIRST_INDEX
-            if (said := choice.delta or choice.message) is not None:
-                self._output_quarters += _said_quarters(said)
+            if (quarters := _quarters(choice)) is not None:
+                self._output_quarters += quarters
                 if index not in self._finished:
                     self._open.add(index)
             if choice.finish_reason:
@@ -338,6 +343,8 @@ class _Choice(msgspec.Struct):
     index: msgspec.Raw = msgspec.Raw()
     delta: _Said | None = None
     message: _Said | None = None
+    text: msgspec.Raw = msgspec.Raw()
+    """What a legacy completion says, where a chat has its `delta` or `message`."""
     finish_reason: str | None = None
 
 
@@ -378,6 +385,13 @@ def _chunk(data: bytes) -> _Chunk | None:
         usage=members.get("usage", NULL),
         error=members.get("error", NULL),
     )
+
+
+def _quarters(choice: _Choice) -> int | None:
+    """Return what a choice says, in quarters of tokens; None for one that has no place for it."""
+    if (said := choice.delta or choice.message) is not None:
+        return _said_quarters(said)
+    return text_quarters(bytes(choice.text)) if len(choice.text) else None
 
 
 def _said_quarters(said: _Said) -> int:
