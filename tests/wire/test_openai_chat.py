@@ -476,6 +476,7 @@ def test_an_empty_stream_begins_with_its_end() -> None:
     """`[DONE]` alone is an answer, if an empty one."""
     meter = StreamMeter(include_usage=False)
     assert not meter.complete
+    assert b"data: [DONE]\n\n" == meter.ending
     assert Passed(kind="done", first=True) == meter.feed(event(b"[DONE]"))
     assert meter.reading is None
 

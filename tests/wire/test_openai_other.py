@@ -170,7 +170,7 @@ def test_embeddings_are_read() -> None:
         ),
         (
             b'[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]' % (b"A" * 10_000),
-            1011,
+            1010,
             ("vision",),
         ),
     ],
