@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from uuid_utils import uuid7
 
 from tokens_forge.core.budgets import shown
@@ -38,6 +37,7 @@ from tokens_forge.proxy.call import Asked, Proxy, serve
 from tokens_forge.proxy.control import Control
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.reload import InForce
+from tokens_forge.proxy.request_body import read_body
 from tokens_forge.proxy.upstream import Client
 from tokens_forge.proxy.watch import Watch
 from tokens_forge.wire import openai_chat
@@ -207,7 +207,7 @@ class _Server:
         self._calls.add(task)
         try:
             said = _tf_headers(request)
-            body = await _body(request, self._proxy.in_force.terms.config.server.max_body_mb * _MIB)
+            body = await read_body(request, self._proxy.in_force.terms.config.server.max_body_mb * _MIB)
             # Only now, and with no await until it is routed: what a header may ask is judged by what routes the call.
             config = self._proxy.in_force.terms.config
             read = dialect.read_request(
@@ -301,7 +301,9 @@ async def _listen(stack: AsyncExitStack, server: _Server, host: str, port: int) 
     """Listen on TCP and return the port."""
     if host not in _LOOPBACK and not server.has_keys:
         raise ForgeError(f"{host} is reached from other machines: issue a key first (`tf keys new NAME`)")
-    runner = web.ServerRunner(web.Server(server.answer, access_log=None), shutdown_timeout=SETTLE_S)
+    runner = web.ServerRunner(
+        web.Server(server.answer, access_log=None, auto_decompress=False), shutdown_timeout=SETTLE_S
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, host, port, backlog=512)
@@ -329,30 +331,6 @@ async def _listen_on_socket(stack: AsyncExitStack, control: Control, paths: Path
     finally:
         os.umask(mask)
     stack.callback(path.unlink, missing_ok=True)
-
-
-async def _body(request: web.BaseRequest, at_most: int) -> bytes:
-    """Return the request's body. Raises RequestError for another kind than JSON and for more than `at_most` bytes."""
-    if request.content_type != "application/json":
-        raise RequestError(415, "wrong_content_type", "send `Content-Type: application/json`")
-    too_large = RequestError(
-        413,
-        "too_large",
-        f"the body is larger than {at_most // _MIB} MiB: raise `[server] max_body_mb` if it should pass",
-    )
-    if (request.content_length or 0) > at_most:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while part := await request.content.readany():
-            size += len(part)
-            if size > at_most:
-                raise too_large
-            parts.append(part)
-    except (web.RequestPayloadError, HttpProcessingError, OSError) as error:
-        raise RequestError(400, "bad_body", "the body did not come whole, or not as its headers say") from error
-    return b"".join(parts)
 
 
 def _tf_headers(request: web.BaseRequest) -> dict[str, str]:

@@ -1,0 +1,232 @@
+"""Bodies of requests over real HTTP: unpacked, bounded, and told from what is none."""
+
+import asyncio
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from aiohttp import web
+from backports import zstd
+
+from tokens_forge.core.errors import RequestError
+from tokens_forge.proxy.request_body import MEMBERS_AT_MOST, PIECE, read_body
+
+MIB = 1024 * 1024
+JSON = {"content-type": "application/json"}
+TEXT = b'{"model":"m","messages":[%s]}' % b",".join(b"%d" % number for number in range(100_000))
+
+
+def packed(coding: str, *parts: bytes) -> bytes:
+    """Pack each part as a member or frame of its own."""
+    pack: Callable[[bytes], bytes] = zstd.compress if coding == "zstd" else gzip.compress
+    return b"".join(map(pack, parts))
+
+
+@asynccontextmanager
+async def reading(at_most: int = MIB) -> AsyncGenerator[str]:
+    """Serve what `read_body` makes of a request: its body, or the status and code of its refusal. Yields the URL."""
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        try:
+            return web.Response(body=await read_body(request, at_most))
+        except RequestError as error:
+            return web.Response(status=error.status, text=f"{error.code}: {error.message}")
+
+    runner = web.ServerRunner(web.Server(answer, access_log=None, auto_decompress=False))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+async def answered(body: bytes | Generator[bytes], headers: Mapping[str, str], *, at_most: int = MIB) -> httpx.Response:
+    """Send one request and return the answer; a body in parts is sent without its length."""
+
+    async def parts() -> AsyncGenerator[bytes]:
+        assert not isinstance(body, bytes), "a whole body is sent as it is"
+        for part in body:
+            yield part
+
+    async with reading(at_most) as url, httpx.AsyncClient(trust_env=False) as client:
+        content = body if isinstance(body, bytes) else parts()
+        return await client.post(url, content=content, headers={**JSON, **headers})
+
+
+def in_parts(body: bytes, size: int) -> Generator[bytes]:
+    """Yield a body in so many bytes at a time."""
+    return (body[start : start + size] for start in range(0, len(body), size))
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity", "identity,", ",identity , identity"])
+async def test_a_plain_body_comes_as_it_is(coding: str) -> None:
+    """No coding, and the coding that is none, whatever its case."""
+    headers = {"content-encoding": coding} if coding else {}
+    got = await answered(TEXT, headers)
+    assert (200, TEXT) == (got.status_code, got.content)
+    assert b"" == (await answered(b"", headers)).content
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("size", [0, 1, 1000, 100_000])
+async def test_a_packed_body_is_unpacked(coding: str, size: int) -> None:
+    """At any split of its bytes; a coding is named in any case, by an old name too, and beside the one that is none."""
+    whole = packed(coding, TEXT[:4000] if size == 1 else TEXT)
+    expected = TEXT[:4000] if size == 1 else TEXT
+    names = {"gzip": ["gzip", "GZip", "x-gzip", "identity, gzip"], "zstd": ["zstd", "ZSTD", "zstd,"]}[coding]
+    for name in names[: 1 if size else None]:
+        got = await answered(in_parts(whole, size) if size else whole, {"content-encoding": name})
+        assert (200, expected) == (got.status_code, got.content)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("size", [7, 65_536])
+async def test_a_body_may_be_several_members(coding: str, size: int) -> None:
+    """RFC 1952, 2.2 and RFC 8878, 3.1: they follow each other, an empty one among them."""
+    parts = (TEXT[:10], b"", TEXT[10:3000], b" " * (PIECE + 1))
+    got = await answered(in_parts(packed(coding, *parts), size), {"content-encoding": coding})
+    assert (200, b"".join(parts)) == (got.status_code, got.content)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", b""),
+        ("gzip", TEXT),
+        ("gzip", packed("gzip", TEXT)[:-1]),
+        ("gzip", packed("gzip", TEXT)[:5]),
+        ("gzip", packed("gzip", TEXT) + b"x"),
+        ("gzip", packed("gzip", TEXT) + packed("gzip", TEXT)[:-9]),
+        ("gzip", packed("gzip", TEXT)[:-8] + b"\0" * 8),
+        ("gzip", packed("zstd", TEXT)),
+        ("gzip", zlib.compress(TEXT)),
+        ("gzip", packed("gzip", b"") * (MEMBERS_AT_MOST + 1)),
+        ("zstd", b""),
+        ("zstd", TEXT),
+        ("zstd", packed("zstd", TEXT)[:-1]),
+        ("zstd", packed("zstd", TEXT) + b"x"),
+        ("zstd", packed("gzip", TEXT)),
+        ("zstd", packed("zstd", b"") * (MEMBERS_AT_MOST + 1)),
+    ],
+    ids=lambda value: f"{len(value)}" if isinstance(value, bytes) else value,
+)
+async def test_a_body_that_is_not_what_it_says_is_refused(coding: str, body: bytes) -> None:
+    """Cut short, of another coding, with a wrong checksum, or of more members than anybody sends."""
+    got = await answered(body, {"content-encoding": coding}, at_most=2 * MIB)
+    assert 400 == got.status_code
+    assert got.text.startswith("bad_body: ")
+
+
+async def test_a_window_larger_than_the_standards_is_refused() -> None:
+    """RFC 9659: what unpacks a body needs no more than 8 MiB beside it; a larger window is asked of nobody."""
+    for log, status in ((23, 200), (24, 400)):
+        packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: log})
+        got = await answered(packer.compress(TEXT) + packer.flush(), {"content-encoding": "zstd"})
+        assert status == got.status_code
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        (
+            {"content-encoding": "br"},
+            "wrong_content_encoding: `Content-Encoding: br` is not taken: send `gzip`, `zstd`",
+        ),
+        ({"content-encoding": "deflate"}, "wrong_content_encoding: `Content-Encoding: deflate`"),
+        ({"content-encoding": "gzip, zstd"}, "wrong_content_encoding: `Content-Encoding: gzip, zstd`"),
+        ({"content-encoding": "gzip, gzip"}, "wrong_content_encoding: `Content-Encoding: gzip, gzip`"),
+        ({"content-type": "text/plain"}, "wrong_content_type: send `Content-Type: application/json`"),
+        ({"content-type": "multipart/form-data", "content-encoding": "br"}, "wrong_content_type: "),
+    ],
+    ids=str,
+)
+async def test_what_is_not_taken_is_named(headers: dict[str, str], said: str) -> None:
+    """A 415 says what would be taken."""
+    got = await answered(TEXT, headers)
+    assert 415 == got.status_code
+    assert got.text.startswith(said)
+
+
+async def test_two_headers_are_two_codings() -> None:
+    """RFC 9110, 5.3: a header given twice is a list; only one of them would be undone."""
+    async with reading() as url, httpx.AsyncClient(trust_env=False) as client:
+        twice = [("content-type", "application/json"), ("content-encoding", "gzip"), ("content-encoding", "zstd")]
+        got = await client.post(url, content=packed("zstd", packed("gzip", TEXT)), headers=twice)
+    assert 415 == got.status_code
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
+@pytest.mark.parametrize(("size", "status"), [(MIB, 200), (MIB + 1, 413)])
+async def test_a_body_is_bounded(coding: str, size: int, status: int) -> None:
+    """What counts is what it unfolds to; exactly the bound passes, with a length and without."""
+    body = b" " * size if coding == "identity" else packed(coding, b" " * size)
+    for sent in (body, in_parts(body, 50_000)):
+        got = await answered(sent, {"content-encoding": coding})
+        assert status == got.status_code
+        assert (b" " * size if status == 200 else b"too_large: the body is larger than 1 MiB: raise `[server] ") in (
+            got.content
+        )
+
+
+async def test_a_packed_body_is_bounded_as_it_comes() -> None:
+    """Members that unfold to nothing end at the bound too: by the length that is told, or as they come."""
+    nothing = zstd.compress(b"") + b"\x50\x2a\x4d\x18\xff\xff\xff\x00"  # a frame to be skipped, almost 16 MiB long
+    for body in (nothing + b" " * MIB, in_parts(nothing + b" " * MIB, 50_000)):
+        got = await answered(body, {"content-encoding": "zstd"})
+        assert (413, "too_large") == (got.status_code, got.text.partition(":")[0])
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_a_bomb_takes_no_more_memory_than_its_bound(coding: str) -> None:
+    """DESIGN 8: 200 MB out of a few KB is refused when the bound is passed, not when it has unfolded."""
+    bomb = packed(coding, b" " * 200 * MIB)
+    async with reading(4 * MIB) as url, httpx.AsyncClient(trust_env=False) as client:
+        tracemalloc.start()
+        try:
+            got = await client.post(url, content=bomb, headers={**JSON, "content-encoding": coding})
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert 413 == got.status_code
+    assert peak < 6 * MIB + len(bomb)
+
+
+async def test_a_body_is_held_once() -> None:
+    """A large body grows in one place and is handed out as it is."""
+    size = 32 * MIB
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        tracemalloc.start()
+        try:
+            body = await read_body(request, size)
+            return web.json_response([len(body), tracemalloc.get_traced_memory()[1]])
+        finally:
+            tracemalloc.stop()
+
+    runner = web.ServerRunner(web.Server(answer, access_log=None, auto_decompress=False))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        host, port = runner.addresses[0]
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n" % size
+        )
+        part = b" " * MIB
+        for _ in range(size // MIB):
+            writer.write(part)
+            await writer.drain()
+        got = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await runner.cleanup()
+    length, peak = map(int, got.rpartition(b"[")[2].strip(b"]").split(b","))
+    assert size == length
+    assert peak < 1.3 * size
