@@ -1,16 +1,18 @@
 """Bodies of requests over real HTTP: unpacked, bounded, and told from what is none."""
 
-import asyncio
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 from aiohttp import web
 from backports import zstd
+from playbook import Setup, playing
+from upstreams import completion
 
 from tokens_forge.core.errors import RequestError
 from tokens_forge.proxy.request_body import MEMBERS_AT_MOST, PIECE, read_body
@@ -36,6 +38,13 @@ async def reading(at_most: int = MIB) -> AsyncGenerator[str]:
         except RequestError as error:
             return web.Response(status=error.status, text=f"{error.code}: {error.message}")
 
+    async with serving(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[web.BaseRequest], Awaitable[web.Response]]) -> AsyncGenerator[str]:
+    """Serve `answer` as the proxy's own server is set up. Yields the URL."""
     runner = web.ServerRunner(web.Server(answer, access_log=None, auto_decompress=False))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -186,47 +195,64 @@ async def test_a_bomb_takes_no_more_memory_than_its_bound(coding: str) -> None:
     """DESIGN 8: 200 MB out of a few KB is refused when the bound is passed, not when it has unfolded."""
     bomb = packed(coding, b" " * 200 * MIB)
     async with reading(4 * MIB) as url, httpx.AsyncClient(trust_env=False) as client:
-        tracemalloc.start()
-        try:
+        with traced() as peak:
             got = await client.post(url, content=bomb, headers={**JSON, "content-encoding": coding})
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-    assert 413 == got.status_code
-    assert peak < 6 * MIB + len(bomb)
+            assert 413 == got.status_code
+            assert peak() < 6 * MIB + len(bomb)
 
 
-async def test_a_body_is_held_once() -> None:
-    """A large body grows in one place and is handed out as it is."""
-    size = 32 * MIB
+@contextmanager
+def traced() -> Generator[Callable[[], int]]:
+    """Trace memory; yields what tells the peak so far, in bytes."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@asynccontextmanager
+async def counting(sizes: list[int]) -> AsyncGenerator[str]:
+    """Serve an upstream that answers each request and keeps of it only its size. Yields the base URL."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
-        tracemalloc.start()
-        try:
-            body = await read_body(request, size)
-            return web.json_response([len(body), tracemalloc.get_traced_memory()[1]])
-        finally:
-            tracemalloc.stop()
+        sizes.append(0)
+        async for part in request.content.iter_any():
+            sizes[-1] += len(part)
+        return web.Response(body=completion(), content_type="application/json")
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None, auto_decompress=False))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        host, port = runner.addresses[0]
-        reader, writer = await asyncio.open_connection(host, port)
-        writer.write(
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n" % size
-        )
-        part = b" " * MIB
-        for _ in range(size // MIB):
-            writer.write(part)
-            await writer.drain()
-        got = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-    finally:
-        await runner.cleanup()
-    length, peak = map(int, got.rpartition(b"[")[2].strip(b"]").split(b","))
-    assert size == length
-    assert peak < 1.3 * size
+    async with serving(answer) as url:
+        yield f"{url}v1"
+
+
+@pytest.mark.parametrize("coding", ["identity", "zstd"])
+async def test_a_large_image_is_held_once_on_its_whole_way(tmp_path: Path, coding: str) -> None:
+    """From the client's socket to the upstream's: 40 MB are read, unpacked, understood and sent from one place."""
+    size = 40 * MIB
+    head = (
+        b'{"model":"smart","max_tokens":10,"messages":[{"role":"user","content":'
+        b'[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
+    )
+    tail = b'"}}]}]}'
+    sizes: list[int] = []
+
+    async def counted() -> int:
+        return len(sizes)
+
+    async def body() -> AsyncGenerator[bytes]:
+        packer = zstd.ZstdCompressor()
+        part = b"A" * MIB
+        for one in (head, *[part] * 40, tail):
+            yield one if coding == "identity" else packer.compress(one)
+        yield b"" if coding == "identity" else packer.flush()
+
+    async with counting(sizes) as url:
+        setup = Setup(relay_url=url, relay_count=counted, more="[server]\nmax_body_mb = 64")
+        async with playing(tmp_path, setup) as play:
+            await play.ask()
+            headers = {**JSON, "authorization": f"Bearer {play.tokens['aider']}", "content-encoding": coding}
+            with traced() as peak:
+                got = await play.http.post(f"{play.url}/v1/chat/completions", content=body(), headers=headers)
+                assert 200 == got.status_code
+                assert size < sizes[-1] < size + 1000
+                assert peak() < 1.5 * size

@@ -112,6 +112,15 @@ def test_an_opening_without_a_user_is_all_messages() -> None:
     assert read(messages=b"[]").opening == b""
 
 
+def test_a_long_message_is_not_kept_twice() -> None:
+    """An opening tells conversations apart, also by a large image, and holds no second copy of it."""
+    images = [b'[{"role":"user","content":"%s"}]' % (b"x" * 2_000_000 + end) for end in (b"a", b"a", b"b")]
+    first, same, other = (read(messages=image).opening for image in images)
+    assert first == same
+    assert first != other
+    assert len(first) < 100
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "message"),
     [
@@ -237,6 +246,16 @@ def test_only_the_model_changes() -> None:
     request = read(rest)
     sent = sent_for(request, model='n"\u00e9', inject_usage=True)
     assert '{"model":"n\\"é","messages":'.encode() + HELLO + rest + b"}" == sent
+
+
+def test_a_large_request_is_sent_in_parts() -> None:
+    """Of a large one no value is copied, and what is sent is what a small one of its kind would be."""
+    text = "ä" * 1_000_000
+    sent = body(b',"user":"u"', messages=json.dumps([{"role": "user", "content": text}], ensure_ascii=False).encode())
+    request = read_request(sent, output_bound=1, inline_tokens=1)
+    parts = encoded(upstream_fields(request, model="m", inject_usage=False))
+    assert len(parts) > 1
+    assert sent == b"".join(parts)
 
 
 def test_of_a_member_given_twice_the_last_is_read_and_sent() -> None:

@@ -29,6 +29,7 @@ from tokens_forge.wire.request import (
     members,
     model_of,
     number,
+    opened_with,
     refused,
     value,
 )
@@ -297,7 +298,7 @@ def _opening(messages: list[msgspec.Raw]) -> Iterator[bytes]:
             role = _decode_role(message).role
         except msgspec.DecodeError as error:
             raise refused(f"messages[{place}]", "it is not an object with a `role`") from error
-        yield bytes(message)
+        yield opened_with(message)
         if role == "user":
             return
 
