@@ -143,7 +143,7 @@ def test_what_a_request_asks_for_beyond_text(rest: bytes, messages: bytes, needs
 def test_one_conversation_has_one_opening() -> None:
     """The mark of the cache moves on with every turn, and a content changes between a text and blocks with it."""
     first = opening(b'"hi"')
-    assert first == b'"s"\n"hi"'
+    assert first == b's\n"hi"'
     assert first == opening(b'[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]')
     assert first == opening(b'[{"text":"hi","type":"text"}]', more=b',{"role":"assistant","content":"ho"}')
     assert first == opening(b'"hi"', system=b'[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}]')
@@ -168,15 +168,24 @@ def test_reminders_before_the_words_of_a_user_are_of_no_conversation() -> None:
     """A client may put them in otherwise when it goes on; where nothing else is said they are what is said."""
     reminder = b'{"type":"text","text":"<system-reminder>\\nToday is Monday.\\n</system-reminder>"}'
     assert opening(b'"hi"') == opening(b'[%s,{"type":"text","text":"hi"}]' % reminder)
-    assert b'"s"\n"<system-reminder>\\nToday is Monday.\\n</system-reminder>"' == opening(b"[%s]" % reminder)
+    assert b's\n"<system-reminder>\\nToday is Monday.\\n</system-reminder>"' == opening(b"[%s]" % reminder)
 
 
 def test_an_opening_is_all_that_is_said_up_to_the_first_user() -> None:
     """Every request has an opening, also one that nobody speaks in; a block that is no text is its members."""
     before = b'[{"role":"system","content":"be brief"},{"role":"assistant"},%s]'
     picture = b'{"role":"user","content":[{"type":"image","source":{"a" : 1},"cache_control":{"type":"ephemeral"}}]}'
-    assert b'"be brief"\n{"type":"image","source":{"a" : 1}}' == read(messages=before % picture).opening
+    assert b'"be brief"\ntype:"image",source:{"a" : 1}' == read(messages=before % picture).opening
     assert read(messages=b"[]").opening == b""
+
+
+def test_a_long_beginning_is_not_kept_a_second_time() -> None:
+    """An opening is hashed and no more: of a long text, or an image in the first message, it has a digest."""
+    text, picture = b'"%s"' % (b"x" * 2_000_000), b'{"type":"image","source":{"data":"%s"}}' % (b"A" * 2_000_000)
+    found = opening(b"[%s]" % picture, system=text)
+    assert len(found) < 1_000
+    assert found == opening(b"[%s]" % picture.replace(b"}}", b'},"cache_control":null}'), system=text)
+    assert found != opening(b"[%s]" % picture.replace(b"A}", b"B}"), system=text[:-2] + b'"')
 
 
 @pytest.mark.parametrize(
@@ -256,7 +265,7 @@ def test_tokens_are_counted_for_the_same_members() -> None:
     sent = body(b',"system":"s","tools":[{"name":"f"}],"max_tokens":"many","stream":true')
     request = read_count_request(sent, output_bound=4096, inline_tokens=1000)
     assert (request.output_bound, request.stream, request.needs) == (0, False, ("tools",))
-    assert request.opening == b'"s"\n"hi"'
+    assert request.opening == b's\n"hi"'
     assert request.input_estimate > 8
 
 
@@ -517,6 +526,7 @@ def test_events_of_an_unknown_kind_or_shape_pass() -> None:
     assert Passed(kind="data") == meter.feed(event(start))
     assert Passed(kind="data") == meter.feed(event(b'{"type":"later","message":"hi"}'))
     assert Passed(kind="data") == meter.feed(event(b'{"type":7,"delta":7}'))
+    assert Passed(kind="data") == meter.feed(event(b'{"delta":7,"type":"\xff"}'))
     assert usage_of(meter) == {"input": 25, "output": 1}
     assert meter.feed(event(b'{"type":"error","delta":7,"error":{"type":"api_error"}}')).kind == "error"
 

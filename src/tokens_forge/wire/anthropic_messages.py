@@ -34,6 +34,7 @@ from tokens_forge.wire.request import (
     members,
     model_of,
     number,
+    opened_with,
     refused,
     shown,
     value,
@@ -64,7 +65,7 @@ _KIND_BY_STATUS = {
 
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(?:image|document)"')
 _SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
-_HEADER = re.compile(rb'\A"x-anthropic-billing-header:[^"\\]*+(?:\\n)?')
+_HEADER = re.compile(rb'\A"(?:x-anthropic-billing-header:[^"\\]*+(?:\\n)?)?')
 _REMINDER = b'"<system-reminder>'
 
 
@@ -305,7 +306,7 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
 def _check(fields: Fields, name: str, begins: bytes, wanted: str) -> None:
     """Raise RequestError (400) for a value that does not begin as the `wanted` kind does; no more is decoded."""
     raw = fields.get(name, NULL)
-    if raw != NULL and bytes(memoryview(raw)[:1]) != begins:
+    if raw != NULL and not _begins(raw, begins):
         raise refused(name, f"{shown(raw)} is not {wanted}")
 
 
@@ -335,34 +336,42 @@ def _opening(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[bytes]:
     words may differ when a conversation is resumed, so they count only where nothing else is said.
     """
     for text in _words(fields.get("system", NULL), "system"):
-        if (steady := _HEADER.sub(b'"', text)) != b'""':
-            yield steady
+        header = _HEADER.match(memoryview(text))
+        said = memoryview(text)[header.end() if header else 0 : -1]
+        if said:
+            yield opened_with(msgspec.Raw(said))
     for place, message in enumerate(messages):
         try:
             turn = _decode_turn(message)
         except msgspec.DecodeError as error:
             raise refused(f"messages[{place}]", "it is not an object with a `role`") from error
         words = _words(turn.content, f"messages[{place}].content")
-        yield from [text for text in words if not text.startswith(_REMINDER)] or words
+        for text in [text for text in words if not _begins(text, _REMINDER)] or words:
+            yield opened_with(text)
         if turn.role == "user":
             return
 
 
-def _words(content: msgspec.Raw, path: str) -> list[bytes]:
+def _words(content: msgspec.Raw, path: str) -> list[msgspec.Raw]:
     """Return the texts of a content as they are written; a block of another kind is its members."""
     if content == NULL:
         return []
-    if bytes(memoryview(content)[:1]) == b'"':
-        return [bytes(content)]
+    if _begins(content, b'"'):
+        return [content]
     try:
         blocks = _decode_blocks(content)
     except msgspec.DecodeError as error:
         raise refused(path, f"{shown(content)} is neither a text nor a list of blocks") from error
-    return [bytes(block.get("text") or _without_mark(block)) for block in blocks]
+    return [block["text"] if "text" in block else _without_mark(block) for block in blocks]
 
 
-def _without_mark(block: Fields) -> bytes:
-    return msgspec.json.encode({name: raw for name, raw in block.items() if name != "cache_control"})
+def _without_mark(block: Fields) -> msgspec.Raw:
+    said = (b"%s:%s" % (name.encode(), opened_with(raw)) for name, raw in block.items() if name != "cache_control")
+    return msgspec.Raw(b",".join(said))
+
+
+def _begins(raw: msgspec.Raw, start: bytes) -> bool:
+    return bytes(memoryview(raw)[: len(start)]) == start
 
 
 def _needs(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[Need]:
@@ -489,7 +498,7 @@ def _members(data: bytes) -> Fields | None:
 def _text(raw: msgspec.Raw) -> str:
     try:
         return _decode_text(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ""
 
 

@@ -8,6 +8,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TypeVar
 
 import msgspec
@@ -69,7 +70,8 @@ class Request:
     turn: int
     """How many messages."""
     opening: bytes
-    """The messages up to and including the first of the user: one conversation has one opening."""
+    """The messages up to and including the first of the user: one conversation has one opening. Of a long message its
+    digest (`opened_with`)."""
     fields: Fields
     """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
     previous: str = ""
@@ -127,6 +129,13 @@ def number(fields: Fields, name: str, most: int, *, least: int = 1) -> int | Non
     if found is not None and not least <= found <= most:
         raise refused(name, f"{shown(fields[name])} is not {wanted}")
     return found
+
+
+def opened_with(message: msgspec.Raw) -> bytes:
+    """Return a message as an opening has it: a long one, which may hold an image, is not kept a second time."""
+    if len(message) <= IN_ONE_PIECE_AT_MOST:
+        return bytes(message)
+    return blake2b(memoryview(message)).digest()
 
 
 def refused(path: str, what: str) -> RequestError:
