@@ -436,6 +436,13 @@ OTHER: dict[str, tuple[int, object, str]] = {
     "a number in a success": (200, {"error": {"code": "402", "message": "x"}}, "insufficient_quota"),
     "another number in a success": (200, {"error": {"code": 429, "message": "x"}}, "rate_limited"),
     "no number in a success": (200, {"error": "overloaded"}, "server_error"),
+    "anthropic, a key in a success": (200, messages("x", "authentication_error"), "unauthorized"),
+    "anthropic, money in a success": (200, messages("x", "billing_error"), "insufficient_quota"),
+    "anthropic, a model in a success": (200, messages("model: claude-9", "not_found_error"), "model_not_found"),
+    "anthropic, a timeout in a success": (200, messages("x", "timeout_error"), "timeout_upstream"),
+    "anthropic, a timeout": (504, messages("x", "timeout_error"), "server_error"),
+    "anthropic, overloaded in a success": (200, messages("Overloaded", "overloaded_error"), "server_error"),
+    "anthropic, a permission in a success": (200, messages("x", "permission_error"), "server_error"),
     "too long a number": (200, {"error": {"code": "9" * 9_999}}, "server_error"),
 }
 

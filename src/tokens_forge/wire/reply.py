@@ -54,13 +54,16 @@ class Meter(Protocol):
     finish: str
     """Why it ended, in the upstream's word; empty before it did."""
     tier_served: str
-    reading: Reading | None
-    """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
     reported_cost: Decimal | None
     accounted: bool
     """A usage came with the end of the answer or after it: it is the whole answer's."""
     done: bool
     """The event that ends the stream was seen."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
+        ...
 
     @property
     def output_estimate(self) -> int:

@@ -122,11 +122,11 @@ def value(fields: Fields, name: str, kind: type[_Value], wanted: str) -> _Value 
         raise refused(name, f"{shown(raw)} is not {wanted}") from error
 
 
-def number(fields: Fields, name: str, most: int) -> int | None:
-    """Return a whole number from 1 to `most`; None when it is not given. Raises RequestError (400)."""
-    wanted = f"a whole number from 1 to {most}"
+def number(fields: Fields, name: str, most: int, *, least: int = 1) -> int | None:
+    """Return a whole number from `least` to `most`; None when it is not given. Raises RequestError (400)."""
+    wanted = f"a whole number from {least} to {most}"
     found = value(fields, name, int, wanted)
-    if found is not None and not 1 <= found <= most:
+    if found is not None and not least <= found <= most:
         raise refused(name, f"{shown(fields[name])} is not {wanted}")
     return found
 

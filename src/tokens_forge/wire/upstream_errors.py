@@ -234,6 +234,13 @@ _TABLE = (
     _row("model_not_found", statuses=frozenset({400, 403}), wording=r"location is not supported for the API use"),
     # OpenAI and Groq; Anthropic ("Errors").
     _row("rate_limited", "rate_limit_exceeded", "rate_limit_error", "slow_down"),
+    # Anthropic, "Errors": what has a status of its own comes in a stream of status 200 by its type alone. What it says
+    # of a permission or a wrong request may be of this model alone, so there it stays a server's failure, as
+    # overloaded_error is.
+    _row("unauthorized", "authentication_error", statuses=frozenset({401})),
+    _row("insufficient_quota", "billing_error", statuses=frozenset({402})),
+    _row("model_not_found", "not_found_error", statuses=frozenset({404})),
+    _row("timeout_upstream", "timeout_error", statuses=frozenset({408})),
     # What was asked is not allowed, whoever is asked: OpenAI, Azure, Moonshot ("Errors"), new-api (`types/error.go`),
     # Alibaba.
     _row(

@@ -1,0 +1,506 @@
+"""The Messages dialect: what routing needs of a request, and what a reply says of itself.
+
+Also the counting of tokens, which has the same members. It decides which fields are read and which few are changed;
+all else is passed on as the bytes it came in. A stream tells its usage at its start and at its end, and which of them
+is a fact is decided here. It prices nothing, and no text of a prompt or a completion leaves it. What a `usage` says is
+read in `wire/usage_objects.py`, what an upstream's error means in `wire/upstream_errors.py`.
+
+Sources, read 2026-11: Claude API reference ("Create a Message", "Count tokens in a Message", "List Models") and the
+types of its Python library (`MessageCreateParams`, `RawMessageStreamEvent`); Claude docs "Streaming messages" (the
+counts of `message_delta` are cumulative; pings and new kinds of events may come), "Errors" (the type for a status;
+errors after a 200) and "Prompt caching" (a maximum of 0 only fills the cache); anthropics/claude-code issue 68900 (the
+first block of a system prompt is a header that differs in every request); ollama/ollama pull request 13934 and
+sgl-project/sglang issue 20678 (servers that know no input when a stream starts, or never).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import msgspec
+
+from tokens_forge.core.entries import Need
+from tokens_forge.core.usage import INPUT_CLASSES, Reading
+from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.reply import Passed, Reply, Said
+from tokens_forge.wire.request import (
+    MOST_OUTPUT,
+    NULL,
+    UNREADABLE,
+    Fields,
+    Request,
+    input_estimate,
+    members,
+    model_of,
+    number,
+    opened_with,
+    refused,
+    shown,
+    value,
+)
+from tokens_forge.wire.sse import Event, data_event
+from tokens_forge.wire.upstream_errors import read_error, word_for
+from tokens_forge.wire.usage_objects import FAST, given, read_anthropic_messages
+
+STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+"""The event that ends a stream."""
+
+COUNTED_FIELDS = ("system", "messages", "tools", "output_config", "output_format")
+"""Members of a request that are billed as input; the schema of an answer is in `output_config`, before 2026 in
+`output_format`."""
+
+_OBJECTS = ("tool_choice", "thinking", "output_config", "output_format", "metadata")
+
+_KIND_BY_STATUS = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+_PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(?:image|document)"')
+_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
+_HEADER = re.compile(rb'\A"(?:x-anthropic-billing-header:[^"\\]*+(?:\\n)?)?')
+_REMINDER = b'"<system-reminder>'
+
+
+def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:
+    """Return what `body` asks for; `output_bound` (tokens) stands in where it gives no maximum.
+
+    The API asks for a maximum; that it is missing is the upstream's to say. An image or document inside the body
+    counts `inline_tokens`: its base64 says nothing about its tokens.
+
+    Raises RequestError (400) naming the member that is missing or of the wrong kind.
+    """
+    fields = members(body)
+    most = number(fields, "max_tokens", MOST_OUTPUT, least=0)
+    return _request(
+        fields,
+        stream=value(fields, "stream", bool, "true or false") or False,
+        output_bound=output_bound if most is None else most,
+        inline_tokens=inline_tokens,
+    )
+
+
+def read_count_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:  # noqa: ARG001 - nothing is put out
+    """Return what a request to count tokens asks for: as `read_request`, without output and never streamed.
+
+    Raises RequestError (400) naming the member that is missing or of the wrong kind.
+    """
+    return _request(members(body), stream=False, output_bound=0, inline_tokens=inline_tokens)
+
+
+def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:  # noqa: ARG001 - a stream always tells its usage
+    """Return the members to send: the request's with the upstream's name of the model, every other value as it was."""
+    return request.fields | {"model": msgspec.Raw(msgspec.json.encode(model))}
+
+
+def read_reply(body: bytes) -> Reply | None:
+    """Return what a reply that is not streamed says; None when it is no JSON object with content."""
+    message = _message(body)
+    if message is None or message.content is None or given(message.error):
+        return None
+    read = read_anthropic_messages(message.usage)
+    return Reply(
+        model_served=message.model or "",
+        upstream_id=message.id or "",
+        finish=message.stop_reason or "",
+        tier_served=read.tier_served,
+        reading=read.reading,
+        reported_cost=read.reported_cost,
+        output_estimate=tokens(sum(map(_said_quarters, message.content))),
+    )
+
+
+def read_count_reply(body: bytes) -> Reply | None:
+    """Return an empty reply for a count of tokens, which costs nothing and has no usage; None for anything else."""
+    try:
+        _decode_count(body)
+    except UNREADABLE:
+        return None
+    return Reply()
+
+
+_ORDINARY = Passed(kind="data")
+_FIRST = Passed(kind="data", first=True)
+_COMMENT = Passed(kind="comment")
+_MALFORMED = Passed(kind="malformed")
+
+
+class StreamMeter:
+    """Reads a stream as it passes: what each event is, and what all of them say."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._output_quarters = 0
+        self._start: tuple[bytes, ...] = ()
+        """The usage of `message_start`, where it knows the input."""
+        self._reading: Reading | None = None
+        self._told = False
+        """The reading is of a `message_delta`, so that its output is no placeholder."""
+        self.model_served = ""
+        self.upstream_id = ""
+        self.finish = ""
+        """`stop_reason`."""
+        self.tier_served = ""
+        self.reported_cost: Decimal | None = None
+        self.accounted = False
+        """A usage came with the `stop_reason` or after it: it is the whole answer's."""
+        self.done = False
+        """`message_stop` was seen."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """The last usage that is a fact.
+
+        The output of `message_start` is a placeholder (CASES 18). While the answer goes on, the output is what was
+        streamed so far where that is more, so that a stream that breaks is not billed at the placeholder; an answer
+        that came to its end and never said more has no usage that is its own.
+        """
+        if self.complete:
+            return self._reading if self._told else None
+        reading, streamed = self._reading, self.output_estimate
+        if reading is None or reading.usage.get("output", streamed) >= streamed:
+            return reading
+        return replace(reading, usage={**reading.usage, "output": streamed})
+
+    @property
+    def output_estimate(self) -> int:
+        """Tokens streamed so far, from the bytes of text, thinking and tool input; signatures are none."""
+        return tokens(self._output_quarters)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer came to its end: `message_stop` was seen, or why it stopped."""
+        return self.done or self.finish != ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing but `message_stop`: why it stopped and its usage are there."""
+        return self.finish != "" and self.accounted
+
+    @property
+    def ending(self) -> bytes:
+        """`message_stop`."""
+        return STOP
+
+    def feed(self, event: Event) -> Passed:
+        """Take the next event and return what it is. A kind that nobody knows is data."""
+        data = event.data
+        if not data or data.isspace():
+            return _COMMENT
+        said = _event(data)
+        if said is None:
+            return _MALFORMED
+        kind = said.type or event.name
+        if kind == "ping":
+            return _COMMENT
+        if kind == "error" or event.name == "error" or given(said.error):
+            return Passed(kind="error", error=word_for(read_error(200, data)))
+        self._read(said)
+        if kind == "message_stop":
+            self.done = True
+            return Passed(kind="done", first=self._begins())
+        return _FIRST if self._begins() else _ORDINARY
+
+    def _read(self, said: "_Event") -> None:
+        if said.message is not None:
+            self._begin(said.message)
+        if said.content_block is not None:
+            self._output_quarters += _said_quarters(said.content_block)
+        if said.delta is not None:
+            self._output_quarters += _said_quarters(said.delta)
+            self.finish = said.delta.stop_reason or self.finish
+        if given(said.usage):
+            self._take(said.usage)
+
+    def _begin(self, message: "_Message") -> None:
+        """Note what `message_start` says. Some servers know no input yet and write zeros: those are no fact."""
+        self.model_served = message.model or self.model_served
+        self.upstream_id = message.id or self.upstream_id
+        read = read_anthropic_messages(message.usage)
+        self.tier_served = read.tier_served
+        reading = read.reading
+        if reading is not None and (reading.flags or any(reading.usage.get(name) for name in INPUT_CLASSES)):
+            self._start, self._reading = (message.usage,), reading
+
+    def _take(self, usage: msgspec.Raw) -> None:
+        """Take the usage of a `message_delta`. An output without any input is no usage of an answer, and none is read.
+
+        The counts are cumulative, so the start and the last one say all.
+        """
+        if read_anthropic_messages(usage).reading is None or not (self._start or given(_decode_input(usage).tokens)):
+            return
+        read = read_anthropic_messages(*self._start, usage)
+        self._reading, self._told = read.reading, True
+        self.tier_served = read.tier_served or self.tier_served
+        self.reported_cost = read.reported_cost
+        self.accounted = self.finish != ""
+
+    def _begins(self) -> bool:
+        begun, self._begun = self._begun, True
+        return not begun
+
+
+def error_body(*, status: int, code: str, message: str, call_id: str = "") -> bytes:
+    """Return an error in this dialect; its `type` is the one that Anthropic uses for `status`."""
+    kind = _KIND_BY_STATUS.get(status, "api_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
+    error = {"type": kind, "message": message, "code": code}
+    return msgspec.json.encode({"type": "error", "error": error, "request_id": call_id or None})
+
+
+def error_event(*, status: int, code: str, message: str, said: Said | None = None) -> bytes:  # noqa: ARG001 - it needs nothing of it
+    """Return the event that ends a stream with an error, as `error_body`."""
+    return b"event: error\n" + data_event(error_body(status=status, code=code, message=message))
+
+
+def models_body(names: Iterable[str]) -> bytes:
+    """Return the body of ``GET /v1/models`` for the models that a key may ask for; nothing is known of them."""
+    data = [
+        {
+            "type": "model",
+            "id": name,
+            "display_name": name,
+            "created_at": "1970-01-01T00:00:00Z",
+            "lifecycle": "active",
+            "capabilities": None,
+            "max_input_tokens": None,
+            "max_tokens": None,
+        }
+        for name in names
+    ]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return msgspec.json.encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+
+def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: int) -> Request:
+    messages = value(fields, "messages", list[msgspec.Raw], "a list of messages")
+    if messages is None:
+        raise refused("messages", "it is missing: write the list of messages")
+    model = model_of(fields)
+    _check(fields, "tools", b"[", "a list of tools")
+    for name in _OBJECTS:
+        _check(fields, name, b"{", "an object")
+    tier = value(fields, "service_tier", str, "a tier's name") or ""
+    speed = value(fields, "speed", str, "a speed's name")
+    return Request(
+        model=model,
+        stream=stream,
+        include_usage=True,
+        tier_asked=FAST if speed == FAST else tier,
+        input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
+        output_bound=output_bound,
+        choices=1,
+        needs=tuple(_needs(fields, messages)),
+        turn=len(messages),
+        opening=b"\n".join(_opening(fields, messages)),
+        fields=fields,
+    )
+
+
+def _check(fields: Fields, name: str, begins: bytes, wanted: str) -> None:
+    """Raise RequestError (400) for a value that does not begin as the `wanted` kind does; no more is decoded."""
+    raw = fields.get(name, NULL)
+    if raw != NULL and not _begins(raw, begins):
+        raise refused(name, f"{shown(raw)} is not {wanted}")
+
+
+class _Turn(msgspec.Struct):
+    role: str | None = None
+    content: msgspec.Raw = NULL
+
+
+class _Part(msgspec.Struct):
+    type: str | None = None
+    content: msgspec.Raw = NULL
+
+
+_decode_turn = msgspec.json.Decoder(_Turn).decode
+_decode_parts = msgspec.json.Decoder(list[_Part]).decode
+_decode_blocks = msgspec.json.Decoder(list[Fields]).decode
+
+_NOTHING = frozenset({b"", b"null", b"[]"})
+
+
+def _opening(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield what stays the same over the turns of one conversation: what the system and the first user said.
+
+    Only the words, not the bytes of the messages. The mark `cache_control` moves on with every turn, and with it a
+    content changes between a text and a list of blocks. The system prompt must stay as it is or the provider's cache
+    would miss, but for the header that Claude Code puts before it. Blocks of reminders that it puts before the user's
+    words may differ when a conversation is resumed, so they count only where nothing else is said.
+    """
+    for text in _words(fields.get("system", NULL), "system"):
+        header = _HEADER.match(memoryview(text))
+        said = memoryview(text)[header.end() if header else 0 : -1]
+        if said:
+            yield opened_with(msgspec.Raw(said))
+    for place, message in enumerate(messages):
+        try:
+            turn = _decode_turn(message)
+        except msgspec.DecodeError as error:
+            raise refused(f"messages[{place}]", "it is not an object with a `role`") from error
+        words = _words(turn.content, f"messages[{place}].content")
+        for text in [text for text in words if not _begins(text, _REMINDER)] or words:
+            yield opened_with(text)
+        if turn.role == "user":
+            return
+
+
+def _words(content: msgspec.Raw, path: str) -> list[msgspec.Raw]:
+    """Return the texts of a content as they are written; a block of another kind is its members."""
+    if content == NULL:
+        return []
+    if _begins(content, b'"'):
+        return [content]
+    try:
+        blocks = _decode_blocks(content)
+    except msgspec.DecodeError as error:
+        raise refused(path, f"{shown(content)} is neither a text nor a list of blocks") from error
+    return [block["text"] if "text" in block else _without_mark(block) for block in blocks]
+
+
+def _without_mark(block: Fields) -> msgspec.Raw:
+    said = (b"%s:%s" % (name.encode(), opened_with(raw)) for name, raw in block.items() if name != "cache_control")
+    return msgspec.Raw(b",".join(said))
+
+
+def _begins(raw: msgspec.Raw, start: bytes) -> bool:
+    return bytes(memoryview(raw)[: len(start)]) == start
+
+
+def _needs(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[Need]:
+    """Yield what a request asks of a model beyond text, each word once."""
+    if bytes(memoryview(fields.get("tools", NULL))[:8]).translate(None, b" \t\r\n") not in _NOTHING:
+        yield "tools"
+    # The input of a tool may have any member, so what looks like a part is looked for where parts are.
+    parts = set(_kinds(messages)) if _PART.search(fields["messages"]) else set[str | None]()
+    if "image" in parts:
+        yield "vision"
+    if any(_SCHEMA.search(fields.get(name, NULL)) for name in ("output_config", "output_format")):
+        yield "json_schema"
+    if "document" in parts:
+        yield "files"
+
+
+def _kinds(messages: list[msgspec.Raw]) -> Iterator[str | None]:
+    """Yield the kinds of blocks in messages, and in the results of tools; what is of another shape has none."""
+    for message in messages:
+        for block in _parts(_decode_turn(message).content):
+            yield block.type
+            if block.type == "tool_result":
+                yield from (inner.type for inner in _parts(block.content))
+
+
+def _parts(content: msgspec.Raw) -> list[_Part]:
+    try:
+        return _decode_parts(content)
+    except msgspec.DecodeError:
+        return []
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
+class _Input(msgspec.Struct):
+    tokens: msgspec.Raw = msgspec.field(default=NULL, name="input_tokens")
+
+
+class _Block(msgspec.Struct):
+    """What a content block or a delta says. Values stay raw: only their length counts."""
+
+    text: msgspec.Raw = msgspec.Raw()
+    thinking: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+    partial_json: msgspec.Raw = msgspec.Raw()
+    stop_reason: str | None = None
+
+
+class _Message(msgspec.Struct):
+    """The members of a message that metering needs; the decoder skips all others."""
+
+    id: str | None = None
+    model: str | None = None
+    content: list[_Block] | None = None
+    stop_reason: str | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+class _Event(msgspec.Struct):
+    """The members of a stream's event that metering needs."""
+
+    type: str | None = None
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Block | None = None
+    usage: msgspec.Raw = NULL
+    error: msgspec.Raw = NULL
+
+
+_decode_members = msgspec.json.Decoder(Fields).decode
+_decode_message = msgspec.json.Decoder(_Message).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_count = msgspec.json.Decoder(_Count).decode
+_decode_input = msgspec.json.Decoder(_Input).decode
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+def _message(data: bytes) -> _Message | None:
+    """Return what metering needs of a message; None for what is no JSON object.
+
+    Members of a kind that this dialect does not know are no reason to break a reply: then only those are read whose
+    kind can't be wrong.
+    """
+    try:
+        return _decode_message(data)
+    except msgspec.ValidationError:
+        members = _members(data)
+    except UNREADABLE:
+        return None
+    if members is None:
+        return None
+    content: list[_Block] | None = [] if "content" in members else None
+    return _Message(content=content, usage=members.get("usage", NULL), error=members.get("error", NULL))
+
+
+def _event(data: bytes) -> _Event | None:
+    """Return what metering needs of an event, as `_message` does."""
+    try:
+        return _decode_event(data)
+    except msgspec.ValidationError:
+        members = _members(data)
+    except UNREADABLE:
+        return None
+    if members is None:
+        return None
+    return _Event(
+        type=_text(members.get("type", NULL)),
+        message=_message(members.get("message", NULL)),
+        usage=members.get("usage", NULL),
+        error=members.get("error", NULL),
+    )
+
+
+def _members(data: bytes) -> Fields | None:
+    try:
+        return _decode_members(data)
+    except UNREADABLE:
+        return None
+
+
+def _text(raw: msgspec.Raw) -> str:
+    try:
+        return _decode_text(raw)
+    except UNREADABLE:
+        return ""
+
+
+def _said_quarters(said: _Block) -> int:
+    return sum(text_quarters(bytes(text)) for text in (said.text, said.thinking, said.input, said.partial_json))
