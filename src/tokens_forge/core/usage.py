@@ -75,6 +75,7 @@ Flag = Literal[
     "reasoning_apart",
     "impossible_image_out",
     "iterations_apart",
+    "tools_apart",
     "paid_elsewhere",
 ]
 """What can be odd about a reported usage.
@@ -86,7 +87,9 @@ cached tokens by kind: what was sound or image in them is then not known. ``impo
 ``unexplained_…``: parts by kind that do not sum to the total (it governs; the rest is at the base class); a grand
 total beyond input and output (not billed). ``reasoning_apart``: reasoning counted beside the output instead of in it
 (added). ``iterations_apart``: work beside the message itself, such as a compaction, that these counts leave out (not
-billed). ``paid_elsewhere``: a provider bills the tokens to a key of one's own, beside what this upstream charges."""
+billed). ``tools_apart``: the upstream ran tools of its own that it bills beside these counts, such as an interpreter, a
+search in files or an image (not billed). ``paid_elsewhere``: a provider bills the tokens to a key of one's own, beside
+what this upstream charges."""
 
 MOST_TOKENS = 2**53
 """A count above this is no count: JSON readers of the ledger would lose its last digits."""

@@ -61,6 +61,8 @@ class Said:
 def read_error(status: int, body: bytes) -> Said:
     """Return what an error says of itself: in a body's `error`, or the body itself; of a list (Gemini) the first.
 
+    The event of a response that failed (Responses) has it in its `response`.
+
     A stream's error has status 200; then a numeric code in the body is taken for the status.
     """
     error = _error_in(body)
@@ -252,6 +254,29 @@ _TABLE = (
         "data_inspection_failed",
         "datainspectionfailed",
     ),
+    # What a response failed of, inside a success (the types of OpenAI's Python library 3.54.0, `ResponseError`): the
+    # prompt or an image in it, which the next candidate would get too.
+    _row(
+        "bad_request",
+        "invalid_prompt",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "invalid_image_mode",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "image_content_policy_violation",
+        "image_file_too_large",
+        "image_file_not_found",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        statuses=frozenset({400}),
+    ),
     # OpenRouter, "Errors": 403 for a prompt that a model's moderation flags. xAI: 403 (QuantumNous/new-api,
     # `service/violation_fee.go`).
     _row(
@@ -284,6 +309,7 @@ def _word_of_status(status: int) -> ErrorWord:
 
 class _ErrorMembers(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw()
+    response: msgspec.Raw = msgspec.Raw()
     code: msgspec.Raw = msgspec.Raw()
     type: msgspec.Raw = msgspec.Raw()
     message: msgspec.Raw = msgspec.Raw()
@@ -310,6 +336,8 @@ def _error_in(body: bytes) -> _Error:
     try:
         found = _decode_list(body)[:1] if body.lstrip().startswith(b"[") else [msgspec.Raw(body)]
         outer = _decode_error(found[0]) if found else _ErrorMembers()
+        if given(outer.response) and not given(outer.error):
+            outer = _decode_error(outer.response)
     except _UNREADABLE:
         return _Error(message=body[:MOST_ERROR_BYTES].decode("utf-8", "replace"))
     inner = outer

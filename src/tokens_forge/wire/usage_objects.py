@@ -5,10 +5,10 @@ affair. Usage is read from the upstream's own bytes, never from a translated obj
 object says nothing, and a member of a wrong kind is a count that is no number.
 
 Sources, read 2026-11: the types of OpenAI's Python library 3.54.0, made from its API reference (`CompletionUsage`,
-`ResponseUsage`, `CreateEmbeddingResponse`, `Transcription`, `ImagesResponse`) and its guide "Prompt caching"; DeepSeek
-API docs ("Context Caching": `prompt_cache_hit_tokens`); Moonshot API docs (`cached_tokens` beside the counts);
-OpenRouter docs ("Usage Accounting": `cost`, `cache_write_tokens`, `cost_details.upstream_inference_cost` for a key of
-one's own; SDK reference, `ChatUsage`: `is_byok`); what genai-prices 0.2.3 reads of Databricks and xAI
+`ResponseUsage`, `ToolUsage`, `CreateEmbeddingResponse`, `Transcription`, `ImagesResponse`) and its guide "Prompt
+caching"; DeepSeek API docs ("Context Caching": `prompt_cache_hit_tokens`); Moonshot API docs (`cached_tokens` beside
+the counts); OpenRouter docs ("Usage Accounting": `cost`, `cache_write_tokens`, `cost_details.upstream_inference_cost`
+for a key of one's own; SDK reference, `ChatUsage`: `is_byok`); what genai-prices 0.2.3 reads of Databricks and xAI
 (`cache_read_input_tokens`, `reasoning_tokens`, `cached_prompt_text_tokens`); Anthropic docs ("Prompt caching", "Web
 search tool") and the types of its libraries (`Usage`, `MessageDeltaUsage`, `BetaUsage`); Gemini API reference
 (`UsageMetadata`, `ModalityTokenCount`) and its guide "Priority inference".
@@ -99,11 +99,17 @@ def read_openai_chat(usage: bytes) -> UsageRead:
     return _with_cost(told, from_totals(counts, "openai_chat"))
 
 
-def read_openai_responses(usage: bytes) -> UsageRead:
+def read_openai_responses(
+    usage: bytes, *, tool_usage: bytes = b"", searches: int = 0, apart: bool = False
+) -> UsageRead:
     """Return what the `usage` of a response says, also of one that is incomplete or failed.
 
     Cached tokens are in `input_tokens`, reasoning is in `output_tokens`. Cache writes last 30 minutes or 12 hours
     there; neither is a lifetime of ours and the price list has one rate for both, so they are not told apart.
+
+    What the upstream's own tools did is beside it. `tool_usage` counts the web searches that are billed; `searches`,
+    those that the output shows, stands in where it is not told. `apart` says that the output shows tools with a price
+    that has no class here.
     """
     told = _members(usage)
     of_input, of_output = _inner(told, "input_tokens_details"), _inner(told, "output_tokens_details")
@@ -117,7 +123,16 @@ def read_openai_responses(usage: bytes) -> UsageRead:
         reasoning=_first(of_output.get("reasoning_tokens")),
         output_parts=_parts(of_output),
     )
-    return _with_cost(told, from_totals(counts, "openai_responses"))
+    reading = from_totals(counts, "openai_responses")
+    if reading is None:
+        return _with_cost(told, None)
+    tools = _members(tool_usage)
+    billed = _count(_inner(tools, "web_search"), "num_requests")
+    reading = _with_searches(reading, searches if billed is None else billed)
+    drawn = _inner(tools, "image_gen")
+    if apart or _count(drawn, "input_tokens") or _count(drawn, "output_tokens"):
+        reading = _flagged(reading, "tools_apart")
+    return _with_cost(told, reading)
 
 
 def read_openai_embeddings(usage: bytes) -> UsageRead:
@@ -252,6 +267,13 @@ def _with_cost(told: Members, reading: Reading | None) -> UsageRead:
         reported_cost=_amount(told.get("cost")),
         upstream_cost=_amount(_inner(told, "cost_details").get("upstream_inference_cost")) if byok else None,
     )
+
+
+def _with_searches(reading: Reading, searches: int) -> Reading:
+    """Add web searches; of an impossible total nothing is billed, so neither are they."""
+    if not 0 <= searches <= MOST_TOKENS:
+        return _flagged(reading, "impossible_searches")
+    return replace(reading, usage={**reading.usage, "searches": searches}) if searches and reading.usage else reading
 
 
 def _flagged(reading: Reading, flag: Flag) -> Reading:
