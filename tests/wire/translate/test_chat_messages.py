@@ -7,14 +7,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from anthropic.types.message_create_params import MessageCreateParams
 from goldens import Golden, goldens
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai import OpenAI
 from openai.lib.streaming.chat import ChatCompletionStreamState
-from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
-from pydantic import TypeAdapter
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionMessageParam
+from pydantic import BaseModel, TypeAdapter
 
 from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.core.usage import INPUT_CLASSES
@@ -443,6 +445,7 @@ def test_cache_marks_are_carried() -> None:
     assert dropped == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=9)), max_size=9))
 def test_all_that_is_said_is_sent(said: list[tuple[str, str]]) -> None:
     """Every text of the client is found again, in its order and with its speaker; turns alternate."""
@@ -620,6 +623,45 @@ def test_what_is_no_message_is_the_upstreams_fault(body: bytes) -> None:
         TRANSLATION.reply(body, asked(), CALL)
 
 
+def library(upstream: bytes) -> OpenAI:
+    """Return OpenAI's client, strict about replies, before an upstream that says one thing."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        chat = read_request(request.content, output_bound=4096, inline_tokens=1000)
+        TRANSLATION.request(chat)
+        if chat.stream:
+            return httpx.Response(200, content=chunks_for(upstream, chat))
+        return httpx.Response(200, content=TRANSLATION.reply(upstream, chat, CALL), headers=JSON)
+
+    transport: Any = httpx.Client(transport=httpx.MockTransport(answer))  # it takes httpx too; its types name httpx2
+    return OpenAI(api_key="k", base_url="http://x", http_client=transport, _strict_response_validation=True)
+
+
+JSON = {"content-type": "application/json"}
+
+
+class Sum(BaseModel):
+    """An answer in a shape."""
+
+    total: int
+
+
+def test_openais_library_reads_an_answer_in_a_shape() -> None:
+    """A schema goes there and an object comes back, plain and streamed."""
+    told = message(said('{"total":3}'))
+    with library(json.dumps(told).encode()) as client:
+        parsed = client.chat.completions.parse(model="m", messages=ASK, response_format=Sum)
+    assert Sum(total=3) == parsed.choices[0].message.parsed
+    with (
+        library(streamed(told)) as client,
+        client.chat.completions.stream(model="m", messages=ASK, response_format=Sum) as stream,
+    ):
+        assert Sum(total=3) == stream.get_final_completion().choices[0].message.parsed
+
+
+ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
+
+
 # Streams.
 
 
@@ -705,6 +747,7 @@ REASONS = st.sampled_from(["end_turn", "max_tokens", "tool_use", "stop_sequence"
 MEMBERS = st.sampled_from([{}, {"functions": [{"name": "f"}]}])
 
 
+@settings(deadline=None)
 @given(st.lists(BLOCKS, max_size=4), REASONS, MEMBERS, st.integers(1, 5))
 def test_a_stream_says_what_a_reply_says(blocks: list[Json], reason: str, members: Json, size: int) -> None:
     """Whole or streamed, the same answer reads the same in the client's library."""
@@ -714,6 +757,7 @@ def test_a_stream_says_what_a_reply_says(blocks: list[Json], reason: str, member
     assert content(whole) | {"object": ""} == content(stream) | {"object": ""}
 
 
+@settings(deadline=None)
 @given(st.lists(BLOCKS, max_size=4))
 def test_an_answer_that_is_sent_again_is_the_same(blocks: list[Json]) -> None:
     """A client hands the answer back in its next request: text, calls and their ids are what they were."""
@@ -772,6 +816,7 @@ def plain(text: str) -> object:
 
 
 @pytest.mark.parametrize("told", STREAMS, ids=lambda told: told.name)
+@settings(deadline=None)
 @given(cut=st.integers(1, 300))
 def test_every_split_of_a_golden_gives_the_same_bytes(told: Golden, cut: int) -> None:
     """Also of streams that break: what came until then has gone out."""
@@ -781,6 +826,7 @@ def test_every_split_of_a_golden_gives_the_same_bytes(told: Golden, cut: int) ->
     assert told.text == (accumulated(written).choices[0].message.content or "")
 
 
+@settings(deadline=None)
 @given(st.lists(BLOCKS, max_size=3), st.integers(1, 99))
 def test_every_split_gives_the_same_bytes(blocks: list[Json], cut: int) -> None:
     """Where the upstream's bytes are cut changes nothing of what the client gets."""
