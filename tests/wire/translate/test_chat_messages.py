@@ -776,7 +776,6 @@ FINISHES = {
     "tool_use": "tool_calls",
     "max_tokens": "length",
     "refusal": "content_filter",
-    "": "tool_calls",
 }
 WHOLE = [one for one in goldens("anthropic_messages") if not one.broken]
 STREAMS = [one for one in goldens("anthropic_messages") if one.streamed]
