@@ -1,0 +1,302 @@
+"""A request for a chat completion, written as one for Anthropic's Messages.
+
+Decides member by member what is carried, refused by its path or dropped and named (`_REFUSED`, `_CARRIED`; every other
+member is dropped). It never cuts what the client said: texts, schemas and images are moved as the bytes they came in,
+and a tool's arguments keep every digit.
+
+Sources, read 2026-11: OpenAI API reference ("Create chat completion") and the parameter types of its Python library
+3.54.0; the parameter types of Anthropic's library 2.13.0 (`MessageCreateParams`, `OutputConfigParam`,
+`ThinkingConfigParam`, `ToolParam`) and its docs "OpenAI SDK compatibility" (system messages are hoisted, `thinking` is
+taken from chat requests), "Extended thinking" (a forced tool and thinking exclude each other), "Adaptive thinking" (no
+signed thinking is asked for in earlier turns), "Service tiers".
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
+from tokens_forge.wire.translate.chat_messages_conversation import Conversation, cached
+from tokens_forge.wire.translate.chat_messages_members import (
+    Dropped,
+    Json,
+    flag,
+    inner,
+    is_default,
+    is_string,
+    list_of,
+    object_of,
+    string,
+    text,
+    text_at,
+)
+from tokens_forge.wire.translation import NotCarried, Translated
+
+
+def request(request: Request) -> Translated:
+    """Return the request in the upstream's dialect. Raises NotCarried."""
+    given = {name: raw for name, raw in request.fields.items() if not is_default(name, raw)}
+    for name, why in _REFUSED.items():
+        if name in given:
+            raise NotCarried(name, why)
+    dropped = Dropped(given)
+    for name in given:
+        if name not in _CARRIED:
+            dropped.add(name)
+    conversation = Conversation(dropped)
+    for place, message in enumerate(list_of(given.get("messages", NULL), "messages")):
+        conversation.add(message, f"messages[{place}]")
+    tools = _tools(given, dropped)
+    choice = _choice(given, dropped)
+    if choice is not None and not tools:
+        if choice["type"] in _FORCED:
+            raise NotCarried("tool_choice", "there is no tool that could be chosen")
+        choice = None
+    sent: dict[str, object] = {
+        "model": request.model,
+        "max_tokens": request.output_bound,
+        "system": conversation.system,
+        "messages": conversation.turns,
+        "stream": request.stream,
+        "tools": tools,
+        "tool_choice": choice,
+        "output_config": _output_config(given, dropped),
+        "thinking": _thinking(given, forced=choice is not None and choice["type"] in _FORCED),
+        "stop_sequences": _stop(given.get("stop", NULL)),
+        "metadata": _metadata(given, dropped),
+        "service_tier": _tier(given, dropped),
+        "temperature": _temperature(given),
+        "top_p": _number(given, "top_p"),
+        "top_k": _number(given, "top_k"),
+        "cache_control": _moved(given, "cache_control"),
+    }
+    if "stream_options" in given:
+        options = inner(given, "stream_options", "")
+        dropped.add_unread(options, frozenset({"include_usage"}), "stream_options")
+    always = ("model", "max_tokens", "messages", "stream")
+    return Translated(
+        fields={
+            name: msgspec.Raw(msgspec.json.encode(value)) for name, value in sent.items() if name in always or value
+        },
+        dropped=dropped.paths(),
+    )
+
+
+_REFUSED: Mapping[str, str] = {
+    "n": "Messages gives one answer: ask for one, or leave it out",
+    "logprobs": "Messages gives no log probabilities",
+    "top_logprobs": "Messages gives no log probabilities",
+    "logit_bias": "Messages can't favour tokens",
+    "audio": "Messages gives no sound",
+    "modalities": "Messages gives text alone",
+    "prediction": "Messages takes no predicted output",
+    "web_search_options": "searching the web is not carried to Messages",
+    "moderation": "Messages does not moderate on demand",
+}
+"""Members that change what the answer is, and why Messages can't have them. Their default values say nothing."""
+
+_CARRIED = frozenset(
+    {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_completion_tokens",
+        "max_tokens",
+        "tools",
+        "tool_choice",
+        "functions",
+        "function_call",
+        "parallel_tool_calls",
+        "stop",
+        "temperature",
+        "top_p",
+        "top_k",
+        "response_format",
+        "reasoning_effort",
+        "thinking",
+        "user",
+        "safety_identifier",
+        "service_tier",
+        "cache_control",
+    }
+)
+"""Members that are carried, whole or in part; what is left of one is named where it is read. `top_k`, `thinking` and
+`cache_control` are Anthropic's own, which chat clients send to it as extensions."""
+
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+_TIERS = {"default": "standard_only", "standard_only": "standard_only", "priority": "auto", "fast": "auto"}
+"""OpenAI's tiers as Anthropic's: its `auto` is the one that may use priority capacity."""
+
+_MODES = {"none": "none", "auto": "auto", "required": "any"}
+_FORCED = frozenset({"any", "tool"})
+_TOOL_MEMBERS = frozenset({"type", "function", "cache_control"})
+_FUNCTION_MEMBERS = frozenset({"name", "description", "parameters", "strict", "cache_control"})
+
+
+def _tools(given: Fields, dropped: Dropped) -> list[Json]:
+    """Return the tools; the legacy `functions` are tools too."""
+    if "tools" in given and "functions" in given:
+        raise NotCarried("functions", "a request has `tools` or the older `functions`, not both")
+    tools: list[Json] = []
+    for place, raw in enumerate(list_of(given.get("functions", NULL), "functions")):
+        function = object_of(raw, f"functions[{place}]")
+        dropped.add_unread(function, _FUNCTION_MEMBERS, "functions", "[]")
+        tools += cached(function, [_tool(function, f"functions[{place}]")])
+    for place, raw in enumerate(list_of(given.get("tools", NULL), "tools")):
+        path = f"tools[{place}]"
+        tool = object_of(raw, path)
+        if text(tool, "type", path) != "function":
+            raise NotCarried(f"{path}.type", "only tools of type `function` are carried to Messages")
+        function = inner(tool, "function", path)
+        dropped.add_unread(tool, _TOOL_MEMBERS, "tools", "[]")
+        dropped.add_unread(function, _FUNCTION_MEMBERS, "tools", "[].function")
+        tools += cached(tool, cached(function, [_tool(function, f"{path}.function")]))
+    return tools
+
+
+def _tool(function: Fields, path: str) -> Json:
+    schema = function.get("parameters", NULL)
+    members = {} if schema == NULL else inner(function, "parameters", path)
+    tool: dict[str, object] = {
+        "name": string(function, "name", path),
+        # Messages asks for the type of an object, which OpenAI takes for granted.
+        "input_schema": members if "type" in members else {"type": "object", "properties": {}, **members},
+    }
+    if function.get("description", NULL) != NULL:
+        tool["description"] = string(function, "description", path)
+    if flag(function, "strict", path, otherwise=False):
+        tool["strict"] = True
+    return tool
+
+
+def _choice(given: Fields, dropped: Dropped) -> Json | None:
+    """Return the choice of tools; None for the default, that the model decides and may call several."""
+    name, other = ("function_call", "tool_choice") if "functions" in given else ("tool_choice", "function_call")
+    if other in given:
+        dropped.add(other)
+    choice = _chosen(given, name)
+    # A client of the older `functions` can be told of one call only.
+    parallel = flag(given, "parallel_tool_calls", "", otherwise=True) and "functions" not in given
+    if choice["type"] == "none":
+        return choice
+    if not parallel:
+        return {**choice, "disable_parallel_tool_use": True}
+    return None if choice["type"] == "auto" else choice
+
+
+def _chosen(given: Fields, name: str) -> Json:
+    raw = given.get(name, NULL)
+    if raw == NULL:
+        return {"type": "auto"}
+    if is_string(raw):
+        mode = _MODES.get(text(given, name, ""))
+        if mode is None:
+            raise NotCarried(name, "Messages knows no such choice")
+        return {"type": mode}
+    choice = object_of(raw, name)
+    if name == "function_call":
+        return {"type": "tool", "name": string(choice, "name", name)}
+    if text(choice, "type", name) != "function":
+        raise NotCarried(f"{name}.type", "Messages knows the choice of a function alone")
+    function = inner(choice, "function", name)
+    return {"type": "tool", "name": string(function, "name", f"{name}.function")}
+
+
+def _output_config(given: Fields, dropped: Dropped) -> Json:
+    config: dict[str, object] = {}
+    effort = _effort(given)
+    if effort in _EFFORTS:
+        config["effort"] = _EFFORTS[effort]
+    if "response_format" in given:
+        wanted = inner(given, "response_format", "")
+        match text(wanted, "type", "response_format"):
+            case "text":
+                pass
+            case "json_schema":
+                path = "response_format.json_schema"
+                schema = inner(wanted, "json_schema", "response_format")
+                inner(schema, "schema", path)
+                config["format"] = {"type": "json_schema", "schema": schema["schema"]}
+                dropped.add_unread(schema, frozenset({"schema", "strict"}), "response_format", ".json_schema")
+            case _:
+                raise NotCarried("response_format.type", "Messages writes JSON by a schema alone: give `json_schema`")
+    return config
+
+
+def _effort(given: Fields) -> str:
+    """Return how much the model shall reason, in the client's word; empty when it does not say."""
+    if "reasoning_effort" not in given:
+        return ""
+    effort = text(given, "reasoning_effort", "")
+    if effort not in _EFFORTS and effort != "none":
+        raise NotCarried("reasoning_effort", "Messages knows no such effort")
+    return effort
+
+
+def _thinking(given: Fields, *, forced: bool) -> object:
+    """Return how the model shall think; None leaves it to the model. A forced tool and thinking exclude each other."""
+    if "thinking" in given:
+        return _moved(given, "thinking")
+    match _effort(given):
+        case "":
+            return None
+        case "none":
+            return {"type": "disabled"}
+        case _:
+            return None if forced else {"type": "adaptive"}
+
+
+def _stop(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the texts to stop at, as they were written. Messages refuses those of spaces and line ends only."""
+    stops, alone = ([raw], True) if is_string(raw) else (list_of(raw, "stop"), False)
+    for place, stop in enumerate(stops):
+        path = "stop" if alone else f"stop[{place}]"
+        if not text_at(stop, path).strip():
+            raise NotCarried(path, "Messages can't stop at white space")
+    return stops
+
+
+def _metadata(given: Fields, dropped: Dropped) -> Json:
+    """Return whom the request is for: `safety_identifier`, or the older `user`."""
+    told = [name for name in ("safety_identifier", "user") if name in given]
+    for name in told[1:]:
+        dropped.add(name)
+    return {"user_id": string(given, told[0], "")} if told else {}
+
+
+def _tier(given: Fields, dropped: Dropped) -> str:
+    asked = text(given, "service_tier", "") if "service_tier" in given else ""
+    if asked and asked not in _TIERS:
+        dropped.add("service_tier")
+    return _TIERS.get(asked, "")
+
+
+def _temperature(given: Fields) -> msgspec.Raw | None:
+    raw = _number(given, "temperature")
+    if raw is not None and _decode_number(raw) > 1:
+        raise NotCarried("temperature", "Messages takes at most 1")
+    return raw
+
+
+def _number(given: Fields, name: str) -> msgspec.Raw | None:
+    """Return a number as it was written."""
+    if name not in given:
+        return None
+    try:
+        _decode_number(NULL if is_string(given[name]) else given[name])  # A decimal would be read from a text too.
+    except UNREADABLE as error:
+        raise NotCarried(name, "it is no number") from error
+    return given[name]
+
+
+def _moved(given: Fields, name: str) -> msgspec.Raw | None:
+    """Return an object as it was written."""
+    if name not in given:
+        return None
+    inner(given, name, "")
+    return given[name]
+
+
+_decode_number = msgspec.json.Decoder(Decimal).decode
