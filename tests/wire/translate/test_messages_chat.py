@@ -31,6 +31,7 @@ Json = dict[str, Any]
 
 CALL = "tf_0193a1b2c3d47e8f9012a3b4c5d6e7f8"
 HELLO: list[Json] = [{"role": "user", "content": "hi"}]
+ADAPTIVE = {"type": "adaptive"}
 CHAT_HELLO = [{"role": "user", "content": "hi"}]
 ENDED = [one for one in goldens("openai_chat") if not one.broken]
 WHOLE = [one for one in ENDED if not one.streamed]
@@ -79,14 +80,14 @@ def dropped(**members: object) -> tuple[str, ...]:
 def replied(chat: Json | bytes, request: Request | None = None) -> Message:
     """Return the message for a chat completion, as Anthropic's library reads it."""
     body = chat if isinstance(chat, bytes) else msgspec.json.encode(chat)
-    message = TRANSLATION.reply(body, request or asked(), CALL)
+    message = TRANSLATION.reply(body, request or asked(thinking=ADAPTIVE), CALL)
     assert complaints(json.loads(message), "Message") == []
     return sdk(message, "application/json").messages.create(model="m", max_tokens=9, messages=[])
 
 
 def streamed(data: bytes, request: Request | None = None, cuts: tuple[int, ...] = ()) -> bytes:
     """Return the client's stream for an upstream's, fed in pieces, as the proxy does it."""
-    request = request or asked(stream=True)
+    request = request or asked(stream=True, thinking=ADAPTIVE)
     translator = TRANSLATION.stream(request, CALL)
     meter, splitter = StreamMeter(include_usage=True), Splitter(1 << 20)
     places = [0, *cuts, len(data)]
@@ -204,6 +205,7 @@ CHAT_FORMAT: Json = {
         ({"output_config": {"format": FORMAT}}, {"response_format": CHAT_FORMAT}),
         ({"output_format": FORMAT}, {"response_format": CHAT_FORMAT}),
         ({"metadata": {"user_id": "u-1"}}, {"user": "u-1"}),
+        ({"metadata": {"user_id": None}}, {}),
         ({"service_tier": "auto"}, {}),
         ({"service_tier": "standard_only"}, {"service_tier": "default"}),
         ({"speed": "standard", "inference_geo": "global", "mcp_servers": []}, {}),
@@ -604,6 +606,39 @@ def test_an_answer_is_told_as_a_message(one: Golden) -> None:
     assert one.usage.get("reasoning") == (details and details.thinking_tokens)
 
 
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({}, False),
+        ({"thinking": None, "tools": []}, False),
+        ({"thinking": {"type": "disabled"}}, False),
+        ({"thinking": "on"}, False),
+        ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, True),
+        ({"tools": [TOOL]}, True),
+    ],
+)
+def test_thinking_is_told_to_whom_it_concerns(members: Json, told: bool) -> None:
+    """Who asked for it, and who has tools and must give it back; any other reads the first block as the answer."""
+    one = golden("openai_chat", "deepseek-stream.sse")
+    kinds = [block["type"] for block in blocks(read(streamed(one.data, asked(stream=True, **members))))]
+    assert kinds == (["thinking", "text"] if told else ["text"])
+
+
+@pytest.mark.parametrize("one", [one for one in ENDED if "refusal" not in one.name], ids=lambda one: one.name)
+def test_what_an_upstream_said_goes_back_to_it_as_it_was(one: Golden) -> None:
+    """A cache knows a prompt by its bytes, and DeepSeek its thinking: words, thoughts, calls and ids are the same."""
+    message = read(streamed(one.data)) if one.streamed else replied(one.data)
+    said = [block.to_dict() for block in message.content]
+    back = chatted({"role": "assistant", "content": said}, *HELLO)[0]
+    assert (one.text or None) == (back["content"] or None)
+    assert one.thinking == back.get("reasoning_content", back.get("reasoning", ""))
+    assert ("reasoning" in back) == (bool(one.thinking) and b'"reasoning_content"' not in one.data)
+    calls = cast("list[Json]", back.get("tool_calls", []))
+    spoken = [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls]
+    assert [(name, json.loads(arguments)) for name, arguments in one.tools] == spoken
+    assert all(call["id"].encode() in one.data for call in calls)
+
+
 @pytest.mark.parametrize("one", WHOLE, ids=lambda one: one.name)
 def test_the_upstreams_ids_are_kept(one: Golden) -> None:
     """A message and its calls have the ids that the upstream knows them by."""
@@ -757,7 +792,7 @@ def shown(block: Json) -> str:
 
 def test_nothing_waits_that_can_go_out() -> None:
     """Each chunk leads at once to what it says; the next block closes the one before."""
-    translator = TRANSLATION.stream(asked(stream=True), CALL)
+    translator = TRANSLATION.stream(asked(stream=True, tools=[TOOL]), CALL)
     deltas: list[Json] = [
         {"role": "assistant", "content": ""},
         {"reasoning_content": "t"},
@@ -786,7 +821,7 @@ def test_another_choice_is_not_heard() -> None:
     """A message has one answer, and no more was asked for."""
     first = {"index": 0, "delta": {"content": "a"}}
     other = {"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}
-    stream = data_event(msgspec.json.encode({"choices": [first, other]})) + chunks({"content": "c"})
+    stream = data_event(msgspec.json.encode({"choices": [first, other, {"index": 0}]})) + chunks({"content": "c"})
     message = read(streamed(stream))
     assert blocks(message) == [{"type": "text", "text": "ac"}]
     assert message.stop_reason == "end_turn"
@@ -899,6 +934,7 @@ def test_an_empty_stream_is_an_empty_message() -> None:
         b'{"error":{"message":"secret"}}',
         b'{"choices":[{"message":{"content":["secret"]}}]}',
         b'{"choices":[{"message":{"content":"\\ud800 secret"}}]}',
+        b'{"choices":[{"message":{"content":"\xff secret"}}]}',
         b'{"choices":"secret"}',
     ],
 )
@@ -913,3 +949,44 @@ def test_an_event_that_can_not_be_read_is_a_fault() -> None:
     """As of a reply."""
     with pytest.raises(UpstreamFault):
         TRANSLATION.stream(asked(), CALL).feed(Event(raw=b"", data=None, name=""))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["text", "image", "url", "auto", "tool", "user", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "text", "role", "content", "source", "name", "id", "input", "index", "function"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["system", "messages", "tools", "tool_choice", "thinking", "output_config", "metadata"]), VALUES
+    )
+)
+def test_no_request_breaks_the_translator(members: dict[str, object]) -> None:
+    """Whatever a client sends is written, or refused with a path into what it sent."""
+    field = ""
+    try:
+        TRANSLATION.request(asked(**members))
+    except NotCarried as refusal:
+        field = refusal.field
+    assert field.split(".")[0].split("[")[0] in {"", *members}
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["content", "reasoning", "tool_calls", "refusal"]), VALUES), max_size=3)
+)
+def test_no_stream_breaks_the_translator(deltas: list[Json]) -> None:
+    """Whatever an upstream sends becomes a stream that Anthropic's schema takes, or is the upstream's fault."""
+    try:
+        stream = streamed(chunks(*deltas))
+    except UpstreamFault:
+        return
+    assert all(complaints(event, "MessageStreamEvent") == [] for event in events_of(stream))

@@ -7,10 +7,11 @@ read from the upstream's own bytes.
 A message's blocks go out one after the other, and a chat's tool calls may grow side by side. So a call stays open until
 its arguments are whole, and what was begun meanwhile waits; where calls come one after the other, nothing waits.
 
-Reasoning becomes a block of thinking, asked for or not: DeepSeek wants it back. Its signature is the name of the member
-that it came in, so that it goes back there; none at all would make some clients leave it out (Vercel's AI SDK keeps
-thinking by its signature). Another choice than the first was not asked for and is left out; so are prices, annotations
-and Gemini's `thought_signature`, which a message has no place for.
+Reasoning becomes a block of thinking where the client asked for thinking or has tools: DeepSeek wants it back then. Any
+other client takes the first block for the answer and is not told. Its signature is the name of the member that it came
+in, so that it goes back there; none at all would make some clients leave it out (Vercel's AI SDK keeps thinking by its
+signature). Another choice than the first was not asked for and is left out; so are prices, annotations and Gemini's
+`thought_signature`, which a message has no place for.
 
 Sources, read 2026-11: the types and the accumulator of Anthropic's Python library 2.13.0 (`Message`,
 `RawMessageStreamEvent`, `lib/streaming`); its docs ("Streaming Messages", "Handling stop reasons", "Fine-grained tool
@@ -133,6 +134,8 @@ class _Block:
         """A tool's name, or the member that thinking came in."""
         self.call_id = call_id
         self.pieces: list[str] = []
+        self._looked_at = (-1, False)
+        """How many pieces there were when it was last looked at, and whether they were whole."""
 
     @property
     def text(self) -> str:
@@ -141,7 +144,11 @@ class _Block:
     @property
     def whole(self) -> bool:
         """Whether nothing can follow once another block has begun."""
-        return self.kind != "tool_use" or _is_object(self.text)
+        if self.kind != "tool_use":
+            return True
+        if self._looked_at[0] != len(self.pieces):
+            self._looked_at = (len(self.pieces), _is_object(self.text))
+        return self._looked_at[1]
 
     def opening(self) -> dict[str, object]:
         """Return the block as it begins, without what it says."""
@@ -182,6 +189,7 @@ class _Answer:
     def __init__(self, request: Request, call_id: str) -> None:
         self._request = request
         self._call_id = call_id.removeprefix("tf_")
+        self._thinking = _wants_thinking(request.fields)
         self._id = ""
         self._model = ""
         self._choice = b""
@@ -296,6 +304,9 @@ class _Answer:
             self._add_call(call)
 
     def _say(self, kind: str, text: str, name: str = "") -> None:
+        if kind == "thinking" and not self._thinking:
+            self._quarters += quarters(text.encode())
+            return
         last = self.blocks[-1] if self.blocks else None
         if last is None or (last.kind, last.name) != (kind, name):
             last = _Block(kind, name)
@@ -373,7 +384,12 @@ class _Piece(msgspec.Struct):
     thinking: msgspec.Raw = msgspec.Raw()
 
 
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
 _NO_FUNCTION = _Function()
+_decode_kind = msgspec.json.Decoder(_Kind | None).decode
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_pieces = msgspec.json.Decoder(list[_Piece]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -443,6 +459,16 @@ def _text(raw: msgspec.Raw) -> str:
         return _decode_text(raw)
     except UNREADABLE as error:
         raise UpstreamFault("a text of the answer is no Unicode") from error
+
+
+def _wants_thinking(fields: Fields) -> bool:
+    """Say whether a client asked for thinking, or has tools and so must give it back."""
+    try:
+        kind = _decode_kind(fields.get("thinking", NULL))
+    except UNREADABLE:
+        kind = None
+    asked = kind is not None and kind.type not in {"", "disabled"}
+    return asked or bytes(fields.get("tools", NULL)) not in {b"null", b"[]"}
 
 
 def _stop_sequences(request: Request) -> list[str]:

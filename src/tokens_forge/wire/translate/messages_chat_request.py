@@ -378,6 +378,8 @@ class _Conversation:
 
     def _inner(self, members: Fields, path: str) -> Iterator[_Part]:
         for place, kind, block in _blocks(members.get("content", NULL), f"{path}.content"):
+            if kind not in {"text", "image"}:
+                raise NotCarried(f"{place}.type", "it is neither `text` nor `image`")
             yield from self._parts(place, kind, block)
 
 
