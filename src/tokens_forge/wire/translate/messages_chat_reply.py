@@ -9,8 +9,8 @@ its arguments are whole, and what was begun meanwhile waits; where calls come on
 
 Reasoning becomes a block of thinking where the client asked for thinking or has tools: DeepSeek wants it back then. Any
 other client takes the first block for the answer and is not told. Its signature is the name of the member that it came
-in, so that it goes back there; none at all would make some clients leave it out (Vercel's AI SDK keeps thinking by its
-signature). Another choice than the first was not asked for and is left out; so are prices, annotations and Gemini's
+in, so that it goes back there; without one some clients leave it out of what they send next (Claude Code, Vercel's AI
+SDK). Another choice than the first was not asked for and is left out; so are prices, annotations and Gemini's
 `thought_signature`, which a message has no place for.
 
 Sources, read 2026-11: the types and the accumulator of Anthropic's Python library 2.13.0 (`Message`,
@@ -18,7 +18,7 @@ Sources, read 2026-11: the types and the accumulator of Anthropic's Python libra
 streaming": invalid JSON is wrapped in an object); OpenAI API reference (`finish_reason`); vLLM's protocol (a text in
 `stop_reason` is the stop sequence); Mistral's API reference (`model_length`, thinking inside of `content`); DeepSeek
 API docs (`insufficient_system_resource`); open-webui/computer issue 224 (Gemini's calls without index that end with
-`stop`).
+`stop`); Alishahryar1/free-claude-code pull request 599 (thinking without a `signature_delta` is not kept).
 """
 
 from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ Sources, read 2026-11: the types of Anthropic's Python library 2.13.0 (`MessageC
 of OpenAI's 3.54.0 (`CompletionCreateParams`); Anthropic docs ("Tool use", "Structured outputs", "Effort"); DeepSeek
 API docs, "Thinking Mode" (what must be passed back within tool calls); Groq's refusal as in tashfeenahmed/freellmapi
 issue 1070; OpenAI's limit for `user` as in maximhq/bifrost pull request 1000; Claude Code's requests as in
-ggml-org/llama.cpp pull request 20623 and SaladDay/cc-switch-cli issue 170.
+ggml-org/llama.cpp pull request 20623, SaladDay/cc-switch-cli issue 170 and anthropics/claude-code issue 65863.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -87,6 +87,8 @@ class _Sent:
         self._bound = request.output_bound
         self._dropped: dict[str, None] = {}
         self.fields: Fields = {}
+        self.thinks = True
+        """False where thinking is turned off."""
         self.system: list[str] = []
         self.messages: list[dict[str, object]] = []
 
@@ -94,6 +96,8 @@ class _Sent:
         if "tools" not in self.fields:
             for name in _ABOUT_TOOLS:
                 self.fields.pop(name, None)  # Without tools it says nothing, and OpenAI refuses it.
+        if not self.thinks and self.fields.pop("reasoning_effort", None) is not None:
+            self.drop("output_config.effort")  # Claude Code's subagents say both; an effort would turn it on again.
         system = [{"role": "system", "content": _PARAGRAPH.join(self.system)}] if self.system else []
         return Translated(
             fields=self.fields | {"messages": _raw([*system, *self.messages]), "max_tokens": _raw(self._bound)},
@@ -196,9 +200,10 @@ def _thinking(sent: _Sent, raw: msgspec.Raw) -> None:
             sent.fields.setdefault("reasoning_effort", _raw(effort))
         case "adaptive":
             pass  # The model decides, here too: an effort beside it is in `output_config`.
-        case _:
+        case kind:
             # No word turns it off everywhere: `none` is refused by most, and DeepSeek has a member of its own.
             sent.drop("thinking")
+            sent.thinks = kind != "disabled"
     sent.drop_rest(members, frozenset({"type", "budget_tokens"}), "thinking")
 
 
