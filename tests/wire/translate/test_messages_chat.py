@@ -143,7 +143,7 @@ def blocks(message: Message) -> list[Json]:
 
 def _known(chat: Json) -> Json:
     """Return a chat completion without what only some servers know."""
-    strange = {"reasoning_content", "reasoning"}
+    strange = {"reasoning_content", "reasoning", "extra_content"}
     messages = [{name: v for name, v in one.items() if name not in strange} for one in chat["messages"]]
     return chat | {"messages": messages}
 
@@ -325,6 +325,7 @@ def test_a_users_block_is_refused_by_its_path(block: Json, path: str) -> None:
         ({"type": "tool_use", "id": "t", "name": "f", "input": "{}"}, ".input"),
         ({"type": "thinking", "signature": ""}, ".thinking"),
         ({"type": "thinking", "thinking": "t", "signature": 1}, ".signature"),
+        ({"type": "thinking", "thinking": "", "signature": "extra_content:x"}, ".signature"),
     ],
 )
 def test_an_assistants_block_is_refused_by_its_path(block: Json, path: str) -> None:
@@ -489,6 +490,18 @@ def test_thinking_goes_back_where_it_came_from(block: Json, carried: Json, left_
     expected = {"role": "assistant", "content": None, **doubled, "tool_calls": [call("f", "{}", id="t")]}
     assert expected == chatted(*messages)[0]
     assert left_out == dropped(messages=messages)
+
+
+def test_what_gemini_added_to_a_call_goes_back_with_it() -> None:
+    """Gemini API docs, "Thought signatures": without it the next turn is refused; a client keeps it as a signature."""
+    message = read(streamed(golden("openai_chat", "gemini-tools.sse").data, asked(tools=[TOOL])))
+    assert [block["type"] for block in blocks(message)] == ["thinking", "tool_use", "tool_use"]
+    said = [block.to_dict() for block in message.content]
+    back = chatted({"role": "assistant", "content": said}, *HELLO)[0]
+    signed, plain = cast("list[Json]", back["tool_calls"])
+    assert signed["extra_content"] == {"google": {"thought_signature": "EjQKMgEMOdbHJChL"}}
+    assert "extra_content" not in plain
+    assert "reasoning_content" not in back
 
 
 def test_an_assistant_that_said_nothing_that_is_carried_is_empty() -> None:

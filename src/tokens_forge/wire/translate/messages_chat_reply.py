@@ -1,24 +1,27 @@
 """A chat completion, whole or streamed, told as an Anthropic message.
 
 Decides which blocks an answer has, in which order they go out, and how it is said that it ended. A reply and a stream
-are read by the same code, so that they say the same. What it says of usage is for the client's eyes; what is billed is
-read from the upstream's own bytes.
+are read by the same code, so that they say the same. What it says of usage is for the client's eyes; what is billed
+is read from the upstream's own bytes.
 
-A message's blocks go out one after the other, and a chat's tool calls may grow side by side. So a call stays open until
-its arguments are whole, and what was begun meanwhile waits; where calls come one after the other, nothing waits.
+A message's blocks go out one after the other, and a chat's tool calls may grow side by side. So a call stays open
+until its arguments are whole, and what was begun meanwhile waits; where calls come one after the other, nothing
+waits.
 
-Reasoning becomes a block of thinking where the client asked for thinking or has tools: DeepSeek wants it back then. Any
-other client takes the first block for the answer and is not told. Its signature is the name of the member that it came
-in, so that it goes back there; without one some clients leave it out of what they send next (Claude Code, Vercel's AI
-SDK). Another choice than the first was not asked for and is left out; so are prices, annotations and Gemini's
-`thought_signature`, which a message has no place for.
+Reasoning becomes a block of thinking where the client asked for thinking or has tools: DeepSeek wants it back then.
+Any other client takes the first block for the answer and is not told. Its signature is the name of the member that it
+came in, so that it goes back there; without one some clients leave it out of what they send next (Claude Code,
+Vercel's AI SDK). What Gemini adds to a call and wants back with it (`extra_content`, with its `thought_signature`) is
+the signature of a block without thoughts before the call. Another choice than the first was not asked for and is left
+out; so are prices and annotations, which a message has no place for.
 
 Sources, read 2026-11: the types and the accumulator of Anthropic's Python library 2.13.0 (`Message`,
 `RawMessageStreamEvent`, `lib/streaming`); its docs ("Streaming Messages", "Handling stop reasons", "Fine-grained tool
 streaming": invalid JSON is wrapped in an object); OpenAI API reference (`finish_reason`); vLLM's protocol (a text in
 `stop_reason` is the stop sequence); Mistral's API reference (`model_length`, thinking inside of `content`); DeepSeek
 API docs (`insufficient_system_resource`); open-webui/computer issue 224 (Gemini's calls without index that end with
-`stop`); Alishahryar1/free-claude-code pull request 599 (thinking without a `signature_delta` is not kept).
+`stop`) and THU-MAIC/OpenMAIC issue 1556 (`extra_content`); Alishahryar1/free-claude-code pull request 599 (thinking
+without a `signature_delta` is not kept).
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,6 +33,7 @@ from tokens_forge.core.usage import Reading
 from tokens_forge.wire.estimate import quarters, tokens
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
 from tokens_forge.wire.sse import Event
+from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT
 from tokens_forge.wire.usage_objects import given, read_openai_chat
 
 INVALID_JSON = "INVALID_JSON"
@@ -131,7 +135,7 @@ class _Block:
     def __init__(self, kind: str, name: str = "", call_id: str = "") -> None:
         self.kind = kind
         self.name = name
-        """A tool's name, or the member that thinking came in."""
+        """A tool's name; of thinking its signature."""
         self.call_id = call_id
         self.pieces: list[str] = []
         self._looked_at = (-1, False)
@@ -319,6 +323,8 @@ class _Answer:
         indexed = index not in {b"", b"null"}
         block = self._calls.get(index) if indexed else self._last_call
         if block is None or _is_another(block, call_id, name, indexed=indexed):
+            if given(call.extra_content):
+                self.blocks.append(_Block("thinking", EXTRA_CONTENT + bytes(call.extra_content).decode()))
             block = _Block("tool_use", name, call_id or f"toolu_{self._call_id}_{len(self.blocks)}")
             self.blocks.append(block)
         block.name = block.name or name
@@ -351,6 +357,7 @@ class _Call(msgspec.Struct):
     index: msgspec.Raw = msgspec.Raw()
     id: str | None = None
     function: _Function | None = None
+    extra_content: msgspec.Raw = msgspec.Raw()
 
 
 class _Said(msgspec.Struct):

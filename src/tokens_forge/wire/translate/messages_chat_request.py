@@ -8,9 +8,9 @@ What a client said as several blocks of text is one text: servers differ in what
 assistant's blocks are put together as they were cut, so that a prompt's prefix stays what the upstream has cached.
 
 Thinking goes back under the name that it came in (`reasoning_content` or `reasoning`), which its signature says
-(`messages_chat_reply.py`). DeepSeek refuses a conversation with tools that lacks it, and Groq, Cerebras and others
-refuse a member that they never gave, so it is neither left out nor given to all. Thinking that another maker signed is
-not this model's and is dropped.
+(`messages_chat_reply.py`), and what Gemini added to a call goes back to that call. DeepSeek refuses a conversation
+with tools that lacks it, and Groq, Cerebras and others refuse a member that they never gave, so it is neither left
+out nor given to all. Thinking that another maker signed is not this model's and is dropped.
 
 Sources, read 2026-11: the types of Anthropic's Python library 2.13.0 (`MessageCreateParams`, `ContentBlockParam`) and
 of OpenAI's 3.54.0 (`CompletionCreateParams`); Anthropic docs ("Tool use", "Structured outputs", "Effort"); DeepSeek
@@ -28,6 +28,9 @@ from tokens_forge.wire.translation import NotCarried, Translated
 
 REASONING_MEMBERS = ("reasoning_content", "reasoning")
 """Members in which servers give their reasoning and take it back."""
+
+EXTRA_CONTENT = "extra_content:"
+"""How the signature begins of a block of thinking that holds what Gemini added to the call after it."""
 
 LONGEST_USER = 64
 """Characters of `user` that OpenAI takes. Claude Code's `user_id` is longer: it holds the ids of an account, a device
@@ -297,11 +300,15 @@ class _Conversation:
         text = ""
         reasoning: dict[str, str] = {}
         calls: list[dict[str, object]] = []
+        extra: dict[str, object] = {}
         for path, kind, block in blocks:
             if kind == "text":
                 text += _plain(self._sent, path, kind, block, "messages[]")
             elif kind == "tool_use":
-                calls.append(self._tool_call(path, block))
+                calls.append(self._tool_call(path, block) | extra)
+                extra = {}
+            elif kind == "thinking" and (found := _extra_content(block, path)):
+                extra = found
             elif kind == "thinking" and (name := _reasoning_member(block, path)):
                 reasoning[name] = reasoning.get(name, "") + _word(block, "thinking", path)
             elif kind in {"thinking", "redacted_thinking"} or kind in _DONE_BY_THE_PROVIDER:
@@ -437,10 +444,24 @@ def _plain(sent: _Sent, path: str, kind: str, block: Fields, where: str) -> str:
 
 def _reasoning_member(block: Fields, path: str) -> str:
     """Return the member that a block's thinking goes back in; empty for thinking that another maker signed."""
-    signature = _text(block["signature"], f"{path}.signature") if "signature" in block else ""
+    signature = _signature(block, path)
     if not signature:
         return REASONING_MEMBERS[0]
     return signature if signature in REASONING_MEMBERS else ""
+
+
+def _extra_content(block: Fields, path: str) -> dict[str, object]:
+    """Return what a block of thinking has for the call after it; nothing for any other."""
+    signature = _signature(block, path)
+    if not signature.startswith(EXTRA_CONTENT):
+        return {}
+    extra = msgspec.Raw(signature.removeprefix(EXTRA_CONTENT).encode())
+    _members(extra, f"{path}.signature")
+    return {"extra_content": extra}
+
+
+def _signature(block: Fields, path: str) -> str:
+    return _text(block["signature"], f"{path}.signature") if "signature" in block else ""
 
 
 def _image(source: Fields, path: str) -> msgspec.Raw:
