@@ -5,6 +5,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from goldens import Golden, goldens
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from tokens_forge.wire.estimate import estimate_tokens
 from tokens_forge.wire.openai_chat import StreamMeter, read_reply, read_request, upstream_fields
 from tokens_forge.wire.reply import Passed, Reply
 from tokens_forge.wire.request import Request, encoded
-from tokens_forge.wire.sse import Event, data_event
+from tokens_forge.wire.sse import Event, Splitter, data_event
 
 HELLO = b'[{"role":"user","content":"hi"}]'
 
@@ -632,3 +633,18 @@ def test_models_are_listed() -> None:
     listed = json.loads(openai_chat.models_body(["a", "b"]))
     assert listed["object"] == "list"
     assert ["a", "b"] == [model["id"] for model in listed["data"]]
+
+
+@pytest.mark.parametrize("one", goldens("openai_chat"), ids=lambda one: one.name)
+def test_a_golden_is_read(one: Golden) -> None:
+    """What it says of itself is what was reckoned by hand; whether it broke is seen."""
+    if one.streamed:
+        meter = StreamMeter(include_usage=True)
+        passed = [meter.feed(event) for event in Splitter(1 << 20).feed(one.data)]
+        assert one.broken == ("" if meter.complete and meter.accounted else passed[-1].error or "cut")
+        said: StreamMeter | Reply | None = meter
+    else:
+        said = read_reply(one.data)
+    assert said is not None
+    assert (one.model, one.finish, one.tier) == (said.model_served, said.finish, said.tier_served)
+    assert one.usage == (said.reading.usage if said.reading is not None else {})
