@@ -131,8 +131,3 @@ def number_in(told: Fields, name: str) -> float | None:
         return msgspec.json.decode(raw, type=float)
     except UNREADABLE as error:
         raise NotCarried(name, "it is not a number") from error
-
-
-def raw(value: object) -> msgspec.Raw:
-    """Return a value as JSON."""
-    return msgspec.Raw(msgspec.json.encode(value))
