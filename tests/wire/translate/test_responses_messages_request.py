@@ -641,7 +641,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "any JSON": ({"text": {"format": {"type": "json_object"}}}, "text.format.type"),
     "a schema that is none": ({"text": {"format": {"type": "json_schema", "name": "a"}}}, "text.format.schema"),
     "a temperature": ({"temperature": "hot"}, "temperature"),
-    "top_p": ({"top_p": "much"}, "top_p"),
+    "a temperature as a text": ({"temperature": "0.5"}, "temperature"),
+    "top_p": ({"top_p": [0.5]}, "top_p"),
     "a temperature beyond 1": ({"temperature": 1.5}, "temperature"),
     "a user": ({"user": 1}, "user"),
 }
@@ -668,6 +669,50 @@ def test_no_digit_and_no_large_number_is_lost() -> None:
     request = asked()
     request.fields["temperature"] = members(body)["temperature"]
     assert b"0.100000000000000000001" == bytes(translate_request(request).fields["temperature"])
+
+
+def test_a_request_of_codex_is_carried() -> None:
+    """What Codex sends at the second turn of a tool loop passes; the tools and words that it does without are named."""
+    sent = translated(
+        instructions="You are a coding agent.",
+        input=[
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "<permissions>"}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "fix it"}]},
+            {
+                "type": "reasoning",
+                "summary": [{"type": "summary_text", "text": "let me see"}],
+                "encrypted_content": sealed(THOUGHT),
+            },
+            {"type": "function_call", "name": "exec_command", "arguments": '{"cmd":"ls"}', "call_id": "toolu_1"},
+            {"type": "custom_tool_call", "call_id": "toolu_2", "name": "apply_patch", "input": "*** Begin Patch"},
+            {"type": "function_call_output", "call_id": "toolu_1", "output": "a.py"},
+            {"type": "custom_tool_call_output", "call_id": "toolu_2", "output": "Done!"},
+        ],
+        tools=[
+            WEATHER | {"name": "exec_command", "description": "Runs a command."},
+            {
+                "type": "custom",
+                "name": "apply_patch",
+                "description": "Edits files.",
+                "format": {"type": "grammar", "syntax": "lark", "definition": "start: patch"},
+            },
+            {"type": "web_search", "external_web_access": False},
+            {"type": "image_generation", "output_format": "png"},
+        ],
+        tool_choice="auto",
+        parallel_tool_calls=True,
+        reasoning={"effort": "medium", "summary": "auto"},
+        store=False,
+        stream=True,
+        include=["reasoning.encrypted_content"],
+        service_tier=None,
+        prompt_cache_key="0199c9a1",
+        text={"verbosity": "low"},
+        client_metadata={"x-codex-installation-id": "1"},
+    )
+    assert ("tools[].image_generation", "tools[].web_search", "text.verbosity", "client_metadata") == sent.dropped
+    roles = [turn["role"] for turn in decoded(sent)["messages"]]
+    assert ["user", "assistant", "user"] == roles
 
 
 thoughts = st.builds(Thinking, thinking=st.text(), signature=st.text()) | st.builds(Redacted, data=st.text())

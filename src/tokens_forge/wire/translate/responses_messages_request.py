@@ -19,6 +19,7 @@ Sources, read 2026-11: OpenAI API reference ("Create a model response") and the 
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -130,7 +131,7 @@ _EFFORTS = {
 _TIERS = {"default": "standard_only", "priority": "auto"}
 """OpenAI's tiers as Anthropic's, whose `auto` may use capacity that was bought ahead."""
 
-_LEAST_TOP_P = 0.95
+_LEAST_TOP_P = Decimal("0.95")
 """The least `top_p` that goes with thinking."""
 
 _EPHEMERAL: Json = {"type": "ephemeral"}
