@@ -497,6 +497,13 @@ def test_a_function_of_a_namespace_is_called_by_it() -> None:
     assert ("get_weather", "crm") == (item["name"], item["namespace"])
 
 
+def test_a_search_for_tools_is_the_clients_own() -> None:
+    content: list[Block] = [{"type": "tool_use", "id": "toolu_1", "name": "tool_search", "input": {"query": "rain"}}]
+    tools = [{"type": "tool_search", "execution": "client"}, {"type": "custom", "name": "patch"}]
+    item = response_for(message(content), asked(tools=tools))["output"][0]
+    assert ("tool_search_call", {"query": "rain"}) == (item["type"], item["arguments"])
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"type":"error"}', b'{"id":"a"}', b'{"type":"message","content":[1]}'])
 def test_a_reply_that_is_no_message_is_a_fault(body: bytes) -> None:
     with pytest.raises(UpstreamFault):

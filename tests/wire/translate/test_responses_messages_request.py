@@ -568,6 +568,28 @@ def test_what_only_tunes_or_labels_is_dropped_and_named(said: dict[str, Any], ex
     assert expected == translated(**said).dropped
 
 
+def test_tools_that_the_client_finds_are_offered_from_then_on() -> None:
+    """Codex searches for tools itself: the call, what it found, and the tools that came with it are carried."""
+    search = {"type": "tool_search", "execution": "client", "description": "finds", "parameters": {"type": "object"}}
+    found = [{"type": "namespace", "name": "crm", "tools": [WEATHER | {"defer_loading": True}]}]
+    for told in ({"query": "rain"}, '{"query":"rain"}'):
+        sent = translated(
+            tools=[search],
+            input=[
+                HELLO,
+                {"type": "tool_search_call", "call_id": "call_1", "execution": "client", "arguments": told},
+                {"type": "tool_search_output", "call_id": "call_1", "execution": "client", "tools": found},
+                {"type": "additional_tools", "role": "developer", "tools": [WEATHER, WEATHER]},
+            ],
+        )
+        assert ("input[].tools[].defer_loading",) == sent.dropped
+        assert ["tool_search", "crm__weather", "weather"] == [tool["name"] for tool in decoded(sent)["tools"]]
+        asked_for = {"type": "tool_use", "id": "call_1", "name": "tool_search", "input": {"query": "rain"}}
+        assert turns([text("hello")], [asked_for], [SENT_OUTPUT | {"content": json.dumps(found)}]) == [
+            *decoded(sent)["messages"]
+        ]
+
+
 def part(**said: object) -> dict[str, Any]:
     return {"input": [{"role": "user", "content": [said]}]}
 
@@ -622,7 +644,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"tools": [{"type": "namespace", "name": "a", "tools": [SEARCH]}]},
         "tools[0].tools[0].type",
     ),
-    "two tools of one name": ({"tools": [WEATHER, WEATHER]}, "tools"),
+    "two tools of one name": ({"tools": [WEATHER, {"type": "custom", "name": "weather"}]}, "tools"),
+    "a search for nothing": ({"input": [{"type": "tool_search_call", "call_id": "a"}]}, "input[0].arguments"),
+    "tools that were found": ({"input": [HELLO, {"type": "tool_search_output", "call_id": "a"}]}, "input[1].tools"),
     "parameters": ({"tools": [WEATHER | {"parameters": "a"}]}, "tools[0].parameters"),
     "a choice of another kind": ({"tools": [WEATHER], "tool_choice": {"type": "mcp"}}, "tool_choice.type"),
     "a choice that is no word": ({"tools": [WEATHER], "tool_choice": "maybe"}, "tool_choice"),

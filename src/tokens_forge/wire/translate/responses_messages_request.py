@@ -37,7 +37,7 @@ from tokens_forge.wire.translate.responses_members import (
     text_in,
     word_in,
 )
-from tokens_forge.wire.translate.responses_messages_tools import LOCAL_SHELL, Tools, read_tools, sent_name
+from tokens_forge.wire.translate.responses_messages_tools import LOCAL_SHELL, TOOL_SEARCH, Tools, read_tools, sent_name
 from tokens_forge.wire.translate.responses_thinking import opened
 from tokens_forge.wire.translation import NotCarried, Translated
 
@@ -74,7 +74,7 @@ def translate_request(request: Request) -> Translated:
         "stream": request.stream,
     }
     return Translated(
-        fields={name: msgspec.Raw(msgspec.json.encode(value)) for name, value in sent.items() if value not in _NOTHING},
+        fields={name: _raw(value) for name, value in sent.items() if value not in _NOTHING},
         dropped=dropped.paths(request.fields),
     )
 
@@ -216,17 +216,26 @@ class _Conversation:
             case "custom_tool_call":
                 self._call(item, path, {"input": text_in(item, "input", path)}, "input")
             case "local_shell_call":
-                action = object_of(item.get("action", NULL), f"{path}.action")
-                told = {name: value for name, value in action.items() if name != "type"}
-                self._call(item | {"name": msgspec.Raw(b'"%s"' % LOCAL_SHELL.encode())}, path, told, "action")
-            case "function_call_output" | "custom_tool_call_output" | "local_shell_call_output":
-                self._result(item, path, "id" if "call_id" not in item and kind.startswith(LOCAL_SHELL) else "call_id")
+                self._call(item | {"name": _raw(LOCAL_SHELL)}, path, _action(item, path), "action")
+            case "tool_search_call":
+                self._call(item | {"name": _raw(TOOL_SEARCH)}, path, _searched_for(item, path), "arguments")
+            case "tool_search_output":
+                self._result(item | {"output": _raw(bytes(item.get("tools", NULL)).decode())}, path, "call_id")
+            case "function_call_output" | "custom_tool_call_output":
+                self._result(item, path, "call_id")
+            case "local_shell_call_output":
+                self._result(item, path, "call_id" if "call_id" in item else "id")
             case "reasoning":
                 self._thought(item)
-            case "web_search_call":
-                self._dropped.add("input", f"[].{kind}")
             case _:
-                raise NotCarried(f"{path}.type", "Messages has no item of this kind")
+                self._leave(kind, path)
+
+    def _leave(self, kind: str, path: str) -> None:
+        """Leave an item out: what was searched is in the answer after it, more tools are in the list of tools."""
+        if kind == "web_search_call":
+            self._dropped.add("input", f"[].{kind}")
+        elif kind != "additional_tools":
+            raise NotCarried(f"{path}.type", "Messages has no item of this kind")
 
     def _message(self, item: Fields, path: str) -> None:
         role = word_in(item, "role", path)
@@ -246,7 +255,7 @@ class _Conversation:
         name = sent_name(word_in(item, "name", path), word_in(item, "namespace", path) if "namespace" in item else "")
         self._say("assistant", [{"type": "tool_use", "id": made, "name": name, "input": told}])
         self._caller[made] = len(self._turns) - 1
-        self._dropped.unread(item, _ITEM | {"call_id", "name", "namespace", read}, "input", "[]")
+        self._dropped.unread(item, _ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
 
     def _result(self, item: Fields, path: str, id_name: str) -> None:
         made = _call_id(item, id_name, path)
@@ -258,7 +267,7 @@ class _Conversation:
         output = item.get("output", NULL)
         content = output if is_text(output) else self._parts(item, "output", path, _USER_PARTS)
         self._turns[place].results.append({"type": "tool_result", "tool_use_id": made, "content": content})
-        self._dropped.unread(item, _ITEM | {"call_id", "output"}, "input", "[]")
+        self._dropped.unread(item, _ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
 
     def _thought(self, item: Fields) -> None:
         """Add thinking that this upstream can check; what another one thought is sealed to it."""
@@ -295,6 +304,10 @@ class _Conversation:
                 name = "refusal" if kind == "refusal" else "text"
                 self._dropped.unread(part, ("type", name), "input", rest)
                 return _texts(text_in(part, name, path))
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def _texts(text: msgspec.Raw) -> list[Block]:
@@ -349,6 +362,20 @@ def _arguments(item: Fields, path: str) -> Json | msgspec.Raw:
     except UNREADABLE as error:
         raise NotCarried(f"{path}.arguments", "it is not a JSON object") from error
     return msgspec.Raw(text.encode())
+
+
+def _action(item: Fields, path: str) -> Json:
+    action = object_of(item.get("action", NULL), f"{path}.action")
+    return {name: value for name, value in action.items() if name != "type"}
+
+
+def _searched_for(item: Fields, path: str) -> Json | msgspec.Raw:
+    """Return what a search for tools was asked, which is an object there."""
+    told = item.get("arguments", NULL)
+    if is_text(told):
+        return _arguments(item, path)
+    object_of(told, f"{path}.arguments")
+    return told
 
 
 def _call_id(item: Fields, name: str, path: str) -> str:

@@ -1,10 +1,11 @@
 """The tools of a Responses request as tools of Messages, and by their names there, so that calls find their way back.
 
 Decides what each kind of tool becomes. A function stays one. What takes a free text (`custom`) takes an object with one
-text, `input`; its grammar is told to the model and enforced by nobody. `local_shell` takes what its action has. The
-functions of a namespace carry its name before theirs. A search of the web is billed by its use, so it is offered only
-where `tool_choice` asks for it. Where it merely stands in the list it is left out, and so are the other tools of the
-provider that Codex sends unasked; all the rest are refused.
+text, `input`; its grammar is told to the model and enforced by nobody. `local_shell` takes what its action has, and a
+search for tools that the client does itself what it says; tools that came up in the conversation are tools from then
+on. The functions of a namespace carry its name before theirs. A search of the web is billed by its use, so it is
+offered only where `tool_choice` asks for it. Where it merely stands in the list it is left out, and so are the other
+tools of the provider that Codex sends unasked; all the rest are refused.
 
 Sources, read 2026-11: the types of OpenAI's Python library 3.54.0 (`FunctionToolParam`, `CustomToolParam`,
 `NamespaceToolParam`, `WebSearchToolParam`, `ToolChoice…Param`, `LocalShellCallAction`) and Anthropic's 2.13.0
@@ -12,7 +13,7 @@ Sources, read 2026-11: the types of OpenAI's Python library 3.54.0 (`FunctionToo
 search).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,9 +34,10 @@ from tokens_forge.wire.translate.responses_members import (
 )
 from tokens_forge.wire.translation import NotCarried
 
-ToolKind = Literal["function", "custom", "local_shell", "web_search"]
+ToolKind = Literal["function", "custom", "local_shell", "tool_search", "web_search"]
 
 LOCAL_SHELL = "local_shell"
+TOOL_SEARCH = "tool_search"
 WEB_SEARCH = "web_search"
 
 
@@ -75,16 +77,14 @@ def read_tools(given: Fields, dropped: Dropped) -> Tools:
     Raises NotCarried for what Messages has not.
     """
     choice = _choice_of(given)
-    every = [
-        tool
-        for place, raw in enumerate(list_of(given["tools"], "tools") if "tools" in given else ())
-        for tool in _tools(raw, f"tools[{place}]", "", _Asked(given=given, choice=choice, dropped=dropped))
-    ]
-    names = [tool.sent_name for tool in every]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise NotCarried("tools", "two of them would have one name in Messages")
-    tools = tuple(tool for tool in every if choice.allowed is None or tool.sent_name in choice.allowed)
+    every: dict[str, Tool] = {}
+    for some in _lists(given, choice, dropped):
+        for place, raw in enumerate(list_of(some.raw, some.path)):
+            for tool in _tools(raw, f"{some.path}[{place}]", "", some):
+                # One that a search found again is the same.
+                if every.setdefault(tool.sent_name, tool).kind != tool.kind:
+                    raise NotCarried(some.path, "two of them would have one name in Messages")
+    tools = tuple(tool for name, tool in every.items() if choice.allowed is None or name in choice.allowed)
     if not tools and choice.forces:
         raise NotCarried("tool_choice", "it asks for a tool, and none is carried")
     if choice.name and choice.name not in {tool.sent_name for tool in tools}:
@@ -108,6 +108,8 @@ _SEARCHES = frozenset({"web_search", "web_search_2025_08_26", "web_search_previe
 _LEFT_OUT = _SEARCHES | {"image_generation", "tool_search"}
 """What Codex has in its list by default and does without."""
 
+_CLIENT = msgspec.Raw(b'"client"')
+_WITH_TOOLS = (msgspec.Raw(b'"additional_tools"'), msgspec.Raw(b'"tool_search_output"'))
 _FUNCTION = frozenset({"type", "name", "description", "parameters", "strict"})
 _CUSTOM = frozenset({"type", "name", "description", "format"})
 _SEARCH = frozenset({"type", "filters", "user_location"})
@@ -158,12 +160,37 @@ class _Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What the tools of a request are read with."""
+class _List:
+    """A list of tools: where it stands, and where what is left out of it is named."""
 
+    raw: msgspec.Raw
+    path: str
+    member: str
+    rest: str
     given: Fields
     choice: _Choice
     dropped: Dropped
+
+    def drop(self, rest: str) -> None:
+        self.dropped.add(self.member, self.rest + rest)
+
+    def unread(self, told: Fields, read: Iterable[str], rest: str = "") -> None:
+        self.dropped.unread(told, read, self.member, self.rest + rest)
+
+
+def _lists(given: Fields, choice: _Choice, dropped: Dropped) -> Iterator[_List]:
+    """Yield the list of tools, and those that came up in the conversation: Messages has one list."""
+
+    def read(raw: msgspec.Raw, path: str, member: str, rest: str) -> _List:
+        return _List(raw=raw, path=path, member=member, rest=rest, given=given, choice=choice, dropped=dropped)
+
+    if "tools" in given:
+        yield read(given["tools"], "tools", "tools", "[]")
+    spoken = given.get("input", NULL)
+    for place, raw in enumerate(() if is_text(spoken) else list_of(spoken, "input")):
+        item = object_of(raw, f"input[{place}]")
+        if item.get("type") in _WITH_TOOLS:
+            yield read(item.get("tools", NULL), f"input[{place}].tools", "input", "[].tools[]")
 
 
 def _choice_of(given: Fields) -> _Choice:
@@ -205,46 +232,54 @@ def _allowed(raw: msgspec.Raw, path: str) -> str:
     return WEB_SEARCH if kind in _SEARCHES else kind
 
 
-def _tools(raw: msgspec.Raw, path: str, namespace: str, asked: _Asked) -> Iterator[Tool]:
-    """Yield what one entry of the list becomes: of a namespace several tools, of a search nobody asked for none."""
+def _tools(raw: msgspec.Raw, path: str, namespace: str, some: _List) -> Iterator[Tool]:
+    """Yield what one entry of a list becomes: of a namespace several tools, of what is left out none."""
     told = object_of(raw, path)
     kind = word_in(told, "type", path)
     if kind == "function":
-        yield _function(told, path, namespace, asked.dropped)
+        yield _function(told, path, namespace, some)
     elif kind == "custom":
-        yield _custom(told, path, namespace, asked.dropped)
-    elif kind == "namespace" and not namespace:
-        asked.dropped.unread(told, ("type", "name", "tools"), "tools", "[]")
+        yield _custom(told, path, namespace, some)
+    elif namespace:
+        raise NotCarried(f"{path}.type", "Messages has no tool of this kind")
+    elif kind == "namespace":
+        some.unread(told, ("type", "name", "tools"))
         name = word_in(told, "name", path)
         for place, inner in enumerate(list_of(told.get("tools", NULL), f"{path}.tools")):
-            yield from _tools(inner, f"{path}.tools[{place}]", name, asked)
-    elif kind == LOCAL_SHELL and not namespace:
+            yield from _tools(inner, f"{path}.tools[{place}]", name, some)
+    elif kind == LOCAL_SHELL:
         yield Tool(kind=LOCAL_SHELL, name=LOCAL_SHELL, namespace="", sent=_SHELL)
-    elif kind in _SEARCHES and asked.choice.searches and not namespace:
-        yield _search(told, path, asked)
-    elif kind in _LEFT_OUT and not namespace:
-        asked.dropped.add("tools", f"[].{kind}")
+    elif kind == TOOL_SEARCH and told.get("execution") == _CLIENT:
+        some.unread(told, ("type", "execution", "description", "parameters"))
+        sent = {"name": TOOL_SEARCH, **_described(told, path)}
+        yield Tool(kind=TOOL_SEARCH, name=TOOL_SEARCH, namespace="", sent=sent)
+    elif kind in _SEARCHES and some.choice.searches:
+        yield _search(told, path, some)
+    elif kind in _LEFT_OUT:
+        some.drop(f".{kind}")
     else:
         raise NotCarried(f"{path}.type", "Messages has no tool of this kind")
 
 
-def _function(told: Fields, path: str, namespace: str, dropped: Dropped) -> Tool:
-    dropped.unread(told, _FUNCTION, "tools", "[]")
+def _described(told: Fields, path: str) -> Json:
+    """Return what a tool says of itself and of what it takes; Messages wants a schema of an object."""
+    described = {"description": text_in(told, "description", path)} if "description" in told else {}
+    if "parameters" not in told:
+        return {**described, "input_schema": _NO_PARAMETERS}
+    schema = object_of(told["parameters"], f"{path}.parameters")
+    return {**described, "input_schema": told["parameters"] if "type" in schema else {"type": "object", **schema}}
+
+
+def _function(told: Fields, path: str, namespace: str, some: _List) -> Tool:
+    some.unread(told, _FUNCTION)
     name = word_in(told, "name", path)
-    sent: dict[str, object] = {"name": sent_name(name, namespace)}
-    if "description" in told:
-        sent["description"] = text_in(told, "description", path)
-    sent["input_schema"] = _NO_PARAMETERS
-    if "parameters" in told:
-        schema = object_of(told["parameters"], f"{path}.parameters")
-        sent["input_schema"] = told["parameters"] if "type" in schema else {"type": "object"} | schema
-    if told.get("strict") == msgspec.Raw(b"true"):
-        sent["strict"] = True
+    strict = {"strict": True} if told.get("strict") == msgspec.Raw(b"true") else {}
+    sent = {"name": sent_name(name, namespace), **_described(told, path), **strict}
     return Tool(kind="function", name=name, namespace=namespace, sent=sent)
 
 
-def _custom(told: Fields, path: str, namespace: str, dropped: Dropped) -> Tool:
-    dropped.unread(told, _CUSTOM, "tools", "[]")
+def _custom(told: Fields, path: str, namespace: str, some: _List) -> Tool:
+    some.unread(told, _CUSTOM)
     name = word_in(told, "name", path)
     texts = [word_in(told, "description", path)] if "description" in told else []
     if "format" in told:
@@ -257,18 +292,18 @@ def _custom(told: Fields, path: str, namespace: str, dropped: Dropped) -> Tool:
     return Tool(kind="custom", name=name, namespace=namespace, sent=sent)
 
 
-def _search(told: Fields, path: str, asked: _Asked) -> Tool:
-    asked.dropped.unread(told, _SEARCH, "tools", "[]")
+def _search(told: Fields, path: str, some: _List) -> Tool:
+    some.unread(told, _SEARCH)
     sent: dict[str, object] = {"type": "web_search_20250305", "name": WEB_SEARCH}
     if "filters" in told:
         filters = object_of(told["filters"], f"{path}.filters")
-        asked.dropped.unread(filters, ("allowed_domains",), "tools", "[].filters")
+        some.unread(filters, ("allowed_domains",), ".filters")
         if "allowed_domains" in filters:
             sent["allowed_domains"] = list_of(filters["allowed_domains"], f"{path}.filters.allowed_domains")
     if "user_location" in told:
         place = object_of(told["user_location"], f"{path}.user_location")
-        asked.dropped.unread(place, _PLACE, "tools", "[].user_location")
+        some.unread(place, _PLACE, ".user_location")
         sent["user_location"] = {"type": "approximate"} | {name: place[name] for name in place if name in _PLACE}
-    if "max_tool_calls" in asked.given:
-        sent["max_uses"] = asked.given["max_tool_calls"]
+    if "max_tool_calls" in some.given:
+        sent["max_uses"] = some.given["max_tool_calls"]
     return Tool(kind=WEB_SEARCH, name=WEB_SEARCH, namespace="", sent=sent)

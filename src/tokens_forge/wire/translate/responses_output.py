@@ -22,7 +22,7 @@ import msgspec
 
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
-from tokens_forge.wire.translate.responses_free_text import FreeText
+from tokens_forge.wire.translate.responses_custom_input import FreeText
 
 Json = Mapping[str, object]
 """An object to be encoded; values that are only moved are `msgspec.Raw`."""
