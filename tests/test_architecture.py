@@ -20,7 +20,7 @@ BANNED_NAMES = {"open", "print", "input", "float", "eval", "exec", "compile", "_
 BANNED_CALLS = {"now", "today", "utcnow"}
 """The clock, which an import contract does not see: `datetime.now()`."""
 
-HEAVY = ("aiohttp", "asyncio", "duckdb", "genai_prices", "httpx", "rich", "textual")
+HEAVY = ("aiohttp", "asyncio", "duckdb", "genai_prices", "httpx", "rich", "textual", "yaml")
 """Each costs a tenth of a second and more; shell completion starts `tf` on every Tab."""
 
 

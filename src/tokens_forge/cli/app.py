@@ -15,6 +15,7 @@ import typer
 from tokens_forge.cli import (
     balance,
     check,
+    connect,
     demo,
     doctor,
     explain,
@@ -50,6 +51,7 @@ app.command("check")(check.check)
 app.add_typer(keys.app, name="keys")
 app.add_typer(prices.app, name="prices")
 app.command("serve")(serve.serve)
+app.command("connect")(connect.connect)
 app.command("plan")(plan.plan)
 app.command("explain")(explain.explain)
 app.command("spend", cls=PeriodCommand)(spend.spend)

@@ -64,6 +64,11 @@ class Paths:
         return self.data / "prices.toml"
 
     @property
+    def connections(self) -> Path:
+        """The file of what `tf connect` wrote into other tools' settings; it belongs to the machine."""
+        return self.data / "connections.json"
+
+    @property
     def socket(self) -> Path:
         """The Unix socket of a running proxy."""
         return self.data / "tf.sock"
