@@ -28,7 +28,7 @@ import msgspec
 
 from tokens_forge.wire.request import NULL, Fields, Request
 from tokens_forge.wire.translate.responses_chat_tools import LOCAL_SHELL, TOOL_SEARCH, name_in, read_tools
-from tokens_forge.wire.translate.responses_free_text import MEMBER
+from tokens_forge.wire.translate.responses_custom_input import MEMBER
 from tokens_forge.wire.translate.responses_members import (
     Dropped,
     Json,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tokens_forge.wire.request import NULL, Fields
-from tokens_forge.wire.translate.responses_free_text import MEMBER
+from tokens_forge.wire.translate.responses_custom_input import MEMBER
 from tokens_forge.wire.translate.responses_members import (
     Dropped,
     Json,
