@@ -132,6 +132,8 @@ RESULT = b'[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","c
             b'[{"role":"user"},{"role":"user","content":{"type":"image"}},{"content":[{"type":"document"}]}]',
             ("files",),
         ),
+        (b"", b'[{"role":"user"},7,{"content":[{"type":"image"}]}]', ()),
+        (b"", b'[{"role":"user"},{"role":1,"content":["hi",{"type":"image"}]}]', ()),
         (b"", json.dumps([{"role": "user", "content": '{"type":"image"}'}]).encode(), ()),
     ],
 )

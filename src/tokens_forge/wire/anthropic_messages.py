@@ -296,7 +296,7 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
         input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
         output_bound=output_bound,
         choices=1,
-        needs=tuple(_needs(fields, messages)),
+        needs=tuple(_needs(fields)),
         turn=len(messages),
         opening=b"\n".join(_opening(fields, messages)),
         fields=fields,
@@ -374,12 +374,13 @@ def _begins(raw: msgspec.Raw, start: bytes) -> bool:
     return bytes(memoryview(raw)[: len(start)]) == start
 
 
-def _needs(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[Need]:
+def _needs(fields: Fields) -> Iterator[Need]:
     """Yield what a request asks of a model beyond text, each word once."""
     if bytes(memoryview(fields.get("tools", NULL))[:8]).translate(None, b" \t\r\n") not in _NOTHING:
         yield "tools"
     # The input of a tool may have any member, so what looks like a part is looked for where parts are.
-    parts = set(_kinds(messages)) if _PART.search(fields["messages"]) else set[str | None]()
+    messages = fields["messages"]
+    parts = set(_kinds(messages)) if _PART.search(messages) else set[str | None]()
     if "image" in parts:
         yield "vision"
     if any(_SCHEMA.search(fields.get(name, NULL)) for name in ("output_config", "output_format")):
@@ -388,10 +389,10 @@ def _needs(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[Need]:
         yield "files"
 
 
-def _kinds(messages: list[msgspec.Raw]) -> Iterator[str | None]:
+def _kinds(messages: msgspec.Raw) -> Iterator[str | None]:
     """Yield the kinds of blocks in messages, and in the results of tools; what is of another shape has none."""
-    for message in messages:
-        for block in _parts(_decode_turn(message).content):
+    for message in _parts(messages):
+        for block in _parts(message.content):
             yield block.type
             if block.type == "tool_result":
                 yield from (inner.type for inner in _parts(block.content))
