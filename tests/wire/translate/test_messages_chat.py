@@ -768,6 +768,8 @@ def test_a_reply_and_a_stream_of_it_say_the_same(answer: tuple[Json, bytes]) -> 
         ),
         # A call without a function, whose name comes later.
         ([{"tool_calls": [{"index": 0, "id": "1"}]}, {"tool_calls": [call("f", "{}", index=0)]}], ["f:{}"]),
+        # A call that never gets a name is none.
+        ([{"tool_calls": [{"index": 0, "id": "1", "function": {"arguments": "{}"}}]}, {"content": "a"}], ["text:a"]),
         # Side by side: the second waits until the first is whole.
         (
             [
