@@ -33,7 +33,7 @@ from tokens_forge.core.usage import Reading
 from tokens_forge.wire.estimate import quarters, tokens
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
 from tokens_forge.wire.sse import Event
-from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT
+from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
 from tokens_forge.wire.usage_objects import given, read_openai_chat
 
 INVALID_JSON = "INVALID_JSON"
@@ -156,7 +156,8 @@ class _Block:
         """Return the block as it begins, without what it says."""
         match self.kind:
             case "tool_use":
-                return {"type": "tool_use", "id": self.call_id, "name": self.name, "input": {}, "caller": _DIRECT}
+                call_id = wrapped_id(self.call_id)
+                return {"type": "tool_use", "id": call_id, "name": self.name, "input": {}, "caller": _DIRECT}
             case "thinking":
                 return {"type": "thinking", "thinking": "", "signature": ""}
             case _:
