@@ -768,6 +768,8 @@ def test_a_reply_and_a_stream_of_it_say_the_same(answer: tuple[Json, bytes]) -> 
         ),
         # A call without a function, whose name comes later.
         ([{"tool_calls": [{"index": 0, "id": "1"}]}, {"tool_calls": [call("f", "{}", index=0)]}], ["f:{}"]),
+        # A call that never gets a name is none.
+        ([{"tool_calls": [{"index": 0, "id": "1", "function": {"arguments": "{}"}}]}, {"content": "a"}], ["text:a"]),
         # Side by side: the second waits until the first is whole.
         (
             [
@@ -897,6 +899,25 @@ def test_ids_are_made_from_the_calls_where_there_are_none() -> None:
     assert message.id == f"msg_{made}"
     assert message.model == "m"
     assert [block.id for block in message.content if block.type == "tool_use"] == [f"toolu_{made}_0", f"toolu_{made}_1"]
+
+
+@pytest.mark.parametrize("call_id", ["functions.get_weather:0", "id64_a", "é", "call_1"])
+def test_a_calls_id_goes_back_as_it_was(call_id: str) -> None:
+    """Anthropic's schema takes letters, digits, `_` and `-`; Kimi's ids have more, and its models read them."""
+    message = replied({"choices": [{"message": {"tool_calls": [call("f", "{}", id=call_id)]}}]})
+    block = message.content[0]
+    assert block.type == "tool_use"
+    assert (call_id == block.id) == (call_id == "call_1")
+    result = {"type": "tool_result", "tool_use_id": block.id, "content": "r"}
+    back = chatted({"role": "assistant", "content": [block.to_dict()]}, {"role": "user", "content": [result]})
+    assert [call_id, call_id] == [back[0]["tool_calls"][0]["id"], back[1]["tool_call_id"]]
+
+
+@pytest.mark.parametrize("call_id", ["id64_a", "id64__w", "id64_é"])
+def test_an_id_that_only_looks_wrapped_is_left_alone(call_id: str) -> None:
+    """It is the client's own."""
+    results = [{"type": "tool_result", "tool_use_id": call_id, "content": "r"}]
+    assert call_id == chatted({"role": "user", "content": results})[0]["tool_call_id"]
 
 
 def test_usage_that_is_not_reported_is_estimated() -> None:

@@ -33,7 +33,7 @@ from tokens_forge.core.usage import Reading
 from tokens_forge.wire.estimate import quarters, tokens
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
 from tokens_forge.wire.sse import Event
-from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT
+from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
 from tokens_forge.wire.usage_objects import given, read_openai_chat
 
 INVALID_JSON = "INVALID_JSON"
@@ -86,8 +86,6 @@ class MessagesStream:
         blocks = self._answer.blocks
         while self._place < len(blocks):
             block = blocks[self._place]
-            if block.kind == "tool_use" and not block.name and not ended:
-                return
             yield from self._grown(block)
             if not ended and (self._place == len(blocks) - 1 or not block.whole):
                 return
@@ -158,7 +156,8 @@ class _Block:
         """Return the block as it begins, without what it says."""
         match self.kind:
             case "tool_use":
-                return {"type": "tool_use", "id": self.call_id, "name": self.name, "input": {}, "caller": _DIRECT}
+                call_id = wrapped_id(self.call_id)
+                return {"type": "tool_use", "id": call_id, "name": self.name, "input": {}, "caller": _DIRECT}
             case "thinking":
                 return {"type": "thinking", "thinking": "", "signature": ""}
             case _:
@@ -201,6 +200,8 @@ class _Answer:
         self._calls: dict[bytes, _Block] = {}
         """The last call of each index."""
         self._last_call: _Block | None = None
+        self._count = 0
+        """Of calls."""
         self._finish = ""
         self._refused = False
         self._sequence: str | None = None
@@ -259,8 +260,8 @@ class _Answer:
         elif self._refused:
             reason = "refusal"
         else:
-            usual = "end_turn" if self._last_call is None else "tool_use"
-            reason = _STOP_REASONS.get(self._finish, usual)
+            calls = any(block.kind == "tool_use" for block in self.blocks)
+            reason = _STOP_REASONS.get(self._finish, "tool_use" if calls else "end_turn")
         return {"stop_reason": reason, "stop_sequence": self._sequence, "stop_details": None}
 
     def usage(self) -> dict[str, object]:
@@ -323,11 +324,14 @@ class _Answer:
         indexed = index not in {b"", b"null"}
         block = self._calls.get(index) if indexed else self._last_call
         if block is None or _is_another(block, call_id, name, indexed=indexed):
+            block = _Block("tool_use", call_id=call_id or f"toolu_{self._call_id}_{self._count}")
+            self._count += 1
+        if name and not block.name:
+            # A call begins with its name: without one nobody can answer it, and it is never told.
+            block.name = name
             if given(call.extra_content):
                 self.blocks.append(_Block("thinking", EXTRA_CONTENT + bytes(call.extra_content).decode()))
-            block = _Block("tool_use", name, call_id or f"toolu_{self._call_id}_{len(self.blocks)}")
             self.blocks.append(block)
-        block.name = block.name or name
         self._calls[index] = self._last_call = block
         if arguments := _arguments(function.arguments):
             self._piece(block, arguments)

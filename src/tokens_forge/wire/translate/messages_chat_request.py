@@ -19,6 +19,8 @@ issue 1070; OpenAI's limit for `user` as in maximhq/bifrost pull request 1000; C
 ggml-org/llama.cpp pull request 20623, SaladDay/cc-switch-cli issue 170 and anthropics/claude-code issue 65863.
 """
 
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
@@ -31,6 +33,10 @@ REASONING_MEMBERS = ("reasoning_content", "reasoning")
 
 EXTRA_CONTENT = "extra_content:"
 """How the signature begins of a block of thinking that holds what Gemini added to the call after it."""
+
+WRAPPED_ID = "id64_"
+"""How the id of a call begins whose own has signs that Anthropic's has not (Kimi: `functions.get_weather:0`): the rest
+is base64 of it. It must go back as it was, since some models read it."""
 
 LONGEST_USER = 64
 """Characters of `user` that OpenAI takes. Claude Code's `user_id` is longer: it holds the ids of an account, a device
@@ -50,6 +56,8 @@ _ATTACHED = "What it returned follows."
 _Part = str | msgspec.Raw
 _NOTHING = frozenset({b"null", b"false", b"[]", b"{}", b'{"type":"direct"}'})
 """Values of a member that say what its absence says."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 _ABOUT_TOOLS = ("tool_choice", "parallel_tool_calls")
 
@@ -81,6 +89,24 @@ def translate_request(request: Request) -> Translated:
         else:
             sent.drop(name)
     return sent.translated()
+
+
+def wrapped_id(call_id: str) -> str:
+    """Return the id that a client gets for a call's: the same, where Anthropic's schema has it."""
+    if _ID.fullmatch(call_id) and not call_id.startswith(WRAPPED_ID):
+        return call_id
+    return WRAPPED_ID + urlsafe_b64encode(call_id.encode()).decode().rstrip("=")
+
+
+def unwrapped_id(call_id: str) -> str:
+    """Return the id that an upstream gave to a call, from the one that the client got."""
+    if not call_id.startswith(WRAPPED_ID):
+        return call_id
+    wrapped = call_id.removeprefix(WRAPPED_ID)
+    try:
+        return urlsafe_b64decode(wrapped + "=" * (-len(wrapped) % 4)).decode()
+    except ValueError:
+        return call_id  # It is none of ours.
 
 
 class _Sent:
@@ -333,7 +359,7 @@ class _Conversation:
         self._sent.messages.append({"role": "user", "content": content})
 
     def _tool_result(self, path: str, block: Fields) -> None:
-        call_id = _word(block, "tool_use_id", path)
+        call_id = unwrapped_id(_word(block, "tool_use_id", path))
         parts: list[_Part] = []
         if (content := block.get("content", NULL)) != NULL:
             for place, kind, inner in _blocks(content, f"{path}.content"):
@@ -351,7 +377,7 @@ class _Conversation:
         _members(arguments, f"{path}.input")
         self._sent.drop_rest(block, frozenset({"type", "id", "name", "input"}), "messages[]")
         function = {"name": _word(block, "name", path), "arguments": bytes(arguments).decode()}
-        return {"id": _word(block, "id", path), "type": "function", "function": function}
+        return {"id": unwrapped_id(_word(block, "id", path)), "type": "function", "function": function}
 
     def _parts(self, path: str, kind: str, block: Fields) -> Iterator[_Part]:
         """Yield what a block says as parts of a user's message: texts, and images and files as they are sent."""
