@@ -458,6 +458,7 @@ def test_what_was_streamed_is_estimated() -> None:
         "custom_tool_call_input",
         "mcp_call_arguments",
         "code_interpreter_call_code",
+        "reasoning",  # As the Open Responses specification calls it.
     )
     deltas = [b'{"type":"response.%s.delta","delta":"1234","output_index":0}' % kind.encode() for kind in kinds]
     assert len(kinds) == metered(*deltas).output_estimate
