@@ -435,6 +435,23 @@ OTHER: dict[str, tuple[int, object, str]] = {
     "a redirect": (302, "", "server_error"),
     "a number in a success": (200, {"error": {"code": "402", "message": "x"}}, "insufficient_quota"),
     "another number in a success": (200, {"error": {"code": 429, "message": "x"}}, "rate_limited"),
+    "a response that failed": (
+        200,
+        {"type": "response.failed", "response": {"id": "r", "error": {"code": "rate_limit_exceeded", "message": "x"}}},
+        "rate_limited",
+    ),
+    "a response that failed of its prompt": (
+        200,
+        {"type": "response.failed", "response": {"error": {"code": "invalid_base64_image", "message": "x"}}},
+        "bad_request",
+    ),
+    "the nearer of two errors": (
+        200,
+        {"status": "failed", "error": {"code": "invalid_prompt"}, "response": {"error": {"code": "slow_down"}}},
+        "bad_request",
+    ),
+    "a response in a response": (200, {"response": {"response": {"error": {"code": "slow_down"}}}}, "server_error"),
+    "a server that speaks of images": (500, openai("x", code="invalid_image"), "server_error"),
     "no number in a success": (200, {"error": "overloaded"}, "server_error"),
     "anthropic, a key in a success": (200, messages("x", "authentication_error"), "unauthorized"),
     "anthropic, money in a success": (200, messages("x", "billing_error"), "insufficient_quota"),

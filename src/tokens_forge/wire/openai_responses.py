@@ -7,12 +7,14 @@ which one of a stream holds, and what the upstream's own tools did beside it.
 An answer ends with one of its terminal events and with nothing else: `[DONE]`, which some relays add, ends none. A
 stream without a terminal event was cut.
 
-Sources, read 2026-11: the types of OpenAI's Python library 3.54.0, made from its API reference (`ResponseCreateParams`,
-`ResponseCompactParams`, `Response`, `CompactedResponse`, `ToolUsage`, `ResponseStreamEvent`, `ResponseError`); its
-guide "Web search", as quoted in its community forum (topic 1365861: searches are billed by the call, pages that are
-opened are not); openai/codex, `codex-rs/codex-api` (which events and error codes it reads, and that its compaction is
-not streamed); micz/ThunderAI issue 690 and vercel/ai pull request 16805 (a spent quota inside a stream of status 200);
-BerriAI/litellm pull request 34095 (a stream of `data` lines alone, with `[DONE]` after its end).
+Sources, read 2026-11: the types of OpenAI's Python library 3.54.0, made from its API reference
+(`ResponseCreateParams`, `ResponseCompactParams`, `Response`, `CompactedResponse`, `ToolUsage`, `ResponseStreamEvent`,
+`ResponseError`); its guide "Web search", as quoted in its community forum (topic 1365861: searches are billed by the
+call, pages that are opened are not); openai/codex, `codex-rs/codex-api` (which events and error codes it reads, and
+that its compaction is not streamed) and `codex-rs/core/tests/suite/prompt_caching.rs` (its first items, and a
+`prompt_cache_key` that stays the same for a session); micz/ThunderAI issue 690 and vercel/ai pull request 16805 (a
+spent quota inside a stream of status 200); BerriAI/litellm pull request 34095 (a stream of `data` lines alone, with
+`[DONE]` after its end).
 """
 
 import re
@@ -139,7 +141,7 @@ _FOREIGN_MARK = Passed(kind="data", hidden=True)
 _ENDS = {
     "response.completed": "completed",
     "response.incomplete": "incomplete",
-    # As the Codex backend has called it, over its other transport.
+    # Clients of the Codex backend take this name too.
     "response.done": "completed",
 }
 """The events that end an answer, and how it ended where they do not say."""
