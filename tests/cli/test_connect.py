@@ -134,12 +134,12 @@ def test_print_writes_nothing(home: Path) -> None:
 
 
 def test_another_login_takes_the_place_of_the_first(home: Path) -> None:
-    """The token stays, the variable that would leave the subscription goes; later it stays kept without a word."""
-    tf(home, "connect", "claude-code")
+    """Token and model stay, the variable that would leave the subscription goes; later it stays kept without a word."""
+    tf(home, "connect", "claude-code", "--model", "opus")
     token = token_in(home, ".claude/settings.json")
     ran = tf(home, "connect", "claude-code", "--login", "keep")
     env = {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:8787/k/{token}"}
-    assert env == json.loads((home / ".claude/settings.json").read_text())["env"]
+    assert {"env": env, "model": "opus"} == json.loads((home / ".claude/settings.json").read_text())
     assert 'it needs one with `credential = "client"`' in ran.err
     ran = tf(home, "connect", "claude-code")
     assert env == json.loads((home / ".claude/settings.json").read_text())["env"]
@@ -358,6 +358,8 @@ async def test_a_connected_tool_is_tested_as_it_is(home: Path, monkeypatch: pyte
         before = settings_of(home)
         ran = await asyncio.to_thread(tf, home, "connect", "aider", "--test", "--model", "second")
         assert (0, before, "second") == (ran.code, settings_of(home), proxy.got[-1].asked["model"])
+        await tried(home, proxy, "aider", "--model", "second", "--rotate")
+        assert "model: openai/second\n" in (home / ".aider.conf.yml").read_text()
         token = tf(home, "connect", "openai", "--url", proxy.url).out.split("=")[-1].strip()
         ran = await asyncio.to_thread(tf, home, "connect", "openai", "--test")
         assert (1, True) == (ran.code, "`tf connect openai --rotate` puts one in" in ran.err)

@@ -152,6 +152,27 @@ def test_without_its_copy_a_file_is_cleared_all_the_same(tmp_path: Path) -> None
     assert ('{"a": 1}', False) == ((back := put_back(record)) and path.read_text(), back.exact)
 
 
+@pytest.mark.parametrize(("data", "expected"), [(b"\xff", "it is not UTF-8 text by now"), (b"{", "line 1 is not JSON")])
+def test_a_file_that_can_not_be_read_by_now_is_left(tmp_path: Path, data: bytes, expected: str) -> None:
+    """It is named, and nothing is written."""
+    path = tmp_path / "settings.json"
+    record = connect(file_of(path))
+    path.write_bytes(data)
+    with pytest.raises(ForgeError, match=expected):
+        put_back(record)
+    assert data == path.read_bytes()
+
+
+def test_without_any_copy_what_was_replaced_is_gone(tmp_path: Path) -> None:
+    """The setting goes, and the rest stays."""
+    path = tmp_path / "settings.json"
+    path.write_text('{"env": {"KEY": "mine"}, "a": 1}')
+    record = connect(file_of(path))
+    backup_of(path).unlink()
+    assert not put_back(record).exact
+    assert '{"a": 1}' == path.read_text().replace("{ ", "{")
+
+
 def test_a_new_file_that_holds_nothing_else_goes(tmp_path: Path) -> None:
     """Also after the tool wrote it anew in its own way; a file that is gone already is no trouble."""
     path = tmp_path / "settings.json"

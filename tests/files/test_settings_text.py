@@ -186,6 +186,68 @@ def test_a_list_in_another_style_is_refused(text: str) -> None:
         yaml_text.add(text, ("models",), {"name": "x"})
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "undone"),
+    [
+        ("", "models:\n  - name: x\n", ""),
+        ("models: []\nz: 1\n", "models:\n  - name: x\nz: 1\n", "models: []\nz: 1\n"),
+        ("models:\nz: 1\n", "models:\n  - name: x\nz: 1\n", "models: []\nz: 1\n"),
+        ("models:\n- a # one\n\n# two\nz: 1\n", "models:\n- a # one\n- name: x\n\n# two\nz: 1\n", None),
+        ("models:\n    - a: b\n      c: [d]", "models:\n    - a: b\n      c: [d]\n    - name: x\n", ""),
+        ("models:\r\n  - a\r\n", "models:\r\n  - a\r\n  - name: x\r\n", None),
+        ("models:\n  - |\n    a\nz: 1\n", "models:\n  - |\n    a\n  - name: x\nz: 1\n", None),
+    ],
+)
+def test_an_item_goes_to_the_end_of_its_list(before: str, after: str, undone: str | None) -> None:
+    """Comments and blank lines stay where they are; taken out, the list is as before, or empty."""
+    settings = [Setting(path=("models",), value={"name": "x"}, kind="item")]
+    assert after == put_in("yaml", before, settings)
+    expected = f"{before}\n" if undone == "" and before else before if undone is None else undone
+    assert expected == taken_out("yaml", after, before, settings).text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a: 'b' # why\n", "a: x # why\n"),
+        ("a:\nz: 1\n", "a: x\nz: 1\n"),
+        ("z: 1", "z: 1\na: x\n"),
+        ("a: 1\na: 2\n", "a: 1\na: x\n"),
+    ],
+)
+def test_a_text_of_yaml_is_changed_where_it_stands(before: str, after: str) -> None:
+    """A key that is given twice means its last value, as parsers have it."""
+    assert after == yaml_text.put(before, ("a",), "x")
+    assert "z: 1\n" == yaml_text.drop("a: x\nz: 1\n", ("a",))
+
+
+def test_items_on_one_line_by_now_are_left_to_the_user() -> None:
+    """Somebody wrote the list anew in brackets: nothing is guessed."""
+    settings = [Setting(path=("models",), value={"name": "x"}, kind="item")]
+    with pytest.raises(ForgeError, match="`models` is written on one line by now"):
+        taken_out("yaml", "models: [{name: x}]\n", "", settings)
+
+
+def test_a_place_that_deceives_on_the_way_back_is_refused() -> None:
+    """What the text says is compared then too: here another list shares the item."""
+    settings = [Setting(path=("models",), value={"name": "x"}, kind="item")]
+    text = "z: &z\n  - name: x\nmodels: *z\n"
+    with pytest.raises(ForgeError, match="can't be changed safely"):
+        taken_out("yaml", text, "", settings)
+
+
+def test_a_key_in_another_form_is_left_to_the_user() -> None:
+    """Somebody wrote our table as dotted keys since: the line is said."""
+    settings = [Setting(path=("p", "tf", "name"), value="x")]
+    with pytest.raises(ForgeError, match=r"line 2 has `p\.tf\.name` in a way that can't be changed safely"):
+        taken_out("toml", 'z = 1\np.tf.name = "x"\n', "", settings)
+
+
+def test_a_table_may_end_the_text() -> None:
+    """A header without a line end gets one."""
+    assert '[a]\nb = "x"\n' == toml_text.put("[a]", ("a", "b"), "x")
+
+
 def test_a_text_that_a_place_deceives_is_refused() -> None:
     """What the text says afterwards is compared: here an item would go to where the anchor is."""
     text = "base: &base\n  name: x\nmodels:\n  - name: y\n  - *base\nz: 1\n"

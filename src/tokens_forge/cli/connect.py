@@ -110,8 +110,9 @@ class _Order:
     token: str
 
     @property
-    def changes_nothing(self) -> bool:
-        return not (self.login or self.model or self.url or self.key or self.rotate or self.token)
+    def changes_something(self) -> bool:
+        """Whether a tool that is connected must be told anew. A model alone may be meant for the test."""
+        return bool(self.login or self.url or self.key or self.rotate or self.token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,10 +239,11 @@ def _wanted(paths: Paths, order: _Order, key: _Key, known: "Connection | None") 
     from tokens_forge.files.config_file import load
     from tokens_forge.files.tool_settings import Wanted
 
+    model = order.model or (known.model if known else "")
     listed: tuple[str, ...] = ()
     if order.tool.lists_models:
         listed = models(load(paths.config, paths.prices), key.name)
-        listed = tuple(dict.fromkeys((*([order.model] if order.model else []), *listed)))
+        listed = tuple(dict.fromkeys((*([model] if model else []), *listed)))
         if not listed:
             raise ForgeError(
                 f"{order.tool.name} knows only models that its settings name, and the config names none for the key "
@@ -251,7 +253,7 @@ def _wanted(paths: Paths, order: _Order, key: _Key, known: "Connection | None") 
         url=order.url or _url(paths),
         token=key.token,
         login=order.login or (known.login if known else "api"),
-        model=order.model,
+        model=model,
         models=listed,
     )
 
@@ -294,6 +296,7 @@ def _record(order: _Order, key: _Key, wanted: "Wanted", known: "Connection | Non
         url=wanted.url,
         issued=key.issued,
         login=wanted.login,
+        model=wanted.model,
         files=known.files if known and order.tool.files else (),
     )
 
@@ -438,7 +441,7 @@ def _tested_as_it_is(paths: Paths, order: _Order) -> "Wanted | None":
     from tokens_forge.files.tool_settings import Wanted
 
     known = connections.read_connections(paths.connections).tool.get(order.tool.name)
-    if known is None or not (order.changes_nothing or order.model):
+    if known is None or order.changes_something:
         return None
     ring = keys_file.read_keys(paths.keys)
     has = connections.token_in(known.files, ring) or _in_environment(ring)

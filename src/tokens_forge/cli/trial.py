@@ -1,7 +1,7 @@
 """`tf connect TOOL --test`: one small real call as the tool would make it, through the running proxy."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from tokens_forge.cli.output import hint
 from tokens_forge.core.errors import ForgeError
@@ -82,6 +82,8 @@ def _call(tool: "Tool", model: str) -> tuple[str, dict[str, object]]:
             return "/v1/responses", {"model": model, "input": "Say OK.", "max_output_tokens": _OF_TOKENS}
         case "messages":
             return "/v1/messages", {"model": model, "messages": messages, "max_tokens": _OF_TOKENS}
+        case _:
+            assert_never(tool.dialect)
 
 
 def _failed(tool: "Tool", reply: "httpx.Response") -> str:

@@ -59,6 +59,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     issued: bool
     """Whether the key was issued for it, and ends with the connection."""
     login: Login = "api"
+    model: str = ""
+    """The model that it was told to begin with; empty where that is its own choice."""
     files: tuple[WrittenFile, ...] = ()
     """None for a tool whose lines were printed."""
 

@@ -8,7 +8,7 @@ becomes what it was before; one that somebody changed stays. Text in, text out: 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, assert_never, cast
 
 import msgspec
 
@@ -146,6 +146,8 @@ def _put(form: Form, text: str, setting: Setting) -> str:
             return yaml_text.add(text, setting.path, setting.value)
         case "yaml":
             return yaml_text.put(text, setting.path, str(setting.value))
+        case _:
+            assert_never(form)
 
 
 def _with(value: object, setting: Setting) -> object:
@@ -185,6 +187,8 @@ def _out(form: Form, text: str, before: str, setting: Setting) -> str | None:
         case "yaml":
             was = yaml_text.raw(before, setting.path)
             return yaml_text.drop(text, setting.path) if was is None else yaml_text.put_raw(text, setting.path, was)
+        case _:
+            assert_never(form)
 
 
 def _bare(text: str, before: str, path: tuple[str, ...]) -> str:
@@ -202,14 +206,10 @@ def _item_out(form: Form, text: str, before: str, setting: Setting) -> str | Non
     same = [at for at, one in enumerate(cast("list[object]", items or [])) if masked(one) == setting.value]
     if not isinstance(items, list) or not same:
         return None
-    text = yaml_text.remove(text, setting.path, same[-1])
-    if (
-        setting.path
-        and yaml_text.raw(before, setting.path) is None
-        and not found_at(value_of(form, text), setting.path)
-    ):
-        return yaml_text.drop(text, setting.path)
-    return text
+    out = yaml_text.remove(text, setting.path, same[-1])
+    _check(form, out, value_of(form, text), setting)
+    emptied = setting.path and not found_at(value_of(form, out), setting.path)
+    return yaml_text.drop(out, setting.path) if emptied and yaml_text.raw(before, setting.path) is None else out
 
 
 def _name(setting: Setting) -> str:

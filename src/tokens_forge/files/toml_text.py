@@ -77,8 +77,7 @@ def drop(text: str, path: Path) -> str:
 def drop_table(text: str, path: Path) -> str:
     """Return `text` without the header of the table at `path`, which has no keys, and the blank line before it."""
     at = _header(text, path)
-    if at is None:
-        return text
+    assert at is not None, "the table is there"
     text = _with_line(text, at, "")
     kept = text.split("\n")
     return _with_line(text, at - 1, "") if at > 1 and not kept[at - 2].strip() else text
@@ -146,10 +145,7 @@ def _parts(text: str, at: int, path: Path) -> tuple[str, str, str]:
 
 def _is_whole(found: re.Match[str], path: Path) -> bool:
     """Say whether a line holds the key itself, and not a table on one line with the key in it."""
-    try:
-        return list(value(found[0].lstrip("\ufeff").rstrip("\r"))) == [path[-1]]
-    except ForgeError:
-        return False
+    return list(value(found[0].rstrip("\r"))) == [path[-1]]
 
 
 def _with_line(text: str, at: int, new: str) -> str:

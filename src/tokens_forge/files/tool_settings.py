@@ -1,6 +1,7 @@
 """What each tool needs to call the proxy: which file it reads, and which settings go into it.
 
-The facts about other people's programs are here and nowhere else. Read 2026-11:
+The facts about other people's programs are here and nowhere else. Read 2026-11, and tried then against a server that
+noted what came: Claude Code 2.1.331, Codex 0.169.0, OpenCode 1.18.33, aider 0.86.2 and llm 0.36, logins kept too.
 
 - Claude Code (Anthropic's pages "Claude Code settings" and "LLM gateway configuration"; AIHubMix's setup guide, checked
   with 2.1.304): `settings.json` in `CLAUDE_CONFIG_DIR`, else `~/.claude`; its `env` goes before the shell's. The base
