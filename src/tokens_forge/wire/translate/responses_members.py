@@ -6,6 +6,7 @@ what is only moved stays the bytes it came in.
 
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -32,6 +33,7 @@ _BLANK = re.compile(rb'"(?: |\\[nrt])*+"')
 
 _decode_members = msgspec.json.Decoder(Fields).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_number = msgspec.json.Decoder(Decimal).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -122,12 +124,14 @@ def flag_in(told: Fields, name: str, *, default: bool) -> bool:
     return default if raw is None else bytes(raw) == b"true"
 
 
-def number_in(told: Fields, name: str) -> float | None:
+def number_in(told: Fields, name: str) -> Decimal | None:
     """Return a member of the request that is a number, to be compared; what is sent is what was written."""
     raw = told.get(name)
     if raw is None:
         return None
+    if is_text(raw):
+        raise NotCarried(name, "it is not a number")
     try:
-        return msgspec.json.decode(raw, type=float)
+        return _decode_number(raw)
     except UNREADABLE as error:
         raise NotCarried(name, "it is not a number") from error
