@@ -281,7 +281,8 @@ def _content(raw: msgspec.Raw) -> Iterator[tuple[str, str]]:
             if piece.text:
                 yield "text", piece.text
             elif _begins(piece.thinking, b"["):
-                yield "thinking", "".join(inner.text or "" for inner in _pieces(piece.thinking))
+                thoughts = (inner.text for inner in _pieces(piece.thinking))
+                yield from (("thinking", thought) for thought in thoughts if thought)
 
 
 def _pieces(raw: msgspec.Raw) -> list[_Piece]:

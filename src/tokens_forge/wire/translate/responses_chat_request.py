@@ -148,6 +148,13 @@ _TEXTS: Mapping[str, str] = {
 _DONE_BY_THE_PROVIDER = frozenset({"web_search_call", "image_generation_call"})
 """Items about tools that the provider ran in an earlier turn; what the assistant made of them is in its text."""
 
+_KEPT: Mapping[str, str] = {
+    "item_reference": "chat completions keep no item: send the item itself",
+    "compaction": "what it stands for is sealed to another provider",
+    "compaction_summary": "what it stands for is sealed to another provider",
+}
+"""Items that only their provider can read, and what that means."""
+
 _RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
 _DETAILS = frozenset({b'"low"', b'"high"'})
 
@@ -245,7 +252,7 @@ class _Conversation:
             case _ if kind in _DONE_BY_THE_PROVIDER:
                 self._dropped.add("input", f"[].{kind}")
             case _:
-                raise NotCarried(f"{path}.type", "chat completions have no item of this kind")
+                raise NotCarried(f"{path}.type", _KEPT.get(kind, "chat completions have no item of this kind"))
 
     def _said(self, item: Fields, path: str) -> None:
         role = word_in(item, "role", path)

@@ -15,6 +15,7 @@ Sources, read 2026-11: the types of OpenAI's Python library 3.54.0 (`FunctionToo
 (what Codex sends).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -201,14 +202,15 @@ def _lists(given: Fields, dropped: Dropped) -> Iterator[_List]:
     if "tools" in given:
         yield _List(raw=given["tools"], path="tools", member="tools", rest="[]", dropped=dropped)
     spoken = given.get("input", NULL)
-    for place, raw in enumerate(() if is_text(spoken) else list_of(spoken, "input")):
+    # A long conversation is not taken apart a second time for what is seldom in it.
+    for place, raw in enumerate(list_of(spoken, "input") if _WITH_TOOLS.search(memoryview(spoken)) else ()):
         item = object_of(raw, f"input[{place}]")
-        if bytes(item.get("type", NULL)) in _WITH_TOOLS:
+        if _WITH_TOOLS.fullmatch(memoryview(item.get("type", NULL))):
             tools = item.get("tools", NULL)
             yield _List(raw=tools, path=f"input[{place}].tools", member="input", rest="[].tools[]", dropped=dropped)
 
 
-_WITH_TOOLS = frozenset({b'"additional_tools"', b'"tool_search_output"'})
+_WITH_TOOLS = re.compile(rb'"(?:additional_tools|tool_search_output)"')
 
 
 def _tools(some: _List, namespace: str) -> Iterator[_Tool]:

@@ -8,7 +8,7 @@ Source, read 2026-11: RFC 8259, section 7 (strings and their escapes).
 """
 
 import re
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -46,6 +46,8 @@ class FreeText:
                 self._kept.append(piece)
             case "after":
                 pass
+            case _:
+                assert_never(self._state)
         return ""
 
     def end(self) -> str:
@@ -57,6 +59,8 @@ class FreeText:
                 return _text_of("".join(self._kept))
             case "inside" | "after":
                 return ""  # Of a string that was cut half an escape may be left, which says nothing.
+            case _:
+                assert_never(self._state)
 
     def _sure(self, held: str) -> str:
         found = _SURE.match(held)

@@ -16,7 +16,7 @@ section 5.7.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -213,6 +213,8 @@ class Output:
                 self._end_reasoning(item)
             case _Call():
                 self._end_arguments(item)
+            case _:
+                assert_never(item)
         item.status = status
         self._event("response.output_item.done", output_index=item.index, item=item.told(status))
 
