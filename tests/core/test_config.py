@@ -158,7 +158,7 @@ def test_a_good_config_has_no_findings() -> None:
             "upstream.relay.credential",
             "sk-secret",
             "upstream.relay.credential",
-            "write where the credential is, not the credential: `env:NAME`, `file:PATH` or `none`",
+            "write where the credential is, not the credential: `env:NAME`, `file:PATH`, `none` or `client`",
         ),
         (
             "upstream.relay.timeouts",

@@ -255,6 +255,16 @@ def test_reasons_have_their_numbers() -> None:
     assert reason_text(announced) == "cooling until 2026-11-24 10:00:12 UTC (limit_reached)"
 
 
+def test_reasons_that_name_what_they_are_about() -> None:
+    """A response's route, a login's upstream, a member that can't be said in the candidate's dialect."""
+    pinned = PassedOver(candidate="a/b", reason="not_pinned", error="previous_response_id")
+    login = PassedOver(candidate="a/b", reason="no_client_credential", error="meant_elsewhere")
+    said = PassedOver(candidate="a/b", reason="no_capability", error="messages[2].content[0]")
+    assert "another route made the response that the request goes on from" == reason_text(pinned)
+    assert "the client's login was meant for another upstream, and follows no fallback" == reason_text(login)
+    assert "it can't do what the request asks for (messages[2].content[0])" == reason_text(said)
+
+
 def test_a_reason_without_numbers_has_none() -> None:
     """What holds nothing is not said to need 0, and a rate that is missing is named in place of a sum."""
     counted_there = PassedOver(candidate="a/b", reason="pool_used_up", available="0", need="0", unit="percent")

@@ -1,10 +1,11 @@
-"""What a candidate can't do that a request asks for: tools, images, a schema, a context that fits.
+"""What a candidate can't do that a request asks for: its dialect, tools, images, a schema, a context that fits.
 
 Only what the route or the catalogue states counts; what nobody says stands against nothing. It decides no order.
 """
 
 from tokens_forge.core.candidates import Candidate
 from tokens_forge.core.config import Capabilities, Route, fits
+from tokens_forge.core.dialects import dialect_out
 from tokens_forge.core.entries import PassedOver
 from tokens_forge.core.moments import moment
 from tokens_forge.core.prices import card_at
@@ -20,6 +21,8 @@ def incapable(asked: Question, found: Candidate) -> PassedOver | None:
     must not turn a request away that would fit.
     """
     routed = asked.routed
+    if (what := _unspeakable(asked, found)) is not None:
+        return PassedOver(candidate=found.name, balance=found.balance, reason="no_capability", error=what)
     said = stated(asked.terms.config.route[found.route], found.model)
     for need in routed.needs:
         if getattr(said, need) is False:
@@ -36,6 +39,15 @@ def incapable(asked: Question, found: Candidate) -> PassedOver | None:
         need=str(tokens),
         unit="tokens",
     )
+
+
+def _unspeakable(asked: Question, found: Candidate) -> str | None:
+    """Return what can't be said to a candidate's upstream: the whole kind of call, or a member of it by its path."""
+    routed, upstream = asked.routed, asked.terms.config.upstream[found.upstream]
+    if not routed.dialect_in:  # of a plan, which asks in no dialect
+        return None
+    spoken = dialect_out(routed.dialect_in, upstream)
+    return routed.dialect_in if spoken is None else routed.uncarried.get(spoken)
 
 
 def context_of(terms: Terms, found: Candidate, at: str) -> int:

@@ -45,7 +45,10 @@ CATALOGUE_UNIT = "USD"
 NAME_RULE = "a name begins with a letter or digit and has up to 64 letters, digits, `.`, `_` and `-`"
 """What `is_name` asks for, as told to the user."""
 
-CREDENTIAL_FORMS = "`env:NAME`, `file:PATH` or `none`"
+CREDENTIAL_FORMS = "`env:NAME`, `file:PATH`, `none` or `client`"
+
+CLIENT = "client"
+"""The `credential` of an upstream that takes its caller's own login."""
 """What `[upstream] credential` may be; a literal secret is never accepted."""
 
 

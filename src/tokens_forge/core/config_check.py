@@ -4,17 +4,21 @@
 what to write instead. The records are `core/config.py`'s; the file's lines are named by `files/config_file.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tokens_forge.core.balance_check import balance_findings, duration
 from tokens_forge.core.budget_check import budget_findings
 from tokens_forge.core.config import (
+    CLIENT,
     CREDENTIAL_FORMS,
     Config,
     Finding,
+    Upstream,
     UpstreamError,
     did_you_mean,
+    fits,
 )
+from tokens_forge.core.dialects import METERED_PATHS, SPEAKS
 from tokens_forge.core.model_check import capability_findings, model_findings, serves_findings
 from tokens_forge.core.price_check import price_findings
 
@@ -40,7 +44,7 @@ def _upstreams(config: Config) -> Iterator[Finding]:
                 what=f"`{upstream.base_url}` is no base URL: write `https://HOST/v1` (what stands before "
                 "`/chat/completions`)",
             )
-        if upstream.credential != "none" and not upstream.credential.startswith(("env:", "file:")):
+        if upstream.credential not in {"none", CLIENT} and not upstream.credential.startswith(("env:", "file:")):
             # The value is not repeated: it may be the secret itself.
             yield Finding(
                 path=(*path, "credential"),
@@ -49,6 +53,40 @@ def _upstreams(config: Config) -> Iterator[Finding]:
         for field in ("connect", "first_byte", "whole", "idle"):
             yield from duration((*path, "timeouts", field), getattr(upstream.timeouts, field))
         yield from _errors((*path, "errors"), upstream.errors)
+        yield from _endpoints(path, upstream)
+        yield from _passes((*path, "passes"), upstream)
+
+
+def _endpoints(path: tuple[str, ...], upstream: Upstream) -> Iterator[Finding]:
+    """Yield endpoints that an upstream's dialect does not have."""
+    speaks = SPEAKS[upstream.dialect]
+    if upstream.endpoints == ():
+        yield Finding(path=(*path, "endpoints"), what=f"it can be asked for nothing: write some of {_listed(speaks)}")
+    for name in upstream.endpoints or ():
+        if name not in speaks:
+            yield Finding(
+                path=(*path, "endpoints"),
+                what=f'`{name}` is not of `dialect = "{upstream.dialect}"`, which has {_listed(speaks)}',
+            )
+
+
+def _passes(path: tuple[str, ...], upstream: Upstream) -> Iterator[Finding]:
+    """Yield paths that pass with no charge though they must not: without a login, unreadable, or metered."""
+    if upstream.passes and upstream.credential != CLIENT:
+        yield Finding(path=path, what='other paths pass only with the client\'s own login: `credential = "client"`')
+    for listed in upstream.passes:
+        method, _, asked = listed.partition(" ")
+        if method not in _METHODS or not asked.startswith("/"):
+            yield Finding(path=path, what=f"`{listed}` is no method and path: write `GET /models`")
+        elif method == "POST" and any(fits(asked, metered) for metered in METERED_PATHS):
+            yield Finding(path=path, what=f"`{listed}` would let calls pass that are metered: list no such path")
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _errors(path: tuple[str, ...], rows: tuple[UpstreamError, ...]) -> Iterator[Finding]:

@@ -39,21 +39,34 @@ _TRANSLATED: dict[DialectName, tuple[DialectName, ...]] = {
 }
 """Into what a client's dialect can be translated, the first choice first."""
 
+_SPOKEN: dict[str, tuple[DialectName, ...]] = {name: (name, *_TRANSLATED.get(name, ())) for name in _ENDPOINTS}
+
 _HAVE: dict[str, tuple[Endpoint, ...]] = {
     "openai": ("chat", "completions", "embeddings", "moderations"),
     "anthropic": ("messages",),
 }
 """What an upstream has that says nothing of its own."""
 
-_WITH_RESPONSES = ("api.openai.com", ".openai.azure.com")
-"""Hosts that are known to have Responses too, or how they end (OpenAI API reference; Azure, "Responses API")."""
+SPEAKS: dict[str, tuple[Endpoint, ...]] = {"openai": (*_HAVE["openai"], "responses"), "anthropic": _HAVE["anthropic"]}
+"""What an upstream of each dialect can have."""
+
+METERED_PATHS = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/responses/compact",
+    "/embeddings",
+    "/moderations",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+)
+"""What follows an upstream's base URL where calls are metered."""
 
 
-def dialect_out(asked: DialectName, upstream: Upstream) -> DialectName | None:
-    """Return the dialect in which `upstream` is asked for a call in the client's; None when it can't be."""
+def dialect_out(asked: str, upstream: Upstream) -> DialectName | None:
+    """Return the dialect in which `upstream` is asked for what a client says in `asked`; None when it can't be."""
     has = endpoints_of(upstream)
-    spoken = (asked, *_TRANSLATED.get(asked, ()))
-    return next((name for name in spoken if _ENDPOINTS[name] in has), None)
+    return next((name for name in _SPOKEN.get(asked, ()) if _ENDPOINTS[name] in has), None)
 
 
 def endpoints_of(upstream: Upstream) -> tuple[Endpoint, ...]:
@@ -61,11 +74,20 @@ def endpoints_of(upstream: Upstream) -> tuple[Endpoint, ...]:
     if upstream.endpoints is not None:
         return upstream.endpoints
     has = _HAVE[upstream.dialect]
+    return (*has, "responses") if is_openai(upstream) else has
+
+
+def is_openai(upstream: Upstream) -> bool:
+    """Say whether an upstream is OpenAI's own, there or at Azure.
+
+    These have Responses too, and their newer models refuse `max_tokens` for `max_completion_tokens`, which others do
+    not know (OpenAI API reference; Azure, "Responses API"; read 2026-11).
+    """
     host = urlsplit(upstream.base_url).hostname or ""
-    return (*has, "responses") if upstream.dialect == "openai" and host.endswith(_WITH_RESPONSES) else has
+    return upstream.dialect == "openai" and (host == "api.openai.com" or host.endswith(".openai.azure.com"))
 
 
-def is_free(asked: DialectName, upstream: Upstream) -> bool:
+def is_free(asked: str, upstream: Upstream) -> bool:
     """Say whether a call costs nothing, whatever the route.
 
     Tokens are counted free of charge (Anthropic, "Token counting"), and OpenAI's own moderation is free (OpenAI, guide

@@ -62,6 +62,7 @@ RefusedReason = Literal[
     "not_allowed",
     "task_stopped",
     "no_capability",
+    "no_client_credential",
     "context_too_long",
     "no_price",
     "nothing_can_pay",
@@ -358,7 +359,7 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     model_asked: str
     """The model as the client named it."""
     dialect_in: str
-    """The dialect that the client speaks: ``openai_chat``."""
+    """The dialect that the client speaks: ``openai_chat``, ``anthropic_messages`` and so on (`core/dialects.py`)."""
     stream: bool
     """Whether it asked for a stream."""
     input_estimate: int
@@ -379,6 +380,18 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     """Where a fallback must stay: ``none``, ``balance``, ``class`` or ``any``."""
     needs: tuple[Need, ...] = ()
     """What it asks of a model beyond text."""
+    uncarried: dict[str, str] = {}
+    """By a candidate's dialect, where it is not the client's: the member of the request (a path) that it has not."""
+    dropped: tuple[str, ...] = ()
+    """Members of the request (paths) that are left out on the way to the intended candidate: its dialect has none."""
+    login: bool = False
+    """Whether the client brought a login of its own, for an upstream that takes it (`credential = "client"`)."""
+    stored: bool = False
+    """Whether an upstream that answers it in Responses keeps the answer (`store`)."""
+    previous: str = ""
+    """The response that it goes on from (`previous_response_id`), by its upstream's id."""
+    made_by: str = ""
+    """The route that made that response, as far as it is known: no other may answer."""
     pinned: str = ""
     """The route that the client pinned (`x-tf-route`): no other may answer."""
     pinned_class: str = ""
@@ -440,6 +453,10 @@ class Held(Entry, frozen=True, kw_only=True, tag="held"):
     """What led to it; absent for a first choice."""
     crossed: str = ""
     """The class that it crossed into beyond `boundary`, by the model's `cross`."""
+    dialect_out: str = ""
+    """The dialect that the upstream is asked in, where that is not the client's."""
+    dropped: tuple[str, ...] = ()
+    """Members of the request (paths) that this attempt leaves out, as that dialect has none."""
     windows: tuple[WindowHeld, ...] = ()
     """The windows of a pool in which it counts."""
     counted: tuple[Counted, ...] = ()

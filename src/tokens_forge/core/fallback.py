@@ -89,6 +89,8 @@ TABLE: dict[str, Row] = {
     "rate_limited": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back", cooling=_LIMITED),
     "insufficient_quota": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back", cooling=_EMPTY),
     "unauthorized": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back", cooling=_LOCKED_OUT),
+    # The client's own login, not ours, was refused: it is for the client to mend, and cools nothing.
+    "login_refused": Row(ends="voided", outcome="rejected", certainty="zero", next="return"),
     "model_not_found": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back"),
     "context_too_long": Row(ends="voided", outcome="rejected", certainty="zero", next="fall_back"),
     "stream_options": Row(ends="voided", outcome="rejected", certainty="zero", next="retry"),

@@ -25,6 +25,7 @@ from tokens_forge.core.entries import (
 from tokens_forge.core.estimates import Estimates
 from tokens_forge.core.fallback import row_of
 from tokens_forge.core.health import Health
+from tokens_forge.core.responses import Responses
 from tokens_forge.core.threads import Threads
 
 
@@ -41,13 +42,14 @@ class OpenCall(msgspec.Struct, kw_only=True):
 
 
 class Fold(msgspec.Struct, kw_only=True):
-    """Books, budgets, estimates, health, conversations, open calls, and which config and cards are in force."""
+    """Books, budgets, estimates, health, conversations, kept responses, open calls; which config is in force."""
 
     book: Book = msgspec.field(default_factory=Book)
     budgets: Budgets = msgspec.field(default_factory=Budgets)
     estimates: Estimates = msgspec.field(default_factory=Estimates)
     health: Health = msgspec.field(default_factory=Health)
     threads: Threads = msgspec.field(default_factory=Threads)
+    responses: Responses = msgspec.field(default_factory=Responses)
     calls: dict[str, OpenCall] = {}
     config: str = ""
     cards: str = ""
@@ -61,11 +63,14 @@ class Fold(msgspec.Struct, kw_only=True):
         self.book.apply(line.ts, entry)  # first, as it alone may refuse
         self.budgets.apply(line.ts, entry)
         if isinstance(entry, Settled):
-            self.estimates.apply(self.calls[entry.id].routed, entry)
+            routed = self.calls[entry.id].routed
+            self.estimates.apply(routed, entry)
+            self.responses.apply(routed, entry)
             self.threads.apply(line.ts, entry)
         elif isinstance(entry, Renamed) and entry.scope == "route":
             self.estimates.renamed(entry.was, entry.name)
             self.threads.renamed(entry.was, entry.name)
+            self.responses.renamed(entry.was, entry.name)
         match entry:
             case Opened() | Configured():
                 self.config = entry.config

@@ -85,7 +85,8 @@ def replay(
 
     With `call_id` only that call's, up to its closing entry; the others' lines are followed and no more. `terms_of`
     gives the terms for the digests of a config and its cards. A call keeps the terms that were in force when it was
-    routed. Jitter and waits are taken as recorded. What is remembered is the fold and the terms of open calls.
+    routed. Jitter, waits and what a
+    translation drops are taken as recorded. What is remembered is the fold and the terms of open calls.
 
     Raises LedgerDamaged where a line does not follow from those before it.
     """
@@ -303,7 +304,7 @@ def asked_of(entry: Routed) -> Routed:
     return replace(entry, **dict.fromkeys(_FOLLOWED_TEXTS, ""), candidates=(), ranked=(), kept_cache=0)
 
 
-_FOLLOWED_TEXTS = ("model", "burn", "intended", "boundary", "kept", "sticky")
+_FOLLOWED_TEXTS = ("model", "burn", "intended", "boundary", "kept", "sticky", "made_by")
 
 
 def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) -> Routed | Held | Refused:
@@ -313,6 +314,7 @@ def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) ->
     call = fold.calls[entry.id]
     decision = decide(terms, fold, call, at)
     if isinstance(decision, Take):
-        jitter_ms, waited_ms = (entry.jitter_ms, entry.waited_ms) if isinstance(entry, Held) else (0, 0)
-        return decision.held(entry.id, jitter_ms=jitter_ms, waited_ms=waited_ms)
+        if not isinstance(entry, Held):
+            return decision.held(entry.id)
+        return decision.held(entry.id, dropped=entry.dropped, jitter_ms=entry.jitter_ms, waited_ms=entry.waited_ms)
     return decision.refused(call.routed, waited_ms=entry.waited_ms)

@@ -15,7 +15,8 @@ from tokens_forge.core.budgets import CAP, Over, bindings, cap_of, over, rate_at
 from tokens_forge.core.burn import order
 from tokens_forge.core.candidates import Candidate, candidate, key_of, match
 from tokens_forge.core.capabilities import incapable
-from tokens_forge.core.config import Balance
+from tokens_forge.core.config import CLIENT, Balance
+from tokens_forge.core.dialects import dialect_out
 from tokens_forge.core.entries import (
     Cause,
     Counted,
@@ -59,8 +60,10 @@ class Take:
     hold: Hold
     passed_over: tuple[PassedOver, ...]
     cause: Cause | None
+    dialect_out: str
+    """The dialect that the upstream is asked in; empty where that is the client's."""
 
-    def held(self, call_id: str, *, jitter_ms: int = 0, waited_ms: int = 0) -> Held:
+    def held(self, call_id: str, *, dropped: tuple[str, ...] = (), jitter_ms: int = 0, waited_ms: int = 0) -> Held:
         """Return the entry to append."""
         return Held(
             id=call_id,
@@ -77,6 +80,8 @@ class Take:
             passed_over=self.passed_over,
             cause=self.cause,
             crossed=self.hold.crossed,
+            dialect_out=self.dialect_out,
+            dropped=dropped,
             windows=self.hold.windows,
             counted=self.hold.counted,
             jitter_ms=jitter_ms,
@@ -128,6 +133,7 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
         burn=matched.burn,
         ranked=ordered.ranked,
         boundary=matched.boundary,
+        made_by=fold.responses.made_by.get(asked.previous, "") if asked.previous else "",
     )
     routed = msgspec.structs.replace(routed, intended=_intended(terms, fold, routed, at))
     return _kept(terms, fold, routed, at)
@@ -196,8 +202,15 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
             hold=verdict,
             passed_over=tuple(passed_over),
             cause=_cause(call, passed_over),
+            dialect_out=_translated(terms, call.routed, found),
         )
     return _refuse(call, tuple(passed_over))
+
+
+def _translated(terms: Terms, routed: Routed, found: Candidate) -> str:
+    """Return the dialect that a candidate's upstream is asked in, where that is not the client's."""
+    spoken = dialect_out(routed.dialect_in, terms.config.upstream[found.upstream])
+    return spoken if spoken and spoken != routed.dialect_in else ""
 
 
 def may_wait_ms(terms: Terms, fold: Fold, call: OpenCall, refuse: Refuse) -> int:
@@ -242,6 +255,8 @@ def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | Pass
     hold = _may_serve(asked, found)
     if isinstance(hold, PassedOver):
         return hold
+    if (against := _login_elsewhere(asked, found)) is not None:
+        return against
     crossed = _crossed(asked, found)
     if isinstance(crossed, PassedOver):
         return crossed
@@ -267,10 +282,24 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
         return _passed(terms, found.name, "not_allowed")
     if routed.pinned not in {"", found.route} or routed.pinned_class not in {"", found.route_class}:
         return _passed(terms, found.name, "not_pinned")
+    if routed.made_by not in {"", found.route}:
+        return _passed(terms, found.name, "not_pinned", error="previous_response_id")
+    if terms.config.upstream[found.upstream].credential == CLIENT and not routed.login:
+        return _passed(terms, found.name, "no_client_credential")
     if (against := incapable(asked, found)) is not None:
         return against
     hold = hold_for(asked, found.name)
     return _passed(terms, found.name, "no_price") if hold is None else hold
+
+
+def _login_elsewhere(asked: Question, found: Candidate) -> PassedOver | None:
+    """Return a reason when the client's own login was meant for another upstream: it never follows a fallback there."""
+    config, routed = asked.terms.config, asked.routed
+    if config.upstream[found.upstream].credential != CLIENT or not routed.intended:
+        return None
+    if candidate(config, routed.intended).upstream == found.upstream:
+        return None
+    return _passed(asked.terms, found.name, "no_client_credential", error="meant_elsewhere")
 
 
 def _crossed(asked: Question, found: Candidate) -> str | PassedOver:
@@ -518,6 +547,7 @@ _REFUSALS: dict[Reason, tuple[RefusedReason, str, int]] = {
     "no_price": ("no_price", "no_price", 501),
     # The code by which agents know that they must shorten their conversation (OpenAI, "Error codes").
     "context_too_long": ("context_too_long", "context_length_exceeded", 400),
+    "no_client_credential": ("no_client_credential", "no_client_credential", 401),
     "no_capability": ("no_capability", "no_capability", 400),
 }
 """What refuses a call that nothing stood for, by the reason that says most: what money ends, then what only another

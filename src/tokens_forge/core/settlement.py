@@ -24,6 +24,7 @@ from tokens_forge.core.book import (
 )
 from tokens_forge.core.budgets import Binding, Payer, bindings, counted
 from tokens_forge.core.config import CATALOGUE_UNIT, Counting, Holding
+from tokens_forge.core.dialects import is_free
 from tokens_forge.core.entries import (
     CardUsed,
     Certainty,
@@ -129,6 +130,8 @@ def hold_for(asked: Question, candidate: str, *, balance: str = "") -> Hold | No
     name = balance or terms.config.route[candidate.partition("/")[0]].balance
     payer = terms.config.balance[name]
     unit = unit_of(payer)
+    if _is_free(terms, asked.routed, candidate):
+        return Hold(balance=name, amount=ZERO, unit=unit, basis=HoldBasis(kind="free"))
     match payer.kind:
         case "free":
             return Hold(balance=name, amount=ZERO, unit=unit, basis=HoldBasis(kind="free"))
@@ -150,6 +153,12 @@ def hold_for(asked: Question, candidate: str, *, balance: str = "") -> Hold | No
             return Hold(balance=name, amount=amount, unit=unit, basis=basis, windows=windows)
         case _:
             assert_never(payer.kind)
+
+
+def _is_free(terms: Terms, routed: Routed, candidate: str) -> bool:
+    """Say whether such a call costs nothing there, whatever its balance."""
+    upstream = terms.config.route[candidate.partition("/")[0]].upstream
+    return is_free(routed.dialect_in, terms.config.upstream[upstream])
 
 
 def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -> Counted | None:
@@ -201,7 +210,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
         upstream_model=held.upstream_model,
         model_served=finish.model_served,
         dialect_in=routed.dialect_in,
-        dialect_out="openai_chat",
+        dialect_out=held.dialect_out or routed.dialect_in,
         stream=routed.stream,
         intended=routed.intended,
         route=held.route,
@@ -302,7 +311,7 @@ def lost(  # noqa: PLR0913 - what was under way, and all that is known of it
         upstream=held.upstream,
         upstream_model=held.upstream_model,
         dialect_in=routed.dialect_in,
-        dialect_out="openai_chat",
+        dialect_out=held.dialect_out or routed.dialect_in,
         stream=routed.stream,
         intended=routed.intended,
         route=held.route,
@@ -375,6 +384,8 @@ class _Use:
     """How long it took, begun seconds whole."""
     answered: bool
     """Whether the upstream began to answer."""
+    free: bool
+    """Whether such a call costs nothing there, whatever its balance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -487,6 +498,8 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     else:
         usage, source = {"input": routed.input_estimate, "output": finish.output_estimate}, "estimated"
     candidate = candidate_name(held.route, held.upstream_model)
+    if free := _is_free(terms, routed, candidate):
+        usage, source = {}, "none"
     at = moment(finish.started)
     payer = terms.config.balance[held.balance]
     card = card_at(terms.cards.charge.get(candidate, ()), at) if is_money(payer) else None
@@ -501,6 +514,7 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         reported=finish.reported_cost,
         seconds=-int(-finish.total_ms // 1000),
         answered=finish.row.outcome != "unanswered",
+        free=free,
         beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
     )
 
@@ -508,6 +522,8 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
 def _bill(held: Held, use: _Use) -> _Bill:
     sure: Certainty = "computed" if use.source == "reported" else "estimated"
     card = use.card
+    if use.free:
+        return _Bill(amount=ZERO, certainty="zero")
     match use.payer.kind:
         case "free":
             return _Bill(amount=ZERO, certainty="zero")

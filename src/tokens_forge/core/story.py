@@ -122,6 +122,10 @@ class AttemptTold(Record, frozen=True, kw_only=True):
     cause: Cause | None = None
     crossed: str = ""
     """The class that it crossed into, by the model's permission."""
+    dialect_out: str = ""
+    """The dialect that the upstream was asked in, where that is not the client's."""
+    dropped: tuple[str, ...] = ()
+    """Members of the request that were left out, as that dialect has none."""
     outcome: Outcome | Literal[""] = ""
     """Absent while the attempt is under way."""
     certainty: Certainty | Literal[""] = ""
@@ -289,6 +293,10 @@ def reason_text(passed: PassedOver) -> str:
     if passed.error == "no_fx":
         what = f"counts against budget {passed.budget}" if passed.budget else f"is in {passed.unit}"
         return f"no exchange rate of the day says what it {what}: add one to [report] fx"
+    if passed.reason == "not_pinned" and passed.error:
+        return "another route made the response that the request goes on from"
+    if passed.reason == "no_client_credential" and passed.error:
+        return "the client's login was meant for another upstream, and follows no fallback"
     reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
         # What holds nothing (a provider counts, or will say what it cost) still needs that something is there.
@@ -327,7 +335,7 @@ _REASONS: dict[Reason, str] = {
     "no_capability": "it can't do what the request asks for{error}",
     "context_too_long": "its context takes {available}{need}",
     "no_price": "its price is not known",
-    "no_client_credential": "the client sent no credential for it",
+    "no_client_credential": "the client brought no login for it",
     "balance_short": "{available} available{need}",
     "balance_empty_upstream": "its upstream says that the balance is empty{error}",
     "pool_used_up": "used up{until}: {available} left{need}",
@@ -484,6 +492,8 @@ def _attempt(found: _Gathered, n: int) -> AttemptTold:
         waited_ms=held.waited_ms if held else 0,
         cause=held.cause if held else None,
         crossed=held.crossed if held else "",
+        dialect_out=held.dialect_out if held else "",
+        dropped=held.dropped if held else (),
         outcome=end.outcome if end else "",
         certainty=end.certainty if end else "",
         ended_at=ended_at,

@@ -252,6 +252,9 @@ def _attempt(attempt: AttemptTold) -> Iterator[Text]:
     crossed = ", crossed into by the model's permission" if attempt.crossed else ""
     named = f" ({attempt.route_class}{crossed})" if attempt.route_class else ""
     yield shown(f"{attempt.candidate}{named} at {attempt.upstream}, balance {attempt.balance}", "bold")
+    if attempt.dialect_out:
+        left_out = f", without {', '.join(attempt.dropped)}" if attempt.dropped else ""
+        yield shown(f"asked in {attempt.dialect_out}{left_out}")
     yield shown(_held(attempt))
     for window in attempt.windows:
         yield shown(f"counted in window {window.window}, {clock(window.start)} to {clock(window.end)}")
@@ -282,7 +285,7 @@ def _held(attempt: AttemptTold) -> str:
         return held
     match basis.kind:
         case "free":
-            told = "held nothing: the route is free"
+            told = "held nothing: such a call is free there"
         case "provider":
             told = "held nothing: the provider counts"
         case "reported":
