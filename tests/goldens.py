@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from tokens_forge.core.dialects import DialectName
+
 _FOLDER = Path(__file__).parent / "goldens"
 
 
@@ -18,7 +20,7 @@ _FOLDER = Path(__file__).parent / "goldens"
 class Golden:
     """One reply of an upstream."""
 
-    dialect: str
+    dialect: DialectName
     name: str
     """With ``.json`` or ``.sse``."""
     source: str
@@ -39,6 +41,9 @@ class Golden:
     """Of a stream that fails or is cut: our word for how."""
     data: bytes = field(repr=False, default=b"")
 
+    def __str__(self) -> str:
+        return f"{self.dialect}-{self.name}"
+
     @property
     def streamed(self) -> bool:
         """Whether it is a stream."""
@@ -46,18 +51,18 @@ class Golden:
 
 
 @cache
-def goldens(dialect: str) -> tuple[Golden, ...]:
+def goldens(dialect: DialectName) -> tuple[Golden, ...]:
     """Return every golden of a dialect, as its index has them."""
     folder = _FOLDER / dialect
     index = tomllib.loads((folder / "index.toml").read_text(encoding="utf-8"))
     return tuple(_golden(dialect, folder, entry) for entry in index["golden"])
 
 
-def golden(dialect: str, name: str) -> Golden:
+def golden(dialect: DialectName, name: str) -> Golden:
     """Return one golden by its file's name."""
     return next(one for one in goldens(dialect) if one.name == name)
 
 
-def _golden(dialect: str, folder: Path, entry: dict[str, Any]) -> Golden:
+def _golden(dialect: DialectName, folder: Path, entry: dict[str, Any]) -> Golden:
     tools = tuple((name, arguments) for name, arguments in cast("list[tuple[str, str]]", entry.pop("tools", [])))
     return Golden(dialect=dialect, tools=tools, data=(folder / entry["name"]).read_bytes(), **entry)

@@ -64,6 +64,20 @@ REQUEST: Mapping[str, object] = {
 }
 """At the playbook's prices its greeting costs 0.048 CNY on the relay and 0.096 USD on the official route."""
 
+SENT = {
+    "accept-encoding",
+    "anthropic-beta",
+    "anthropic-version",
+    "authorization",
+    "content-length",
+    "content-type",
+    "host",
+    "openai-beta",
+    "user-agent",
+    "x-api-key",
+}
+"""The headers that an upstream may get with a credential of ours."""
+
 _CONFIG = """
 [balance.wallet]
 kind = "prepaid"
@@ -122,6 +136,8 @@ class Setup:
     """Further tables."""
     config: str = _CONFIG
     """Another config, with the same blanks."""
+    relay_credential: str = SECRETS["RELAY_KEY"]
+    """What the relay gets as its credential: ours, or the login of a client."""
     fund: Mapping[str, str] = field(default_factory=lambda: dict(FUNDS))
     disk: Disk | None = None
     """The ledger's disk, instead of the real one."""
@@ -197,6 +213,7 @@ class Playbook:
     official: Upstream
     http: httpx.AsyncClient
     clock: Clock
+    relay_credential: str = SECRETS["RELAY_KEY"]
     tokens: dict[str, str] = field(default_factory=dict[str, str])
     replies: list[bytes] = field(default_factory=list[bytes])
     """Heads and bodies of what clients got through `ask` and `send`."""
@@ -323,7 +340,15 @@ async def playing(folder: Path, setup: Setup | None = None) -> AsyncGenerator[Pl
         paths.config.write_text(setup.toml(relay.url, official.url), encoding="utf-8")
         system = setup.disk.system(clock) if setup.disk else System(clock=clock)
         async with running(paths, SECRETS, port=0, system=system) as proxy:
-            play = Playbook(paths=paths, running=proxy, relay=relay, official=official, http=http, clock=clock)
+            play = Playbook(
+                paths=paths,
+                running=proxy,
+                relay=relay,
+                official=official,
+                http=http,
+                clock=clock,
+                relay_credential=setup.relay_credential,
+            )
             play.issue("aider")
             for balance, amount in setup.fund.items():
                 await play.topup(balance, amount)
@@ -430,12 +455,13 @@ def _closed(entries: list[AnyEntry]) -> Iterator[str]:
 
 def _audit_secrets(play: Playbook) -> None:
     """Hold an upstream to its own credential and nothing of the client's; what is secret is written nowhere."""
-    for upstream, secret in ((play.relay, SECRETS["RELAY_KEY"]), (play.official, SECRETS["OFFICIAL_KEY"])):
+    for upstream, secret in ((play.relay, play.relay_credential), (play.official, SECRETS["OFFICIAL_KEY"])):
         for got in upstream.got:
-            assert f"Bearer {secret}" == got.headers["authorization"]
-            assert {"accept-encoding", "authorization", "content-length", "content-type", "host", "user-agent"} >= set(
-                got.headers
-            )
+            bearer = got.headers.get("authorization", "").removeprefix("Bearer ")
+            assert [secret] == [said for said in (bearer, got.headers.get("x-api-key")) if said]
+            assert got.headers["accept-encoding"] == "identity"
+            if secret in SECRETS.values():
+                assert SENT >= set(got.headers)
     secrets = [secret.encode() for secret in (*SECRETS.values(), *play.tokens.values())]
     files = [path.read_bytes() for path in play.paths.data.rglob("*") if path.is_file()]
     for written in (*files, *play.replies):

@@ -141,6 +141,7 @@ NOT_PLAYED = {
     "left_before_contact": "before any answer; test_failures.py",
     "stopped_before_contact": "our stop; test_failures.py",
     "stopped": "our stop; test_stop.py",
+    "login_refused": "of an upstream that takes its client's login; test_logins.py",
 }
 """Rows that no answer of an upstream leads to, or one that is the same row, and where they are shown."""
 

@@ -5,6 +5,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from playbook import Setup, playing
 from upstreams import DONE, HELLO, JSON, USAGE, Upstream, chunk, completion, plain, refusal, stream
 
@@ -28,13 +29,23 @@ def test_an_endpoint() -> None:
     """Durations are in seconds; a base URL's last slash is none of the path; without a credential none is sent."""
     assert upstream_file.Endpoint(
         base_url="https://a.example/v1",
-        authorization="Bearer sk-1",
+        secret="sk-1",
+        headers={"authorization": "Bearer sk-1"},
         connect_s=0.25,
         first_byte_s=2.0,
         whole_s=3.0,
         idle_s=4.0,
     ) == local("https://a.example/v1", credential="sk-1")
-    assert local("https://a.example/v1").authorization is None
+    assert {} == local("https://a.example/v1").headers
+
+
+def test_an_endpoint_of_anthropic() -> None:
+    """Its URL is taken with and without `/v1`; the key is where that API has it, or where the config says."""
+    plain = Configured(dialect="anthropic", base_url="https://a.example/v1/", credential="none")
+    bare = endpoint(plain, "sk-1")
+    assert ("https://a.example", {"x-api-key": "sk-1"}) == (bare.base_url, bare.headers)
+    bearer = endpoint(replace(plain, auth="bearer", base_url="https://a.example"), "sk-1")
+    assert ("https://a.example", {"authorization": "Bearer sk-1"}) == (bearer.base_url, bearer.headers)
 
 
 async def test_a_reply_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,20 +2,60 @@
 
 import pytest
 
-from tokens_forge.wire.dialects import BY_PATH, OPENAI_CHAT, is_unmetered
+from tokens_forge.core.config import Upstream
+from tokens_forge.core.dialects import METERED_PATHS, dialect_out
+from tokens_forge.wire.dialects import (
+    ANTHROPIC,
+    ANTHROPIC_MESSAGES,
+    BY_PATH,
+    DIALECTS,
+    OPENAI,
+    OPENAI_CHAT,
+    RESPONSES,
+    TRANSLATIONS,
+    family_of,
+    is_unmetered,
+)
 
 
 def test_a_path_is_a_dialect() -> None:
-    """What clients may call is found by its path."""
+    """What clients may call is found by its path, below one root, whatever an upstream's base URL holds."""
     assert OPENAI_CHAT is BY_PATH["/v1/chat/completions"]
+    assert {path.removeprefix("/v1") for path in BY_PATH} == {path.removeprefix("/v1") for path in METERED_PATHS}
+    assert {path for path in BY_PATH if is_unmetered(path)} == set()
+
+
+def test_every_translation_has_its_pair() -> None:
+    """What routing takes for speakable can be spoken: each pair of the table in core has a translator."""
+    upstreams = [
+        Upstream(dialect=kind, base_url="https://x.example", credential="none") for kind in ("openai", "anthropic")
+    ]
+    pairs = {
+        (name, spoken) for name in DIALECTS for it in upstreams if (spoken := dialect_out(name, it)) not in {None, name}
+    }
+    assert pairs == set(TRANSLATIONS)
+
+
+def test_whose_sdk_reads_an_error() -> None:
+    """Also where nothing is: the SDK that called reads it."""
+    families = [family_of(path) for path in ("/v1/messages/x", "/v1/responses", "/v1/chat/completions", "/nothing")]
+    assert [ANTHROPIC, RESPONSES, OPENAI, OPENAI] == families
+
+
+def test_headers_of_a_dialect() -> None:
+    """A client's own word goes before ours, and a login's before both; what is empty is not sent."""
+    assert {"anthropic-version": "2026-10-21"} == ANTHROPIC_MESSAGES.sent_headers({}, {})
+    own = ANTHROPIC_MESSAGES.sent_headers({"anthropic-version": "1", "anthropic-beta": "b"}, {"x-api-key": "k"})
+    assert {"anthropic-version": "1", "anthropic-beta": "b", "x-api-key": "k"} == own
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/v1/embeddings", True),
+        ("/v1/batches", True),
         ("/v1/audio/speech", True),
-        ("/v1/messages/count_tokens", True),
+        ("/v1/messages/batches/b1", True),
+        ("/v1/messages/count_tokens", False),
         ("/v1/filesystem", False),
         ("/v1/chat/completions", False),
         ("/health", False),

@@ -216,7 +216,7 @@ def test_a_moderation_without_a_model_gets_the_apis_own(rest: bytes) -> None:
         (moderation, b'[{"type":"text"},{}]', "`input[1]`: it is not a part with a `type`"),
         (moderation, b'[{"type":1}]', "`input[0]`: it is not a part with a `type`"),
     ],
-    ids=str,
+    ids=lambda it: it.__name__ if callable(it) else str(it),
 )
 def test_a_wrong_input_is_refused_by_its_path(read: Callable[..., Request], given: bytes, message: str) -> None:
     """A 400 names the item of a list that is of another kind than the API takes, or than the first."""
@@ -336,7 +336,9 @@ def test_a_stream_cut_at_every_byte_is_a_prefix() -> None:
     one = golden("openai_completions", "vllm-stream.sse")
     last = one.data.index(b'" d"')
     for end in range(0, len(one.data), 5):
-        cut = Golden(dialect="", name="", source="", usage={}, model="", finish="", data=one.data[:end])
+        cut = Golden(
+            dialect="openai_completions", name="", source="", usage={}, model="", finish="", data=one.data[:end]
+        )
         meter, passed = metered(cut, part=100)
         assert one.data.startswith(passed)
         assert end > last or not meter.complete

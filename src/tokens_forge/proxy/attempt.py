@@ -17,7 +17,16 @@ from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
-from tokens_forge.proxy.upstream import ERROR_BODY_AT_MOST, Answer, Client, Endpoint, Failed, Sent, drain
+from tokens_forge.proxy.upstream import (
+    ERROR_BODY_AT_MOST,
+    Answer,
+    Client,
+    Endpoint,
+    Failed,
+    Sent,
+    drain,
+    without_secret,
+)
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
 from tokens_forge.wire.dialects import Dialect
@@ -33,6 +42,9 @@ EVENT_AT_MOST = 8 * 1024 * 1024
 
 SLOW_CLIENT_S = 600.0
 """How long a client may take to read what it was sent."""
+
+MOST_TOLD = 1_000
+"""Characters of an upstream's error that are told in another dialect than its own."""
 
 _OK = range(200, 300)
 _REDIRECTS = range(300, 400)
@@ -58,11 +70,17 @@ class Order:
     """None when the upstream's credential can't be had."""
     dialect: Dialect
     """What the upstream speaks."""
+    path: str
+    """What follows its base URL."""
     request: Request
     """What the client asked."""
     body: tuple[bytes | memoryview, ...]
+    headers: Mapping[str, str]
+    """What goes with it beside the credential of the endpoint."""
     injected: bool
     """Whether a stream's usage is asked for without the client's word."""
+    login: bool
+    """Whether it is made with the client's own login."""
     translation: Translation | None
     """None when the client speaks the same dialect: bytes pass through."""
     call_id: str
@@ -116,7 +134,7 @@ async def attempt(order: Order, client: Client, watch: Watch, downstream: Downst
             wait.allow(
                 order.endpoint.first_byte_s if order.request.stream else order.endpoint.whole_s, "first_byte_timeout"
             )
-            answer = await client.send(order.endpoint, order.dialect.path, order.body, sent)
+            answer = await client.send(order.endpoint, order.path, order.body, sent, headers=order.headers)
             taking.answered(answer)
             try:
                 attempted = await _take(taking, answer, wait, order.endpoint.idle_s)
@@ -162,7 +180,8 @@ class _Taking:
         self.content_type = answer.headers.get("content-type", "")
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
-        self.upstream_request_id = visible(answer.headers.get("x-request-id", ""))[:120]
+        own_id = answer.headers.get("x-request-id") or answer.headers.get("request-id", "")
+        self.upstream_request_id = visible(own_id)[:120]
         if answer.status not in _OK:
             self.wait_s = retry_after_s(answer.headers, now)
 
@@ -198,8 +217,14 @@ class _Taking:
         )
 
     def refused(self, error: str, body: bytes) -> Attempted:
-        """Return a stream as it ended before its beginning, by an error in JSON."""
-        self.content_type = "application/json"
+        """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
+        if self.order.translation is not None:
+            message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"
+            body = self.downstream.family.error_body(
+                status=max(self.status, _BAD_REQUEST), code=error, message=message, call_id=self.order.call_id
+            )
+        if self.order.translation is not None or self.meter is not None:
+            self.content_type = "application/json"
         return self.ended(error, body=body)
 
     def ms(self) -> float:
@@ -212,14 +237,14 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     if answer.status not in _OK:
         wait.allow(idle_s, "reset")
         body = _without_secret(taking.order, await drain(answer))
-        return taking.ended(_refusal(taking.order, answer.status, body), body=body)
+        return taking.refused(_refusal(taking.order, answer.status, body), body)
     if taking.order.request.stream:
         return await _stream(taking, answer, wait, idle_s)
     wait.allow(idle_s, "reset")
     body = await answer.body()
     reply = taking.order.dialect.read_reply(body)
     if reply is None:
-        return taking.ended(_unreadable(taking.order, answer.status, body), body=body)
+        return taking.refused(_unreadable(taking.order, answer.status, body), body)
     if taking.order.translation is not None:
         try:
             body = taking.order.translation.reply(body, taking.order.request, taking.order.call_id)
@@ -231,10 +256,9 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
 
 
 def _without_secret(order: Order, body: bytes) -> bytes:
-    """Return an error's body without our credential: some upstreams repeat what they did not like."""
-    authorization = order.endpoint.authorization if order.endpoint else None
-    secret = (authorization or "").partition(" ")[2].encode()
-    return body.replace(secret, b"[credential]") if secret else body
+    """Return an error's body without the credential that it was asked with."""
+    own = [order.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key") if order.login]
+    return without_secret(body, order.endpoint.secret if order.endpoint else None, *own)
 
 
 def _refusal(order: Order, status: int, body: bytes) -> str:
@@ -246,7 +270,8 @@ def _refusal(order: Order, status: int, body: bytes) -> str:
         return own
     if order.request.stream and order.injected and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
         return "stream_options"
-    return word_for(said)
+    word = word_for(said)
+    return "login_refused" if order.login and word == "unauthorized" else word
 
 
 def _unreadable(order: Order, status: int, body: bytes) -> str:

@@ -7,17 +7,21 @@ there is no await, so concurrent calls can't overdraw.
 """
 
 import asyncio
+import dataclasses
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import cast
 
 from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
-from tokens_forge.core.candidates import match
+from tokens_forge.core.candidates import Candidate, candidate, match
+from tokens_forge.core.config import CLIENT, Config
+from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
 from tokens_forge.core.errors import LedgerStuck
@@ -32,15 +36,23 @@ from tokens_forge.core.visible import visible
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.attempt import Attempted, Order, attempt
 from tokens_forge.proxy.books import Books
+from tokens_forge.proxy.caller import Login
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.reload import InForce
 from tokens_forge.proxy.upstream import Client, Endpoint
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
-from tokens_forge.wire.dialects import DIALECTS, Dialect
+from tokens_forge.wire.dialects import DIALECTS, TRANSLATIONS, Dialect
 from tokens_forge.wire.reply import Reply, Said
-from tokens_forge.wire.request import Request, encoded
+from tokens_forge.wire.request import Fields, Request, encoded
+from tokens_forge.wire.translation import NotCarried, Translated
 
 RETRY_AFTER_S = 0.2
+MOST_DROPPED = 64
+"""Members that were left out which are named."""
+
+MOST_PATH = 120
+"""Characters of a member's path, or of an id of a client, that the ledger keeps."""
+
 JITTER_MS = 250
 """A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
 
@@ -71,6 +83,12 @@ class Asked:
     """What its headers ask for within what the config allows."""
     dialect: Dialect
     """What the client speaks."""
+    headers: Mapping[str, str]
+    """Those that go to an upstream which speaks the same dialect."""
+    query: str
+    """What follows the path, for such an upstream too; empty, or with its question mark."""
+    login: Login | None
+    """The client's own, for an upstream that takes it."""
     body: bytes
     request: Request
 
@@ -90,6 +108,8 @@ class Call:
     """The upstreams as they were then."""
     deadline: float
     """By the loop's clock."""
+    translated: "Translations"
+    """What was asked, in the other dialects of its candidates."""
     unasked: set[str] = field(default_factory=set[str])
     """Upstreams that answered 400 to being asked for a stream's usage: they are not asked again in this call."""
     contacted: bool = False
@@ -97,6 +117,19 @@ class Call:
     last: Attempted | None = None
     cause: str = ""
     """What led to the candidate under way; empty for the one that was meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translations:
+    """A request in the dialects of its candidates that are not the client's own."""
+
+    made: Mapping[str, Translated]
+    refused: Mapping[str, NotCarried]
+    """By the dialect in which it can't be said."""
+
+    def dropped(self, spoken: str) -> tuple[str, ...]:
+        """Return what is left out in a dialect; nothing in the client's own."""
+        return self.made[spoken].dropped if spoken in self.made else ()
 
 
 async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
@@ -169,13 +202,14 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     found = match(proxy.in_force.terms.config, request.model).candidates
     proxy.in_force.price((one.name for one in found), books, at)
     terms = proxy.in_force.terms
+    translated = _translations(terms.config, asked, found)
     routed = Routed(
         id=asked.id,
         key=asked.key,
         task=asked.task,
         agent=asked.agent,
         client_retry=asked.client_retry,
-        thread=_digest(proxy.digest_key, request.opening),
+        thread=_digest(proxy.digest_key, request.opening) if request.opening else "",
         turn=request.turn,
         digest=_digest(proxy.digest_key, asked.body),
         dialect_in=asked.dialect.name,
@@ -185,12 +219,20 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         input_estimate=request.input_estimate,
         output_bound=request.output_bound,
         needs=request.needs,
+        uncarried={spoken: visible(no.field)[:MOST_PATH] for spoken, no in translated.refused.items()},
+        login=asked.login is not None,
+        stored=asked.dialect.name == "openai_responses" and request.fields.get("store") != b"false",
+        previous=visible(request.previous)[:MOST_PATH],
         pinned=asked.narrowed.route,
         pinned_class=asked.narrowed.route_class,
         fallback_asked=asked.narrowed.fallback,
         max_charge=asked.narrowed.max_charge,
     )
-    books.append(route(terms, books.fold, routed, at), at)
+    routed = route(terms, books.fold, routed, at)
+    if routed.intended and translated.made:
+        meant = terms.config.upstream[candidate(terms.config, routed.intended).upstream]
+        routed = replace(routed, dropped=translated.dropped(dialect_out(routed.dialect_in, meant) or ""))
+    books.append(routed, at)
     deadline_s = read_duration_ms(terms.config.policy.deadline) / 1000
     opened = books.fold.calls[asked.id]
     deadline = proxy.watch.time() + deadline_s
@@ -202,7 +244,29 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         terms=terms,
         endpoints=proxy.in_force.endpoints,
         deadline=deadline,
+        translated=translated,
     )
+
+
+def _translations(config: Config, asked: Asked, found: Iterable[Candidate]) -> Translations:
+    """Return the request in every dialect that its candidates are asked in, each translated once."""
+    made: dict[str, Translated] = {}
+    refused: dict[str, NotCarried] = {}
+    for one in found:
+        spoken = dialect_out(asked.dialect.name, config.upstream[one.upstream])
+        if spoken is None or spoken == asked.dialect.name or spoken in made or spoken in refused:
+            continue
+        try:
+            made[spoken] = _shown(TRANSLATIONS[asked.dialect.name, spoken].request(asked.request))
+        except NotCarried as no:
+            refused[spoken] = no
+    return Translations(made=made, refused=refused)
+
+
+def _shown(translated: Translated) -> Translated:
+    """Return a translation whose dropped paths may be shown: a client names its members as it likes."""
+    dropped = dict.fromkeys(visible(path)[:MOST_PATH] for path in translated.dropped[:MOST_DROPPED])
+    return dataclasses.replace(translated, dropped=tuple(dropped))
 
 
 async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
@@ -226,7 +290,8 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
     if isinstance(decision, Refuse):
         return _append_refusal(call, decision, at, waited_ms=waited_ms)
     jitter_ms = jitter_ms if decision.role == "retry" else 0
-    held = decision.held(call.asked.id, jitter_ms=jitter_ms, waited_ms=waited_ms)
+    dropped = call.translated.dropped(decision.dialect_out)
+    held = decision.held(call.asked.id, dropped=dropped, jitter_ms=jitter_ms, waited_ms=waited_ms)
     return held, call.proxy.books.append(held, at)
 
 
@@ -271,17 +336,25 @@ def _retry_wait_s(call: Call) -> float | None:
 
 async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted:
     """Make the attempt; whatever ends it, its hold ends too."""
-    config, request = call.terms.config, call.asked.request
+    config, asked = call.terms.config, call.asked
     upstream = config.upstream[held.upstream]
-    dialect = DIALECTS["openai_chat"]
+    dialect = DIALECTS[cast("DialectName", held.dialect_out)] if held.dialect_out else asked.dialect
+    request = asked.request
+    if held.dialect_out:
+        fields = call.translated.made[held.dialect_out].fields
+        request = dataclasses.replace(request, fields=_renamed(fields) if is_openai(upstream) else fields)
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
+    login = asked.login if upstream.credential == CLIENT else None
     order = Order(
         endpoint=call.endpoints.get(held.upstream),
         dialect=dialect,
-        request=request,
+        path=dialect.path if held.dialect_out else dialect.path + asked.query,
+        request=asked.request,
         body=encoded(dialect.upstream_fields(request, model=held.upstream_model, inject_usage=inject_usage)),
-        injected=inject_usage and not request.include_usage,
-        translation=None,
+        headers=dialect.sent_headers({} if held.dialect_out else asked.headers, login.headers if login else {}),
+        login=login is not None,
+        injected=inject_usage and (held.dialect_out != "" or not request.include_usage),
+        translation=TRANSLATIONS[asked.dialect.name, dialect.name] if held.dialect_out else None,
         call_id=held.id,
         errors=upstream.errors,
         head=head,
@@ -298,6 +371,11 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         raise
 
 
+def _renamed(fields: Fields) -> Fields:
+    """Return a translated request with its maximum under the name that OpenAI's own models take."""
+    return {"max_completion_tokens" if name == "max_tokens" else name: raw for name, raw in fields.items()}
+
+
 def _begins(call: Call, held: Held) -> None:
     """Append what a probe's stream ends by its beginning: others need not wait for its last byte."""
     for recovery in begun(call.proxy.books.fold.health, held):
@@ -308,7 +386,7 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     """End a hold: append the charge or its absence, and what cools or recovers by it. Return the entry and its line."""
     books = call.proxy.books
     at = books.moment()
-    finish = _finish(attempted, client_status=client_status)
+    finish = _finish(attempted, client_status=client_status, metered=call.asked.dialect.metered)
     closing: Settled | Voided
     if finish.row.ends == "settled":
         closing = settle(call.terms, call.open, held, finish, books.fold, at)
@@ -327,7 +405,7 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     return closing, seq
 
 
-def _finish(attempted: Attempted, *, client_status: int) -> Finish:
+def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finish:
     """Return what settlement reads of an attempt."""
     row = classify(attempted.error, wait_s=attempted.wait_s)
     said = attempted.said
@@ -344,7 +422,7 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
         usage=reading.usage if reading and reading.usage else None,
         whole=attempted.whole,
         output_estimate=said.output_estimate if said else 0,
-        flags=tuple(_flags(said, row)),
+        flags=tuple(_flags(said, row, metered=metered)),
         model_served=visible(said.model_served)[:200] if said else "",
         upstream_id=visible(said.upstream_id)[:200] if said else "",
         finish=visible(said.finish)[:40] if said else "",
@@ -356,11 +434,11 @@ def _finish(attempted: Attempted, *, client_status: int) -> Finish:
     )
 
 
-def _flags(said: Said | None, row: Row) -> Iterator[str]:
+def _flags(said: Said | None, row: Row, *, metered: bool) -> Iterator[str]:
     """Yield what was odd about a reply: its usage, or what a whole one lacks."""
     if said is not None and said.reading is not None:
         yield from said.reading.flags
-    elif row.outcome == "ok":
+    elif row.outcome == "ok" and metered:
         yield "no_usage"
     if said is not None and not isinstance(said, Reply) and row.outcome == "ok" and not said.done:
         yield "no_done"
@@ -371,7 +449,7 @@ async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
     books = call.proxy.books
     await _written(books, seq)
     if refuse.reason != "client_left":
-        why = reply.why(refuse, call.open, call.terms.config, call.last)
+        why = reply.why(refuse, call.open, call.terms.config, call.last, call.translated.refused.values())
         reply.refused(call.client, refuse, why, call.open, books.moment())
 
 

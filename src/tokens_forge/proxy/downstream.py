@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from tokens_forge.core.visible import visible
-from tokens_forge.wire.dialects import Errors
+from tokens_forge.wire.dialects import Family
+
+_ID = "x-request-id"
 
 
 class ClientLeft(Exception):  # noqa: N818 - a fact about the client
@@ -18,9 +20,9 @@ class ClientLeft(Exception):  # noqa: N818 - a fact about the client
 class Downstream:
     """Where one call's reply goes."""
 
-    def __init__(self, request: web.BaseRequest, errors: Errors) -> None:
+    def __init__(self, request: web.BaseRequest, family: Family) -> None:
         self._request = request
-        self.errors = errors
+        self.family = family
         """How the client's dialect writes errors."""
         self._stream: web.StreamResponse | None = None
         self.response: web.StreamResponse = web.Response(status=500)
@@ -40,13 +42,17 @@ class Downstream:
     def reply(self, status: int, headers: Mapping[str, str], body: bytes, content_type: str) -> None:
         """Set the whole reply; it goes out when the handler returns."""
         self.response = web.Response(
-            status=status, body=body, headers=_head({**headers, "content-type": content_type or "application/json"})
+            status=status,
+            body=body,
+            headers=self._head({**headers, "content-type": content_type or "application/json"}),
         )
 
     async def begin(self, headers: Mapping[str, str]) -> None:
         """Send the head of a stream. Raises ClientLeft."""
         stream = web.StreamResponse(
-            headers=_head({**headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"})
+            headers=self._head(
+                {**headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+            )
         )
         try:
             await stream.prepare(self._request)
@@ -72,7 +78,13 @@ class Downstream:
         except OSError:
             self._request.protocol.force_close()
 
+    def _head(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return headers as they may stand on the wire: names come from a config and an upstream, and hold anything.
 
-def _head(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return headers as they may stand on the wire: names come from a config and an upstream, and may hold anything."""
-    return {name: visible(value).encode("ascii", "backslashreplace").decode("ascii") for name, value in headers.items()}
+        The call's id stands where the client's SDK looks for it too.
+        """
+        if _ID in headers:
+            headers = {**headers, self.family.id_header: headers[_ID]}
+        return {
+            name: visible(value).encode("ascii", "backslashreplace").decode("ascii") for name, value in headers.items()
+        }

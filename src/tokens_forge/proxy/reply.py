@@ -4,7 +4,7 @@ Every reply of a call carries its id as `x-request-id`, so that what an SDK prin
 takes. Errors that `tf` itself decides carry `x-should-retry: false` (CASES 38, 60). Nothing is decided here but words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import assert_never
 
@@ -24,6 +24,10 @@ from tokens_forge.core.story import reason_text
 from tokens_forge.proxy.attempt import Attempted, named
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.wire.sse import comment
+from tokens_forge.wire.translation import NotCarried
+
+MOST_DROPPED = 1_000
+"""Characters of the header that names what was left out."""
 
 _OK = 200
 _BAD_REQUEST = 400
@@ -49,6 +53,8 @@ def headers(held: Held, call: OpenCall, cause: str) -> Mapping[str, str]:
     meant = routed.sticky if routed.sticky == first else routed.intended
     if meant and here != meant:
         said["x-tf-fell-back"] = f"{meant}>{here}; {cause}"
+    if held.dropped:
+        said["x-tf-dropped"] = ", ".join(held.dropped)[:MOST_DROPPED]
     return said
 
 
@@ -127,12 +133,17 @@ def ledger_stuck(client: Downstream, call_id: str = "") -> None:
 
 def error(client: Downstream, status: int, code: str, message: str, head: Mapping[str, str]) -> None:
     """Give the client an error of ours, in its dialect; it is not to be retried by its SDK."""
-    body = client.errors.body(status=status, code=code, message=message, call_id=head.get("x-request-id", ""))
+    body = client.family.error_body(status=status, code=code, message=message, call_id=head.get("x-request-id", ""))
     client.reply(status, {**head, "x-should-retry": "false"}, body, "application/json")
 
 
-def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) -> str:
-    """Return the message of a refusal, naming each candidate and what stood against it."""
+def why(
+    refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None, uncarried: Iterable[NotCarried] = ()
+) -> str:
+    """Return the message of a refusal, naming each candidate and what stood against it.
+
+    `uncarried` is what could not be said in another dialect.
+    """
     routed = call.routed
     passed = "; ".join(f"{over.candidate} by {over.balance}: {reason_text(over)}" for over in refuse.passed_over)
     match refuse.reason:
@@ -158,8 +169,9 @@ def why(refuse: Refuse, call: OpenCall, config: Config, last: Attempted | None) 
             # A misspelt name that a route's pattern takes has no price either.
             near = near_name(routed.model_asked, models(config, routed.key))
             said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)}{near} {passed}. To set it: {lines}."
-        case "not_allowed" | "context_too_long" | "no_capability":
+        case "not_allowed" | "context_too_long" | "no_capability" | "no_client_credential":
             said = f"{_PLAIN[refuse.reason].format(key=routed.key, model=routed.model_asked)} {passed}."
+            said = " ".join((said, *dict.fromkeys(f"{no}." for no in uncarried)))
         case "task_stopped" | "stopping" | "client_left" | "found_open":
             said = _PLAIN[refuse.reason].format(task=routed.task)
         case _:
@@ -171,6 +183,8 @@ _PLAIN = {
     "not_allowed": "Key `{key}` may use none of the routes for `{model}`.",
     "no_price": "No price is known for `{model}`, so it can't be metered.",
     "context_too_long": "The request is too long for every candidate of `{model}`.",
+    "no_client_credential": "What serves `{model}` takes the tool's own login: keep that, and give tf's key in "
+    "`x-tf-key` or in the base URL (`/k/TOKEN/v1`).",
     "no_capability": "No candidate of `{model}` can do what the request asks for.",
     "task_stopped": "Task `{task}` was stopped; `tf task start {task}` lets it spend again.",
     "stopping": "tf is stopping.",
@@ -190,7 +204,7 @@ def _broken(client: Downstream, closing: Settled | Voided, attempted: Attempted)
     message = (
         f"The upstream's stream ended early ({closing.error}). What came is settled; see `tf explain {closing.id}`."
     )
-    return client.errors.event(status=502, code=closing.error, message=message, said=attempted.said)
+    return client.family.error_event(status=502, code=closing.error, message=message, said=attempted.said)
 
 
 def _costs(closing: Settled | Voided) -> Mapping[str, str]:

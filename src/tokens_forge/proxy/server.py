@@ -22,8 +22,9 @@ from aiohttp import web
 from uuid_utils import uuid7
 
 from tokens_forge.core.budgets import shown
-from tokens_forge.core.candidates import models
-from tokens_forge.core.config import did_you_mean
+from tokens_forge.core.candidates import match, models
+from tokens_forge.core.config import CLIENT, Config, did_you_mean
+from tokens_forge.core.dialects import dialect_out
 from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
 from tokens_forge.core.money import text
 from tokens_forge.core.narrowing import CLASS, FALLBACK, MAX_CHARGE, ROUTE, narrowed
@@ -34,14 +35,16 @@ from tokens_forge.files.paths import Paths, private_folder, read_private, write_
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.call import Asked, Proxy, serve
+from tokens_forge.proxy.caller import TF_KEY, Addressed, Login, Presented, addressed, presented
 from tokens_forge.proxy.control import Control
 from tokens_forge.proxy.downstream import Downstream
+from tokens_forge.proxy.passing import kept_response, listed_for, pass_on, route_of_kept
 from tokens_forge.proxy.reload import InForce
 from tokens_forge.proxy.request_body import read_body
 from tokens_forge.proxy.upstream import Client
 from tokens_forge.proxy.watch import Watch
-from tokens_forge.wire import openai_chat
-from tokens_forge.wire.dialects import BY_PATH, OPENAI_ERRORS, Dialect, is_unmetered
+from tokens_forge.wire import anthropic_messages, openai_chat
+from tokens_forge.wire.dialects import ANTHROPIC, ANTHROPIC_COUNT_TOKENS, BY_PATH, Dialect, family_of, is_unmetered
 
 STOP_S = 8.0
 """How long calls in flight may go on when the proxy stops; then they are settled as they are."""
@@ -55,7 +58,13 @@ DUE_EVERY_S = 30.0
 _LOG = logging.getLogger(__name__)
 
 _TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_REQUEST_HEADERS = frozenset({"x-tf-task", "x-tf-receipt", ROUTE, CLASS, FALLBACK, MAX_CHARGE})
+_MODEL = "/v1/models/"
+_BETA = "?beta=true"
+"""What Anthropic's SDKs and Claude Code write after the path for what is in beta; no other query goes on."""
+_ESTIMATED = "x-tf-estimated"
+"""The reply header that names what nobody but us has counted."""
+
+_REQUEST_HEADERS = frozenset({TF_KEY, "x-tf-task", "x-tf-receipt", ROUTE, CLASS, FALLBACK, MAX_CHARGE})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MIB = 1024 * 1024
 _SOCKET_PATH_AT_MOST = 100
@@ -131,6 +140,16 @@ def stop_asked() -> asyncio.Event:
     return stop
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Caller:
+    """Who calls."""
+
+    key: str
+    task: str
+    """As the path names it."""
+    login: Login | None
+
+
 class _Server:
     """Answers what comes over TCP."""
 
@@ -149,9 +168,10 @@ class _Server:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what is refused here is no call and leaves no line in the ledger."""
-        client = Downstream(request, OPENAI_ERRORS)
+        to = addressed(request.path)
+        client = Downstream(request, family_of(to.path))
         try:
-            await self._dispatch(request, client)
+            await self._dispatch(request, client, to)
         except RequestError as error:
             reply.error(client, error.status, error.code, error.message, {})
         except LedgerStuck:
@@ -176,52 +196,91 @@ class _Server:
         if self._calls:
             await asyncio.wait(self._calls, timeout=SETTLE_S)
 
-    async def _dispatch(self, request: web.BaseRequest, client: Downstream) -> None:
+    async def _dispatch(self, request: web.BaseRequest, client: Downstream, to: Addressed) -> None:
         self._check_origin(request)
-        path = request.path
-        if path == "/health":
+        path = to.path
+        if path in {"/health", "/"}:  # Claude Code looks whether its base URL answers
             self._health(request, client)
             return
-        key = self._key(request)
-        if dialect := BY_PATH.get(path):
-            _check_method(request, "POST")
-            await self._call(request, client, key, dialect)
-        elif path == "/v1/models":
-            _check_method(request, "GET")
-            _json(client, openai_chat.models_body(models(self._proxy.in_force.terms.config, key)))
-        elif path == "/tf/state":
-            _check_method(request, "GET")
-            _json(client, self._state(key))
+        shown = presented(request.headers, to)
+        key = self._key(shown)
+        config = self._proxy.in_force.terms.config
+        if shown.login and (listed := listed_for(config, request.method, path)):
+            await self._pass(request, client, *listed, shown.login)
+        elif dialect := BY_PATH.get(path):
+            _check_upgrade(request)
+            _check_method(request, path, "POST")
+            await self._call(request, client, _Caller(key=key, task=to.task, login=shown.login), dialect)
         elif is_unmetered(path):
             raise RequestError(
-                501, "not_metered", f"{path} can't be metered yet, so it is not served: nothing passes unseen"
+                501, "not_metered", f"{visible(path)} can't be metered yet, so it is not served: nothing passes unseen"
             )
+        elif kept := kept_response(path):
+            response, methods = kept
+            _check_method(request, path, *methods)
+            route = config.route[route_of_kept(self._proxy, key, response)]
+            await self._pass(request, client, route.upstream, path.removeprefix("/v1"), shown.login)
+        elif path == "/v1/models" or path.startswith(_MODEL):
+            _check_method(request, path, "GET")
+            _json(client, _models(request, path, models(config, key)))
+        elif path == "/tf/state":
+            _check_method(request, path, "GET")
+            _json(client, self._state(key))
         else:
             raise RequestError(404, "not_found", f"no {visible(path)} here: the base URL is http://{_host(request)}/v1")
 
-    async def _call(self, request: web.BaseRequest, client: Downstream, key: str, dialect: Dialect) -> None:
+    async def _pass(
+        self, request: web.BaseRequest, client: Downstream, upstream: str, path: str, login: Login | None
+    ) -> None:
+        """Pass on what is no call."""
+        in_force = self._proxy.in_force
+        takes_login = in_force.terms.config.upstream[upstream].credential == CLIENT
+        to = in_force.endpoints.get(upstream)
+        if to is None or (takes_login and login is None):
+            raise RequestError(502, "upstream_failed", f"the upstream `{upstream}` has no credential")
+        query = f"?{request.query_string}" if request.query_string else ""
+        body = b""
+        if request.body_exists:
+            body = await read_body(request, in_force.terms.config.server.max_body_mb * _MIB)
+        await pass_on(
+            self._proxy,
+            client,
+            to,
+            method=request.method,
+            path=path + query,
+            body=body,
+            login=login if takes_login else None,
+        )
+
+    async def _call(self, request: web.BaseRequest, client: Downstream, caller: "_Caller", dialect: Dialect) -> None:
         if self._stopping:
             raise RequestError(503, "stopping", "tf is stopping")
         task = asyncio.current_task()
         assert task is not None, "a handler runs in a task"
         self._calls.add(task)
         try:
-            said = _tf_headers(request)
+            said = _tf_headers(request, caller.task)
             body = await read_body(request, self._proxy.in_force.terms.config.server.max_body_mb * _MIB)
             # Only now, and with no await until it is routed: what a header may ask is judged by what routes the call.
             config = self._proxy.in_force.terms.config
             read = dialect.read_request(
                 body, output_bound=config.settle.output_bound, inline_tokens=config.settle.inline_tokens
             )
+            if _only_estimated(config, dialect, read.model):
+                client.reply(200, {_ESTIMATED: "input_tokens"}, _counted(read.input_estimate), "application/json")
+                return
             asked = Asked(
                 id=f"tf_{uuid7().hex}",
-                key=key,
+                key=caller.key,
                 task=said.get("x-tf-task", ""),
                 agent=visible(request.headers.get("user-agent", ""))[:120],
                 client_retry=_client_retry(request),
                 wants_receipt=said.get("x-tf-receipt") == "stream",
-                narrowed=narrowed(config, key, read.model, said),
+                narrowed=narrowed(config, caller.key, read.model, said),
                 dialect=dialect,
+                query=_BETA if dialect.family is ANTHROPIC and request.query_string == _BETA[1:] else "",
+                headers={name: value for name in dialect.headers if (value := request.headers.get(name))},
+                login=caller.login,
                 body=body,
                 request=read,
             )
@@ -249,19 +308,19 @@ class _Server:
         further = self._proxy.in_force.terms.config.server.hosts
         return host in self.own_hosts or any(host == name.lower() for name in further)
 
-    def _key(self, request: web.BaseRequest) -> str:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    def _key(self, shown: Presented) -> str:
         # Bytes that are no text come as lone surrogates, which nothing encodes; our tokens are ASCII.
-        known = scheme.lower() == "bearer" and token.isascii()
-        name = self._keys.name_of(token.strip(), monotonic_s=monotonic()) if known else None
+        tokens = [token for token in shown.tokens if token.isascii()]
+        found = (self._keys.name_of(token, monotonic_s=monotonic()) for token in tokens)
+        name = next((name for name in found if name is not None), None)
         if name is None:
-            what = "is not known or was revoked" if token else "is missing: send `Authorization: Bearer TOKEN`"
+            what = "is not known or was revoked" if shown.tokens else "is missing: send `Authorization: Bearer TOKEN`"
             raise RequestError(401, "invalid_api_key", f"The key {what}. `tf keys new NAME` issues one.")
         # A key that the config calls otherwise by now is bound by what that says: its token is as good as before.
         return self._proxy.books.fold.budgets.key(name)
 
     def _health(self, request: web.BaseRequest, client: Downstream) -> None:
-        _check_method(request, "GET")
+        _check_method(request, request.path, "GET", "HEAD")
         stuck = self._proxy.books.stuck
         if stuck is None:
             _json(client, b'{"status":"ok"}')
@@ -333,8 +392,10 @@ async def _listen_on_socket(stack: AsyncExitStack, control: Control, paths: Path
     stack.callback(path.unlink, missing_ok=True)
 
 
-def _tf_headers(request: web.BaseRequest) -> dict[str, str]:
+def _tf_headers(request: web.BaseRequest, task_in_path: str) -> dict[str, str]:
     """Return our own headers of a request, in lower case. Raises RequestError for one that nothing would heed.
+
+    The task in a path is as good as its header.
 
     A client that narrows its route by a header which is then ignored would cross where it must not.
     """
@@ -349,6 +410,8 @@ def _tf_headers(request: web.BaseRequest) -> dict[str, str]:
         if name in said:
             raise RequestError(400, "repeated_header", f"`{name}` is given twice: only one of them could count")
         said[name] = value.strip()
+    if task_in_path and said.setdefault("x-tf-task", task_in_path) != task_in_path:
+        raise RequestError(400, "repeated_header", "the path and `x-tf-task` name two tasks: only one could count")
     task = said.get("x-tf-task", "")
     if task and not _TASK.fullmatch(task):
         raise RequestError(400, "bad_task", "`x-tf-task` takes letters, digits, `.`, `_` and `-`, 64 at most")
@@ -361,9 +424,38 @@ def _client_retry(request: web.BaseRequest) -> int:
     return int(written) if written.isascii() and written.isdecimal() and len(written) < 4 else 0  # noqa: PLR2004 - no SDK retries a thousand times
 
 
-def _check_method(request: web.BaseRequest, method: str) -> None:
-    if request.method != method:
-        raise RequestError(405, "wrong_method", f"{request.path} takes {method}")
+def _check_method(request: web.BaseRequest, path: str, *methods: str) -> None:
+    if request.method not in methods:
+        raise RequestError(405, "wrong_method", f"{visible(path)} takes {' or '.join(methods)}")
+
+
+def _check_upgrade(request: web.BaseRequest) -> None:
+    """Refuse a WebSocket: Codex tries one first, and goes on over HTTP at this status (openai/codex, `client.rs`)."""
+    if request.headers.get("upgrade", "").lower() == "websocket":
+        raise RequestError(426, "no_websocket", "there is no WebSocket here: send it by POST, streamed or not")
+
+
+def _models(request: web.BaseRequest, path: str, names: tuple[str, ...]) -> bytes:
+    """Return the list of models, or the one that the path names, in the shape that the client's SDK reads."""
+    dialect = anthropic_messages if "anthropic-version" in request.headers else openai_chat
+    if path == "/v1/models":
+        return dialect.models_body(names)
+    name = path.removeprefix(_MODEL)
+    if name not in names:
+        raise RequestError(404, "model_not_found", f"No model named `{visible(name)}`.{did_you_mean(name, names)}")
+    return dialect.model_body(name)
+
+
+def _only_estimated(config: Config, dialect: Dialect, model: str) -> bool:
+    """Say whether tokens are to be counted for a model that no upstream counts them for: then we say our estimate."""
+    if dialect is not ANTHROPIC_COUNT_TOKENS:
+        return False
+    found = match(config, model).candidates
+    return bool(found) and all(dialect_out(dialect.name, config.upstream[one.upstream]) is None for one in found)
+
+
+def _counted(tokens: int) -> bytes:
+    return msgspec.json.encode({"input_tokens": tokens})
 
 
 def _own_hosts(host: str, port: int) -> frozenset[str]:

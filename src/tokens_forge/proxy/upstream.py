@@ -37,6 +37,9 @@ FINISH_S = 1.0
 """How long the end of a reply is waited for after its last event, so that its connection can serve again."""
 
 
+_NO_HEADERS: Mapping[str, str] = {}
+
+
 class Failed(Exception):  # noqa: N818 - the end of an attempt, a word of the failure table
     """The attempt ended without what was awaited; `error` is a word of `core/fallback.py`."""
 
@@ -57,8 +60,10 @@ class Endpoint:
     """An upstream as it is called."""
 
     base_url: str
-    authorization: str | None
-    """The header's value; None sends none."""
+    secret: str | None
+    """Our credential there; None sends none."""
+    headers: Mapping[str, str]
+    """What carries it."""
     first_byte_s: float
     """Until the first byte of a stream."""
     whole_s: float
@@ -68,12 +73,26 @@ class Endpoint:
     connect_s: float
 
 
+def without_secret(body: bytes, *secrets: str | None) -> bytes:
+    """Return an error's body without credentials: some upstreams repeat what they did not like."""
+    for secret in secrets:
+        if secret:
+            body = body.replace(secret.encode(), b"[credential]")
+    return body
+
+
 def endpoint(upstream: Upstream, credential: str | None) -> Endpoint:
     """Return how to call `upstream` with the resolved `credential`."""
     times = upstream.timeouts
+    base_url = upstream.base_url.rstrip("/")
+    if upstream.dialect == "anthropic":  # its own SDKs take the URL without it, relays' pages often show it with it
+        base_url = base_url.removesuffix("/v1")
+    header = upstream.auth or ("x-api-key" if upstream.dialect == "anthropic" else "bearer")
+    headers = {"authorization": f"Bearer {credential}"} if header == "bearer" else {"x-api-key": credential or ""}
     return Endpoint(
-        base_url=upstream.base_url.rstrip("/"),
-        authorization=None if credential is None else f"Bearer {credential}",
+        base_url=base_url,
+        secret=credential,
+        headers={} if credential is None else headers,
         first_byte_s=read_duration_ms(times.first_byte) / 1000,
         whole_s=read_duration_ms(times.whole) / 1000,
         idle_s=read_duration_ms(times.idle) / 1000,
@@ -159,23 +178,33 @@ class Client:
         await asyncio.gather(*finishing, return_exceptions=True)
         await self._session.close()
 
-    async def send(self, to: Endpoint, path: str, body: Sequence[bytes | memoryview], sent: Sent) -> Answer:
-        """Send `body` to `path` and return the answer as soon as its head is there.
+    async def send(  # noqa: PLR0913 - a request has so many parts
+        self,
+        to: Endpoint,
+        path: str,
+        body: Sequence[bytes | memoryview],
+        sent: Sent,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        method: str = "POST",
+    ) -> Answer:
+        """Send `body` to `path` and return the answer as soon as its head is there; `headers` go before our own.
 
         `sent` says, also after a failure or a cancellation, whether any byte may have gone. Raises Failed: ``dns``,
         ``connect``, ``tls``, ``connect_timeout`` when none was, else ``reset``. How long to wait for the head is the
         caller's part.
         """
-        headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
+        head = {"accept-encoding": "identity", "user-agent": USER_AGENT, **headers, **to.headers}
+        if body:
+            head["content-type"] = "application/json"
         if len(body) > 1:
-            headers["content-length"] = str(sum(map(len, body)))
-        if to.authorization is not None:
-            headers["authorization"] = to.authorization
+            head["content-length"] = str(sum(map(len, body)))
         try:
-            response = await self._session.post(
+            response = await self._session.request(
+                method,
                 to.base_url + path,
-                data=body[0] if len(body) == 1 else _parts(body),
-                headers=headers,
+                data=body[0] if len(body) == 1 else _parts(body) if body else None,
+                headers=head,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=to.connect_s),
                 trace_request_ctx=sent,

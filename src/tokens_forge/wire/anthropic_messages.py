@@ -261,21 +261,27 @@ def error_event(*, status: int, code: str, message: str, said: Said | None = Non
 
 def models_body(names: Iterable[str]) -> bytes:
     """Return the body of ``GET /v1/models`` for the models that a key may ask for; nothing is known of them."""
-    data = [
-        {
-            "type": "model",
-            "id": name,
-            "display_name": name,
-            "created_at": "1970-01-01T00:00:00Z",
-            "lifecycle": "active",
-            "capabilities": None,
-            "max_input_tokens": None,
-            "max_tokens": None,
-        }
-        for name in names
-    ]
+    data = [_model(name) for name in names]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return msgspec.json.encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+
+def model_body(name: str) -> bytes:
+    """Return the body of ``GET /v1/models/NAME``."""
+    return msgspec.json.encode(_model(name))
+
+
+def _model(name: str) -> dict[str, object]:
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": name,
+        "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+        "capabilities": None,
+        "max_input_tokens": None,
+        "max_tokens": None,
+    }
 
 
 def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: int) -> Request:

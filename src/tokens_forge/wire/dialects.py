@@ -5,13 +5,15 @@ is refused, never passed through. Which dialect an upstream is asked in is `core
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tokens_forge.core.dialects import DialectName
-from tokens_forge.wire import openai_chat
+from tokens_forge.wire import anthropic_messages, openai_chat, openai_other, openai_responses
 from tokens_forge.wire.reply import Meter, Reply, Said
 from tokens_forge.wire.request import Fields, Request
+from tokens_forge.wire.translate import chat_messages, messages_chat, responses_chat, responses_messages
+from tokens_forge.wire.translate.messages_thinking import without_our_thinking
 from tokens_forge.wire.translation import Translation
 
 
@@ -48,11 +50,13 @@ class ErrorEvent(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errors:
-    """How a family of dialects writes errors."""
+class Family:
+    """What dialects have in common that one SDK reads."""
 
-    body: ErrorBody
-    event: ErrorEvent
+    error_body: ErrorBody
+    error_event: ErrorEvent
+    id_header: str = "x-request-id"
+    """Where the SDK looks for a request's id, which is printed with an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +73,17 @@ class Dialect:
     """Reads a whole reply; None for what is none."""
     meter: Callable[[Request, bool], Meter]
     """Begins to read a stream, given the client's request and whether the upstream was asked for its usage."""
-    errors: Errors
-    headers: tuple[str, ...] = ()
-    """Request headers of the dialect, which go from the client to an upstream that speaks it too."""
+    family: Family
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Request headers of the dialect, which go from the client to an upstream that speaks it too, and what is sent
+    where a client has none; empty: nothing."""
+    metered: bool = True
+    """Whether its replies have a usage."""
+
+    def sent_headers(self, of_client: Mapping[str, str], login: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the headers that an upstream gets: the dialect's, and with a client's login all that it brought."""
+        own = {name: value for name, default in self.headers.items() if (value := of_client.get(name, default))}
+        return {**own, **login}
 
 
 def _chat_meter(request: Request, metered: bool) -> Meter:
@@ -80,7 +92,29 @@ def _chat_meter(request: Request, metered: bool) -> Meter:
     )
 
 
-OPENAI_ERRORS = Errors(body=openai_chat.error_body, event=openai_chat.error_event)
+def _responses_meter(_request: Request, _metered: bool) -> Meter:
+    return openai_responses.StreamMeter()
+
+
+def _messages_meter(_request: Request, _metered: bool) -> Meter:
+    return anthropic_messages.StreamMeter()
+
+
+def _messages_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:
+    fields = anthropic_messages.upstream_fields(request, model=model, inject_usage=inject_usage)
+    return without_our_thinking(fields)
+
+
+OPENAI = Family(error_body=openai_chat.error_body, error_event=openai_chat.error_event)
+RESPONSES = Family(error_body=openai_chat.error_body, error_event=openai_responses.error_event)
+ANTHROPIC = Family(
+    error_body=anthropic_messages.error_body, error_event=anthropic_messages.error_event, id_header="request-id"
+)
+
+_OPENAI_HEADERS = {"openai-beta": ""}
+_ANTHROPIC_HEADERS = {"anthropic-version": "2026-10-21", "anthropic-beta": ""}
+"""The version must be there (Anthropic API, "Versions"); it is that of the Python library 2.13.0, whose types the
+translators write (read 2026-11). A client's own goes before it."""
 
 OPENAI_CHAT = Dialect(
     name="openai_chat",
@@ -89,30 +123,133 @@ OPENAI_CHAT = Dialect(
     upstream_fields=openai_chat.upstream_fields,
     read_reply=openai_chat.read_reply,
     meter=_chat_meter,
-    errors=OPENAI_ERRORS,
+    family=OPENAI,
 )
 
-DIALECTS: Mapping[DialectName, Dialect] = {dialect.name: dialect for dialect in (OPENAI_CHAT,)}
+OPENAI_COMPLETIONS = Dialect(
+    name="openai_completions",
+    path="/completions",
+    read_request=openai_other.read_completions,
+    upstream_fields=openai_chat.upstream_fields,
+    read_reply=openai_chat.read_reply,
+    meter=_chat_meter,
+    family=OPENAI,
+)
 
-BY_PATH: Mapping[str, Dialect] = {f"/v1{dialect.path}": dialect for dialect in DIALECTS.values()}
+OPENAI_RESPONSES = Dialect(
+    name="openai_responses",
+    path="/responses",
+    read_request=openai_responses.read_request,
+    upstream_fields=openai_responses.upstream_fields,
+    read_reply=openai_responses.read_reply,
+    meter=_responses_meter,
+    family=RESPONSES,
+    headers=_OPENAI_HEADERS,
+)
+
+OPENAI_RESPONSES_COMPACT = Dialect(
+    name="openai_responses_compact",
+    path="/responses/compact",
+    read_request=openai_responses.read_compact_request,
+    upstream_fields=openai_responses.upstream_fields,
+    read_reply=openai_responses.read_compact_reply,
+    meter=_responses_meter,
+    family=RESPONSES,
+    headers=_OPENAI_HEADERS,
+)
+
+OPENAI_EMBEDDINGS = Dialect(
+    name="openai_embeddings",
+    path="/embeddings",
+    read_request=openai_other.read_embeddings,
+    upstream_fields=openai_chat.upstream_fields,
+    read_reply=openai_other.read_embeddings_reply,
+    meter=_chat_meter,
+    family=OPENAI,
+)
+
+OPENAI_MODERATIONS = Dialect(
+    name="openai_moderations",
+    path="/moderations",
+    read_request=openai_other.read_moderations,
+    upstream_fields=openai_chat.upstream_fields,
+    read_reply=openai_other.read_moderations_reply,
+    meter=_chat_meter,
+    family=OPENAI,
+    metered=False,
+)
+
+ANTHROPIC_MESSAGES = Dialect(
+    name="anthropic_messages",
+    path="/v1/messages",
+    read_request=anthropic_messages.read_request,
+    upstream_fields=_messages_fields,
+    read_reply=anthropic_messages.read_reply,
+    meter=_messages_meter,
+    family=ANTHROPIC,
+    headers=_ANTHROPIC_HEADERS,
+)
+
+ANTHROPIC_COUNT_TOKENS = Dialect(
+    name="anthropic_count_tokens",
+    path="/v1/messages/count_tokens",
+    read_request=anthropic_messages.read_count_request,
+    upstream_fields=_messages_fields,
+    read_reply=anthropic_messages.read_count_reply,
+    meter=_messages_meter,
+    family=ANTHROPIC,
+    headers=_ANTHROPIC_HEADERS,
+    metered=False,
+)
+
+DIALECTS: Mapping[DialectName, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        OPENAI_CHAT,
+        OPENAI_COMPLETIONS,
+        OPENAI_RESPONSES,
+        OPENAI_RESPONSES_COMPACT,
+        OPENAI_EMBEDDINGS,
+        OPENAI_MODERATIONS,
+        ANTHROPIC_MESSAGES,
+        ANTHROPIC_COUNT_TOKENS,
+    )
+}
+
+BY_PATH: Mapping[str, Dialect] = {f"/v1{dialect.path.removeprefix('/v1')}": dialect for dialect in DIALECTS.values()}
 """What clients may call."""
 
-TRANSLATIONS: Mapping[tuple[DialectName, DialectName], Translation] = {}
+TRANSLATIONS: Mapping[tuple[DialectName, DialectName], Translation] = {
+    ("openai_chat", "anthropic_messages"): chat_messages.TRANSLATION,
+    ("anthropic_messages", "openai_chat"): messages_chat.TRANSLATION,
+    ("openai_responses", "openai_chat"): responses_chat.TRANSLATION,
+    ("openai_responses", "anthropic_messages"): responses_messages.TRANSLATION,
+}
 """By the client's dialect and the upstream's."""
+
+
+def family_of(path: str) -> Family:
+    """Return whose SDK calls `path`, also where nothing is: its errors are read by that SDK."""
+    if path.startswith("/v1/messages"):
+        return ANTHROPIC
+    return RESPONSES if path.startswith("/v1/responses") else OPENAI
+
 
 UNMETERED = (
     "/v1/assistants",
     "/v1/audio",
     "/v1/batches",
-    "/v1/completions",
-    "/v1/embeddings",
+    "/v1/complete",
+    "/v1/containers",
+    "/v1/conversations",
+    "/v1/evals",
     "/v1/files",
     "/v1/fine_tuning",
     "/v1/images",
-    "/v1/messages",
-    "/v1/moderations",
+    "/v1/messages/batches",
     "/v1/realtime",
-    "/v1/responses",
+    "/v1/responses/input_tokens",
+    "/v1/skills",
     "/v1/threads",
     "/v1/uploads",
     "/v1/vector_stores",

@@ -271,12 +271,16 @@ def error_event(*, status: int, code: str, message: str, said: Said | None = Non
 
 def models_body(names: Iterable[str]) -> bytes:
     """Return the body of ``GET /v1/models`` for the models that a key may ask for."""
-    return msgspec.json.encode(
-        {
-            "object": "list",
-            "data": [{"id": name, "object": "model", "created": 0, "owned_by": "tokens-forge"} for name in names],
-        }
-    )
+    return msgspec.json.encode({"object": "list", "data": [_model(name) for name in names]})
+
+
+def model_body(name: str) -> bytes:
+    """Return the body of ``GET /v1/models/NAME``."""
+    return msgspec.json.encode(_model(name))
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "tokens-forge"}
 
 
 _FIRST_INDEX = b"0"

@@ -1,0 +1,64 @@
+"""Where a client's key comes from, and what of a login goes with it."""
+
+import pytest
+
+from tokens_forge.proxy.caller import Addressed, Login, Presented, addressed, presented
+
+KEY, OTHER = "sk-tf-one", "sk-tf-two"
+HERE = Addressed(path="/v1/messages")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/models", Addressed(path="/v1/models")),
+        (f"/k/{KEY}/v1/models", Addressed(path="/v1/models", token=KEY)),
+        (f"/k/{KEY}/t/research-42/v1/models", Addressed(path="/v1/models", token=KEY, task="research-42")),
+        (f"/k/{KEY}/t/v1", Addressed(path="", token=KEY, task="v1")),
+        (f"/k/{KEY}", Addressed(path="", token=KEY)),
+        ("/k/", Addressed(path="")),
+        ("/keys", Addressed(path="/keys")),
+    ],
+)
+def test_a_path_says_who_calls(path: str, expected: Addressed) -> None:
+    """The token and the task leave the path, which may then be shown."""
+    assert expected == addressed(path)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"authorization": f"Bearer {KEY}"}, (KEY,)),
+        ({"authorization": f"bearer {KEY} "}, (KEY,)),
+        ({"authorization": f"Basic {KEY}"}, ()),
+        ({"x-api-key": KEY}, (KEY,)),
+        ({"x-api-key": "sk-ant-own", "authorization": f"Bearer {KEY}"}, ("sk-ant-own", KEY)),
+        ({}, ()),
+    ],
+)
+def test_where_an_sdk_puts_its_key(headers: dict[str, str], expected: tuple[str, ...]) -> None:
+    """Any of them may be the one that we issued; none of them is then a login."""
+    assert Presented(tokens=expected, login=None) == presented(headers, HERE)
+
+
+def test_a_key_of_its_own_leaves_room_for_a_login() -> None:
+    """`x-tf-key` and the path name the key; what the SDK sends beside it is the client's own."""
+    own = {"authorization": "Bearer sk-ant-oat", "user-agent": "claude-cli/2", "anthropic-beta": "oauth-2025-04-20"}
+    other = {"x-tf-task": "t", "content-type": "application/json", "cookie": "a=b", "host": "h"}
+    named = presented({**own, **other, "x-tf-key": KEY}, HERE)
+    assert Presented(tokens=(KEY,), login=Login(headers=own)) == named
+    assert named == presented({**own, **other}, Addressed(path="/v1/messages", token=KEY))
+
+
+def test_a_key_of_ours_is_never_a_login() -> None:
+    """A token that we issued opens every balance of its key: it must not reach an upstream."""
+    headers = {"x-tf-key": KEY, "authorization": f"Bearer {KEY}", "x-api-key": OTHER, "user-agent": "u"}
+    assert Presented(tokens=(KEY,), login=None) == presented(headers, HERE)
+    assert Presented(tokens=(KEY,), login=None) == presented({"x-tf-key": KEY, "chatgpt-account-id": "a"}, HERE)
+
+
+def test_two_keys_are_one_too_many() -> None:
+    """One named twice is one; of two neither counts."""
+    there = Addressed(path="/v1/messages", token=KEY)
+    assert (KEY, KEY) == presented({"x-tf-key": KEY}, there).tokens
+    assert () == presented({"x-tf-key": OTHER}, there).tokens

@@ -1,0 +1,140 @@
+"""A client that keeps its own login: who it is said by a key of ours, what it may by its login, and where that goes."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from goldens import golden
+from pairs import before, replays
+from playbook import Playbook, Setup, playing
+from upstreams import plain, refusal
+
+OWN = "sk-ant-oat01-of-the-user"
+"""The login of a subscription, as Claude Code sends it."""
+
+PLAN = """
+[balance.max]
+kind = "pool"
+unit = "percent"
+windows = "provider"
+[route.max]
+class = "subscription"
+upstream = "relay"
+balance = "max"
+serves = ["opus"]
+[route.spare]
+class = "direct"
+upstream = "official"
+balance = "credit"
+serves = { "opus" = "gpt-5" }
+price = "free"
+[model.opus]
+routes = ["max/opus", "spare/opus"]
+fallback = "any"
+"""
+
+BODY = msgspec.json.encode({"model": "opus", "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]})
+LOGIN = {
+    "authorization": f"Bearer {OWN}",
+    "anthropic-version": "2023-06-01",
+    "anthropic-beta": "oauth-2025-04-20,claude-code-20250219",
+    "user-agent": "claude-cli/2.0 (external, cli)",
+    "x-app": "cli",
+}
+
+
+def setup() -> Setup:
+    """Return the setup with a relay that takes its caller's login."""
+    return Setup(
+        config=before("anthropic_messages").config.replace('credential = "env:RELAY_KEY"', 'credential = "client"'),
+        relay='dialect = "anthropic"\npasses = ["GET /api/hello", "POST /api/event_logging/*"]',
+        relay_credential=OWN,
+        fund={"credit": "10 USD"},
+        more=PLAN,
+    )
+
+
+async def messages(play: Playbook, **headers: str) -> int:
+    """Send a message as Claude Code does and return the status."""
+    path = f"/k/{play.tokens['aider']}/v1/messages?beta=true"
+    got = await play.send("POST", path, BODY, headers={**LOGIN, **headers})
+    return got.status
+
+
+async def test_a_login_goes_to_its_upstream(tmp_path: Path) -> None:
+    """With it go the headers by which the upstream knows the client; the key in the path stays here."""
+    async with playing(tmp_path, setup()) as play:
+        replays(play, golden("anthropic_messages", "text.json"))
+        assert 200 == await messages(play)
+        (got,) = play.relay.got
+        assert LOGIN.items() <= got.headers.items()
+        assert "POST /v1/messages?beta=true" == got.line
+        settled = await play.settled()
+        assert ("max", "aider", "0", "zero") == (settled.balance, settled.key, settled.charge, settled.certainty)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_login_that_is_refused(tmp_path: Path, status: int) -> None:
+    """DESIGN 7: it is the client's own affair: returned as it is, nothing cools, nobody else is asked."""
+    async with playing(tmp_path, setup()) as play:
+        play.relay.answers(refusal(status, "authentication_error", "token expired"))
+        assert status == await messages(play)
+        assert [] == [line for line in play.transcript() if line.startswith("cooled")]
+        assert [] == play.official.got
+        replays(play, golden("anthropic_messages", "text.json"))
+        assert 200 == await messages(play)
+
+
+async def test_a_login_never_follows_a_fallback(tmp_path: Path) -> None:
+    """Another upstream answers with a credential of ours, in its own dialect; the login is not sent there."""
+    async with playing(tmp_path, setup()) as play:
+        play.relay.answers(refusal(429, "rate_limit_error"))
+        assert 200 == await messages(play)
+        (got,) = play.official.got
+        assert ("POST /v1/chat/completions", False) == (got.line, OWN in repr(got.headers))
+        assert "Bearer sk-secret-of-official" == got.headers["authorization"]
+
+
+async def test_without_a_login(tmp_path: Path) -> None:
+    """A key of ours in the SDK's place is no login: the subscription is passed over, and its key goes nowhere."""
+    async with playing(tmp_path, setup()) as play:
+        got = await play.send("POST", "/v1/messages", BODY)
+        assert (200, "spare") == (got.status, got.headers["x-tf-route"])
+        assert [] == play.relay.got
+        passed = [line for line in play.transcript() if line.startswith("held")]
+        assert ["held 1 first spare by credit past max/opus no_client_credential"] == passed
+
+
+async def test_listed_paths_pass(tmp_path: Path) -> None:
+    """What such a client needs besides passes with no charge and no line in the ledger; what is not listed does not."""
+    async with playing(tmp_path, setup()) as play:
+        key = f"/k/{play.tokens['aider']}"
+        play.relay.answers(plain(b'{"hello":1}'), plain(b"{}"))
+        got = await play.send("GET", f"{key}/api/hello?x=1", headers=LOGIN)
+        assert (200, b'{"hello":1}') == (got.status, got.body)
+        assert 200 == (await play.send("POST", f"{key}/api/event_logging/batch", b'{"a":1}', headers=LOGIN)).status
+        assert 404 == (await play.send("DELETE", f"{key}/api/hello", headers=LOGIN)).status
+        assert 404 == (await play.send("GET", "/api/hello")).status
+        assert ["GET /api/hello?x=1", "POST /api/event_logging/batch"] == [it.line for it in play.relay.got]
+        assert [] == play.transcript()
+        play.relay.got.clear()  # they are no calls: the audit counts those
+
+
+async def test_the_task_in_the_path(tmp_path: Path) -> None:
+    """`/k/TOKEN/t/TASK/v1`: a tool that can only be given a URL has a task too."""
+    async with playing(tmp_path, setup()) as play:
+        replays(play, golden("anthropic_messages", "text.json"))
+        path = f"/k/{play.tokens['aider']}/t/research-42/v1/messages"
+        assert 200 == (await play.send("POST", path, BODY, headers=LOGIN)).status
+        assert "research-42" == (await play.settled()).task
+        got = await play.send("POST", path, BODY, headers={**LOGIN, "x-tf-task": "other"})
+        assert 400 == got.status
+
+
+async def test_a_token_in_a_path_is_not_shown_again(tmp_path: Path) -> None:
+    """DESIGN 8: path tokens are stripped before anything is said."""
+    async with playing(tmp_path, setup()) as play:
+        token = play.tokens["aider"]
+        for path, status in ((f"/k/{token}/v1/nothing", 404), (f"/k/{token}/v1/files", 501), (f"/k/{token}x/v1", 401)):
+            got = await play.send("GET", path)
+            assert (status, False) == (got.status, token.encode() in got.body)
