@@ -547,8 +547,8 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     first_byte_ms: float = 0.0
     """Until the head of a reply, or the first data event of a stream, in ms."""
     flags: tuple[str, ...] = ()
-    """What was odd: ``no_usage`` (a whole reply without its usage), ``no_done`` (a whole stream without the event that ends it),
-    or a word for the usage or its price (`core/usage.py`, `core/settlement.py`)."""
+    """What was odd: ``no_usage`` (a whole reply without its usage), ``no_done`` (a whole stream without the event that
+    ends it), or a word for the usage or its price (`core/usage.py`, `core/settlement.py`)."""
     card: CardUsed | None = None
     """The rate card; absent where nothing was priced by one."""
     lines: tuple[ChargeLine, ...] = ()
