@@ -563,6 +563,7 @@ def test_our_errors_have_the_dialects_shape(status: int, kind: str) -> None:
 def test_models_are_listed() -> None:
     """Claude API reference, "List Models": names, and the first and the last of them to go on from."""
     listed = json.loads(anthropic_messages.models_body(["a", "b"]))
+    assert listed["data"][1] == json.loads(anthropic_messages.model_body("b"))
     assert ["a", "b"] == [model["id"] for model in listed["data"]]
     assert {"type": "model", "display_name": "b", "created_at": "1970-01-01T00:00:00Z"}.items() <= listed["data"][
         1

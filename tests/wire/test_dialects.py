@@ -1,9 +1,10 @@
 """The table of dialects."""
 
 import pytest
+from goldens import goldens
 
 from tokens_forge.core.config import Upstream
-from tokens_forge.core.dialects import METERED_PATHS, dialect_out
+from tokens_forge.core.dialects import METERED_PATHS, DialectName, dialect_out
 from tokens_forge.wire.dialects import (
     ANTHROPIC,
     ANTHROPIC_MESSAGES,
@@ -16,6 +17,7 @@ from tokens_forge.wire.dialects import (
     family_of,
     is_unmetered,
 )
+from tokens_forge.wire.sse import Splitter
 
 
 def test_a_path_is_a_dialect() -> None:
@@ -23,6 +25,29 @@ def test_a_path_is_a_dialect() -> None:
     assert OPENAI_CHAT is BY_PATH["/v1/chat/completions"]
     assert {path.removeprefix("/v1") for path in BY_PATH} == {path.removeprefix("/v1") for path in METERED_PATHS}
     assert {path for path in BY_PATH if is_unmetered(path)} == set()
+
+
+BODY = (
+    b'{"model":"m","stream":true,"max_tokens":5,"input":"Hi","prompt":"Hi","messages":[{"role":"user","content":"Hi"}]}'
+)
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "openai_completions", "openai_responses", "anthropic_messages"])
+def test_a_dialect_reads_and_meters_its_own(name: DialectName) -> None:
+    """The row of the table joins a reader, a writer and a meter of the same dialect."""
+    dialect = DIALECTS[name]
+    request = dialect.read_request(BODY, output_bound=5, inline_tokens=5)
+    assert ("m", True, b'"n"') == (
+        request.model,
+        request.stream,
+        dialect.upstream_fields(request, model="n", inject_usage=True)["model"],
+    )
+    streamed = next(it for it in goldens(name) if it.streamed and not it.broken and it.usage)
+    meter, splitter = dialect.meter(request, True), Splitter(1_000_000)
+    for event in (*splitter.feed(streamed.data), *splitter.close()):
+        meter.feed(event)
+    assert meter.reading is not None
+    assert (dict(streamed.usage), True) == (dict(meter.reading.usage), meter.complete)
 
 
 def test_every_translation_has_its_pair() -> None:

@@ -633,6 +633,7 @@ def test_models_are_listed() -> None:
     listed = json.loads(openai_chat.models_body(["a", "b"]))
     assert listed["object"] == "list"
     assert ["a", "b"] == [model["id"] for model in listed["data"]]
+    assert listed["data"][0] == json.loads(openai_chat.model_body("a"))
 
 
 @pytest.mark.parametrize("one", goldens("openai_chat"), ids=lambda one: one.name)

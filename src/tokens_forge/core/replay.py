@@ -314,7 +314,7 @@ def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) ->
     call = fold.calls[entry.id]
     decision = decide(terms, fold, call, at)
     if isinstance(decision, Take):
-        if not isinstance(entry, Held):
-            return decision.held(entry.id)
-        return decision.held(entry.id, dropped=entry.dropped, jitter_ms=entry.jitter_ms, waited_ms=entry.waited_ms)
+        held = decision.held(entry.id)
+        told = ("dropped", "jitter_ms", "waited_ms") if isinstance(entry, Held) else ()
+        return replace(held, **{name: getattr(entry, name) for name in told})
     return decision.refused(call.routed, waited_ms=entry.waited_ms)
