@@ -6,7 +6,7 @@ import anthropic
 import msgspec
 import openai
 import pytest
-from goldens import Golden, golden, goldens
+from goldens import Golden, goldens
 from pairs import accounted, before, replays
 from playbook import Playbook, playing
 from upstreams import plain, refusal
@@ -114,7 +114,7 @@ async def test_models_in_each_sdk(tmp_path: Path) -> None:
 async def kept(play: Playbook) -> str:
     """Have the relay make a response that it keeps, and return its id."""
     async with play.openai() as client:
-        replays(play, next(it for it in goldens("openai_responses") if it.text and not it.broken and not it.streamed))
+        replays(play, plain_golden())
         return (await client.responses.create(model="m", input="Hello", max_output_tokens=50)).id
 
 
@@ -136,6 +136,16 @@ async def test_a_kept_response_is_asked_for_where_it_was_made(tmp_path: Path) ->
         del play.relay.got[1:]  # they are no calls: the audit counts those
 
 
+async def test_what_the_client_lets_nobody_keep(tmp_path: Path) -> None:
+    """`store: false`, as Codex says: there is nothing to go on from, so its id is not known."""
+    async with playing(tmp_path, before("openai_responses")) as play, play.openai() as client:
+        replays(play, plain_golden())
+        made = await client.responses.create(model="m", input="Hello", store=False, max_output_tokens=50)
+        with pytest.raises(openai.NotFoundError):
+            await client.responses.retrieve(made.id)
+        assert {} == play.fold.responses.made_by
+
+
 async def test_a_response_that_nobody_made(tmp_path: Path) -> None:
     """An id that no route is known for goes to no upstream: it might belong to anybody."""
     async with playing(tmp_path, before("openai_responses")) as play, play.openai() as client:
@@ -148,7 +158,7 @@ async def test_going_on_from_a_response(tmp_path: Path) -> None:
     """`previous_response_id` goes to the route that made it; another dialect can't go on from it."""
     async with playing(tmp_path, before("openai_responses")) as play, play.openai() as client:
         made = await kept(play)
-        replays(play, golden("openai_responses", plain_golden()))
+        replays(play, plain_golden())
         await client.responses.create(model="m", input="Go on", previous_response_id=made, max_output_tokens=50)
         assert made == play.relay.got[-1].asked["previous_response_id"]
     (tmp_path / "x").mkdir()
@@ -157,9 +167,9 @@ async def test_going_on_from_a_response(tmp_path: Path) -> None:
             await client.responses.create(model="m", input="Go on", previous_response_id="resp_1")
 
 
-def plain_golden() -> str:
-    """Return the name of a plain golden of Responses."""
-    return next(it.name for it in goldens("openai_responses") if it.text and not it.broken and not it.streamed)
+def plain_golden() -> Golden:
+    """Return a golden of Responses that is not streamed."""
+    return next(it for it in goldens("openai_responses") if it.text and not it.broken and not it.streamed)
 
 
 async def test_what_runs_on_without_its_client(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_dialect_reads_and_meters_its_own(name: DialectName) -> None:
     assert ("m", True, b'"n"') == (
         request.model,
         request.stream,
-        dialect.upstream_fields(request, model="n", inject_usage=True)["model"],
+        bytes(dialect.upstream_fields(request, model="n", inject_usage=True)["model"]),
     )
     streamed = next(it for it in goldens(name) if it.streamed and not it.broken and it.usage)
     meter, splitter = dialect.meter(request, True), Splitter(1_000_000)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
+import msgspec
 from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
@@ -47,6 +48,8 @@ from tokens_forge.wire.request import Fields, Request, encoded
 from tokens_forge.wire.translation import NotCarried, Translated
 
 RETRY_AFTER_S = 0.2
+_FALSE = msgspec.Raw(b"false")
+
 MOST_DROPPED = 64
 """Members that were left out which are named."""
 
@@ -221,7 +224,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         needs=request.needs,
         uncarried={spoken: visible(no.field)[:MOST_PATH] for spoken, no in translated.refused.items()},
         login=asked.login is not None,
-        stored=asked.dialect.name == "openai_responses" and request.fields.get("store") != b"false",
+        stored=asked.dialect.name == "openai_responses" and request.fields.get("store") != _FALSE,
         previous=visible(request.previous)[:MOST_PATH],
         pinned=asked.narrowed.route,
         pinned_class=asked.narrowed.route_class,
