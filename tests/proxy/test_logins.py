@@ -7,7 +7,7 @@ import pytest
 from goldens import golden
 from pairs import before, replays
 from playbook import Playbook, Setup, playing
-from upstreams import plain, refusal
+from upstreams import JSON, plain, refusal
 
 OWN = "sk-ant-oat01-of-the-user"
 """The login of a subscription, as Claude Code sends it."""
@@ -71,6 +71,18 @@ async def test_a_login_goes_to_its_upstream(tmp_path: Path) -> None:
         assert "POST /v1/messages?beta=true" == got.line
         settled = await play.settled()
         assert ("max", "aider", "0", "zero") == (settled.balance, settled.key, settled.charge, settled.certainty)
+
+
+async def test_what_a_plan_has_left_is_shown_to_its_client(tmp_path: Path) -> None:
+    """Claude Code reads the limits of its login from the reply's headers; what else the upstream says stays here."""
+    said = {"anthropic-ratelimit-unified-5h-utilization": "0.42", "anthropic-ratelimit-unified-status": "allowed"}
+    async with playing(tmp_path, setup()) as play:
+        data = golden("anthropic_messages", "text.json").data
+        play.relay.answers(plain(data, headers={**JSON, **said, "x-internal": "1", "set-cookie": "a=b"}))
+        path = f"/k/{play.tokens['aider']}/v1/messages"
+        got = await play.send("POST", path, BODY, headers=LOGIN)
+        assert said == got.said(*said, "x-internal", "set-cookie")
+        assert "58" == (await play.settled()).limits[0].remaining
 
 
 @pytest.mark.parametrize("status", [401, 403])

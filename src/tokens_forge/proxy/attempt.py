@@ -50,6 +50,9 @@ _OK = range(200, 300)
 _REDIRECTS = range(300, 400)
 _BAD_REQUEST = 400
 
+_OF_LOGIN = ("anthropic-ratelimit-", "x-codex-", "retry-after")
+"""How the headers begin by which Claude Code and Codex show how much of a plan is left."""
+
 _KEEP_ALIVE = comment("keep-alive")
 
 _UNSENT = {"client_left": "left_before_contact", "stopped": "stopped_before_contact", "deadline": "connect_timeout"}
@@ -115,12 +118,9 @@ class Attempted:
     """Whether the reply came to its end."""
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
-    upstream_request_id: str = ""
-
-
-def named(upstream_request_id: str) -> Mapping[str, str]:
-    """Return the reply header with the upstream's own id of the request, if it gave one."""
-    return {"x-tf-upstream-request-id": upstream_request_id} if upstream_request_id else {}
+    head: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Headers of the upstream's reply that the client gets: its id of the request, and to a client that came with its
+    own login what its provider says of that login's limits."""
 
 
 async def attempt(order: Order, client: Client, watch: Watch, downstream: Downstream) -> Attempted:
@@ -165,7 +165,7 @@ class _Taking:
     content_type: str = ""
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
-    upstream_request_id: str = ""
+    head: Mapping[str, str] = field(default_factory=dict[str, str])
     meter: Meter | None = None
     """Of a stream."""
     translator: StreamTranslator | None = None
@@ -181,7 +181,10 @@ class _Taking:
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
         own_id = answer.headers.get("x-request-id") or answer.headers.get("request-id", "")
-        self.upstream_request_id = visible(own_id)[:120]
+        head = {"x-tf-upstream-request-id": visible(own_id)[:120]} if own_id else {}
+        if self.order.login:
+            head |= {name: value for name, value in answer.headers.items() if name.lower().startswith(_OF_LOGIN)}
+        self.head = head
         if answer.status not in _OK:
             self.wait_s = retry_after_s(answer.headers, now)
 
@@ -213,7 +216,7 @@ class _Taking:
             whole=whole,
             wait_s=self.wait_s,
             limits=self.limits,
-            upstream_request_id=self.upstream_request_id,
+            head=self.head,
         )
 
     def refused(self, error: str, body: bytes) -> Attempted:
@@ -319,7 +322,7 @@ async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
     wait.allow(SLOW_CLIENT_S, "client_left")
     try:
         if not taking.downstream.begun:
-            await taking.downstream.begin({**taking.order.head, **named(taking.upstream_request_id)})
+            await taking.downstream.begin({**taking.order.head, **taking.head})
             wait.forget_deadline()
             taking.order.begins()
             taking.first_byte_ms = taking.ms()

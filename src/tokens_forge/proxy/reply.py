@@ -21,7 +21,7 @@ from tokens_forge.core.money import text
 from tokens_forge.core.price_help import price_line
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
-from tokens_forge.proxy.attempt import Attempted, named
+from tokens_forge.proxy.attempt import Attempted
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.wire.sse import comment
 from tokens_forge.wire.translation import NotCarried
@@ -86,7 +86,7 @@ async def answer(
     """Give the client what ends its call: the rest of a stream, a whole reply, or the upstream's own refusal."""
     if attempted.error in {"client_left", "left_before_contact"}:
         return
-    head = {**head, **named(attempted.upstream_request_id)}
+    head = {**head, **attempted.head}
     stream = isinstance(closing, Settled) and closing.stream
     if attempted.error == "" and not stream:
         client.reply(_OK, {**head, **_costs(closing)}, attempted.body, attempted.content_type)
