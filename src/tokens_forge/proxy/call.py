@@ -7,10 +7,9 @@ there is no await, so concurrent calls can't overdraw.
 """
 
 import asyncio
-import dataclasses
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +19,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
-from tokens_forge.core.candidates import Candidate, candidate, match
-from tokens_forge.core.config import CLIENT, Config
+from tokens_forge.core.candidates import candidate, match
+from tokens_forge.core.config import CLIENT
 from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided
@@ -44,17 +43,14 @@ from tokens_forge.proxy.upstream import Client, Endpoint
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire.dialects import DIALECTS, TRANSLATIONS, Dialect
 from tokens_forge.wire.reply import Reply, Said
-from tokens_forge.wire.request import Fields, Request, encoded
-from tokens_forge.wire.translation import NotCarried, Translated
+from tokens_forge.wire.request import Request, encoded
+from tokens_forge.wire.translations import Translations, translations
 
 RETRY_AFTER_S = 0.2
 _FALSE = msgspec.Raw(b"false")
 
-MOST_DROPPED = 64
-"""Members that were left out which are named."""
-
-MOST_PATH = 120
-"""Characters of a member's path, or of an id of a client, that the ledger keeps."""
+MOST_ID = 120
+"""Characters of a client's `previous_response_id` that the ledger keeps."""
 
 JITTER_MS = 250
 """A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
@@ -111,7 +107,7 @@ class Call:
     """The upstreams as they were then."""
     deadline: float
     """By the loop's clock."""
-    translated: "Translations"
+    translated: Translations
     """What was asked, in the other dialects of its candidates."""
     unasked: set[str] = field(default_factory=set[str])
     """Upstreams that answered 400 to being asked for a stream's usage: they are not asked again in this call."""
@@ -120,19 +116,6 @@ class Call:
     last: Attempted | None = None
     cause: str = ""
     """What led to the candidate under way; empty for the one that was meant."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Translations:
-    """A request in the dialects of its candidates that are not the client's own."""
-
-    made: Mapping[str, Translated]
-    refused: Mapping[str, NotCarried]
-    """By the dialect in which it can't be said."""
-
-    def dropped(self, spoken: str) -> tuple[str, ...]:
-        """Return what is left out in a dialect; nothing in the client's own."""
-        return self.made[spoken].dropped if spoken in self.made else ()
 
 
 async def serve(proxy: Proxy, asked: Asked, client: Downstream) -> None:
@@ -205,7 +188,9 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     found = match(proxy.in_force.terms.config, request.model).candidates
     proxy.in_force.price((one.name for one in found), books, at)
     terms = proxy.in_force.terms
-    translated = _translations(terms.config, asked, found)
+    upstreams = (terms.config.upstream[one.upstream] for one in found)
+    spoken: Iterator[DialectName | None] = (dialect_out(asked.dialect.name, upstream) for upstream in upstreams)
+    translated = translations(request, asked.dialect.name, spoken)
     routed = Routed(
         id=asked.id,
         key=asked.key,
@@ -222,10 +207,10 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         input_estimate=request.input_estimate,
         output_bound=request.output_bound,
         needs=request.needs,
-        uncarried={spoken: visible(no.field)[:MOST_PATH] for spoken, no in translated.refused.items()},
+        uncarried=translated.uncarried,
         login=asked.login is not None,
         stored=asked.dialect.name == "openai_responses" and request.fields.get("store") != _FALSE,
-        previous=visible(request.previous)[:MOST_PATH],
+        previous=visible(request.previous)[:MOST_ID],
         pinned=asked.narrowed.route,
         pinned_class=asked.narrowed.route_class,
         fallback_asked=asked.narrowed.fallback,
@@ -249,27 +234,6 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         deadline=deadline,
         translated=translated,
     )
-
-
-def _translations(config: Config, asked: Asked, found: Iterable[Candidate]) -> Translations:
-    """Return the request in every dialect that its candidates are asked in, each translated once."""
-    made: dict[str, Translated] = {}
-    refused: dict[str, NotCarried] = {}
-    for one in found:
-        spoken = dialect_out(asked.dialect.name, config.upstream[one.upstream])
-        if spoken is None or spoken == asked.dialect.name or spoken in made or spoken in refused:
-            continue
-        try:
-            made[spoken] = _shown(TRANSLATIONS[asked.dialect.name, spoken].request(asked.request))
-        except NotCarried as no:
-            refused[spoken] = no
-    return Translations(made=made, refused=refused)
-
-
-def _shown(translated: Translated) -> Translated:
-    """Return a translation whose dropped paths may be shown: a client names its members as it likes."""
-    dropped = dict.fromkeys(visible(path)[:MOST_PATH] for path in translated.dropped[:MOST_DROPPED])
-    return dataclasses.replace(translated, dropped=tuple(dropped))
 
 
 async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
@@ -342,10 +306,7 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     config, asked = call.terms.config, call.asked
     upstream = config.upstream[held.upstream]
     dialect = DIALECTS[cast("DialectName", held.dialect_out)] if held.dialect_out else asked.dialect
-    request = asked.request
-    if held.dialect_out:
-        fields = call.translated.made[held.dialect_out].fields
-        request = dataclasses.replace(request, fields=_renamed(fields) if is_openai(upstream) else fields)
+    request = call.translated.asked(asked.request, held.dialect_out, of_openai=is_openai(upstream))
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     login = asked.login if upstream.credential == CLIENT else None
     order = Order(
@@ -372,11 +333,6 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         # A bug of ours, or the process is being stopped hard. The request may have been sent, so it was not free.
         _close(call, held, _ended("stopped"), client_status=0)
         raise
-
-
-def _renamed(fields: Fields) -> Fields:
-    """Return a translated request with its maximum under the name that OpenAI's own models take."""
-    return {"max_completion_tokens" if name == "max_tokens" else name: raw for name, raw in fields.items()}
 
 
 def _begins(call: Call, held: Held) -> None:

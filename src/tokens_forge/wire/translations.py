@@ -1,0 +1,71 @@
+"""A request in the dialects of its candidates that are not its client's own, each translated once.
+
+Decides what may be shown of a translation: a client names its members as it likes, and the paths of those that are
+left out stand in a header and in the ledger. Which dialects there are is `core/dialects.py`'s part.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tokens_forge.core.dialects import DialectName
+from tokens_forge.core.visible import visible
+from tokens_forge.wire.dialects import TRANSLATIONS
+from tokens_forge.wire.request import Fields, Request
+from tokens_forge.wire.translation import NotCarried, Translated
+
+MOST_DROPPED = 64
+"""Members that were left out which are named."""
+
+MOST_PATH = 120
+"""Characters of a member's path that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translations:
+    """What became of a request, by dialect."""
+
+    made: Mapping[str, Translated]
+    refused: Mapping[str, NotCarried]
+    """Where it can't be said."""
+
+    @property
+    def uncarried(self) -> dict[str, str]:
+        """Return the path of the member that can't be said, by dialect."""
+        return {spoken: visible(no.field)[:MOST_PATH] for spoken, no in self.refused.items()}
+
+    def dropped(self, spoken: str) -> tuple[str, ...]:
+        """Return the paths of what is left out in a dialect; nothing in the client's own."""
+        return self.made[spoken].dropped if spoken in self.made else ()
+
+    def asked(self, request: Request, spoken: str, *, of_openai: bool) -> Request:
+        """Return the client's request with the members of the dialect in which an upstream is asked.
+
+        `of_openai`: it is OpenAI's own, whose newer models take the maximum of a chat completion under another name.
+        """
+        if spoken not in self.made:
+            return request
+        fields = self.made[spoken].fields
+        return replace(request, fields=_renamed(fields) if of_openai else fields)
+
+
+def translations(request: Request, asked_in: DialectName, spoken: Iterable[DialectName | None]) -> Translations:
+    """Return the request of a client that speaks `asked_in` in every dialect of its candidates."""
+    made: dict[str, Translated] = {}
+    refused: dict[str, NotCarried] = {}
+    for name in dict.fromkeys(spoken):
+        if name is None or name == asked_in:
+            continue
+        try:
+            made[name] = _shown(TRANSLATIONS[asked_in, name].request(request))
+        except NotCarried as no:
+            refused[name] = no
+    return Translations(made=made, refused=refused)
+
+
+def _shown(translated: Translated) -> Translated:
+    dropped = dict.fromkeys(visible(path)[:MOST_PATH] for path in translated.dropped[:MOST_DROPPED])
+    return replace(translated, dropped=tuple(dropped))
+
+
+def _renamed(fields: Fields) -> Fields:
+    return {"max_completion_tokens" if name == "max_tokens" else name: raw for name, raw in fields.items()}

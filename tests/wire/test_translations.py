@@ -1,0 +1,52 @@
+"""A request in the dialects of its candidates."""
+
+from tokens_forge.core.dialects import DialectName
+from tokens_forge.wire.openai_chat import read_request
+from tokens_forge.wire.request import Request, encoded
+from tokens_forge.wire.translations import MOST_DROPPED, MOST_PATH, translations
+
+CHAT: DialectName = "openai_chat"
+MESSAGES: DialectName = "anthropic_messages"
+
+
+def asked(rest: bytes = b"") -> Request:
+    body = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]%s}' % rest
+    return read_request(body, output_bound=7, inline_tokens=1)
+
+
+def test_its_own_dialect_is_not_translated() -> None:
+    """Nor what can't be asked; the request is sent as it came."""
+    made = translations(asked(), CHAT, (CHAT, None, CHAT))
+    assert ({}, {}, ()) == (made.made, made.uncarried, made.dropped(""))
+    assert asked() == made.asked(asked(), "", of_openai=True)
+
+
+def test_each_dialect_once() -> None:
+    """What is sent has the other dialect's members, what is left out is named."""
+    made = translations(asked(b',"seed":1'), CHAT, (MESSAGES, CHAT, MESSAGES))
+    assert ("seed",) == made.dropped(MESSAGES)
+    sent = b"".join(encoded(made.asked(asked(), MESSAGES, of_openai=False).fields))
+    assert (b'"max_tokens":7' in sent, b"seed" in sent) == (True, False)
+
+
+def test_openais_own_models_have_another_name_for_the_maximum() -> None:
+    """Their newer models refuse `max_tokens`; what others take stays."""
+    made = translations(asked(), CHAT, (MESSAGES,))
+    fields = made.asked(asked(), MESSAGES, of_openai=True).fields
+    assert (b"7", False) == (bytes(fields["max_completion_tokens"]), "max_tokens" in fields)
+
+
+def test_what_can_not_be_said() -> None:
+    """Its path is told, no translation is made."""
+    made = translations(asked(b',"logprobs":true'), CHAT, (MESSAGES,))
+    assert ({MESSAGES: "logprobs"}, {}) == (made.uncarried, dict(made.made))
+
+
+def test_names_that_a_client_made_up() -> None:
+    """A header and a line of the ledger show them: no line ends, not too long, not too many."""
+    many = b"".join(b',"z%d":1' % number for number in range(200))
+    made = translations(asked(b',"a\\nb":1,"%s":1' % (b"x" * 5000) + many), CHAT, (MESSAGES,))
+    dropped = made.dropped(MESSAGES)
+    assert len(dropped) <= MOST_DROPPED
+    assert max(map(len, dropped)) <= MOST_PATH
+    assert all(path.isprintable() for path in dropped)
