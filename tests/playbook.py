@@ -305,6 +305,11 @@ class Playbook:
         books = self.running.proxy.books
         await until(lambda: not books.fold.calls and books.ledger.written == books.ledger.seq)
 
+    async def seen_to_have_left(self) -> None:
+        """Return once the proxy saw that its one client left."""
+        waits = self.running.proxy.watch.waits
+        await until(lambda: [True] == [wait.client is None for wait in waits])
+
     def lines(self) -> list[Line]:
         """Return the ledger's lines that were not told yet, but for what a start writes."""
         new_lines = [line for line in read_lines(self.paths.ledger) if line.seq > self.told]

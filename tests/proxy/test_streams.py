@@ -439,12 +439,6 @@ async def hang_up_plain(play: Playbook) -> None:
     await asyncio.gather(asking, return_exceptions=True)
 
 
-async def seen_to_have_left(play: Playbook) -> None:
-    """Return once the proxy saw that its one client left."""
-    waits = play.running.proxy.watch.waits
-    await until(lambda: [True] == [wait.client is None for wait in waits])
-
-
 LEFT = "settled 1 disconnected client_left {}; final {}"
 
 
@@ -479,7 +473,7 @@ async def test_a_stream_is_drained(tmp_path: Path) -> None:
     async with playing(tmp_path, Setup(more=DRAIN)) as play:
         play.relay.answers(stream(*BEGUN, go_on, *HELLO[2:], USAGE, DONE))
         await hang_up(play)
-        await seen_to_have_left(play)
+        await play.seen_to_have_left()
         go_on.set()
         await play.idle()
         assert [ROUTED, HELD, LEFT.format("0.048 CNY computed", 200)] == play.transcript()
@@ -503,7 +497,7 @@ async def test_a_plain_reply_is_drained(tmp_path: Path) -> None:
     async with playing(tmp_path, Setup(more=DRAIN)) as play:
         play.relay.answers((go_on, *plain(completion())))
         await hang_up_plain(play)
-        await seen_to_have_left(play)
+        await play.seen_to_have_left()
         go_on.set()
         await play.idle()
         assert [ROUTED, HELD, LEFT.format("0.048 CNY computed", 0)] == play.transcript()

@@ -191,7 +191,8 @@ class _Taking:
     def ended(self, error: str, *, body: bytes = b"", said: Reply | None = None) -> Attempted:
         """Return the attempt as it ended, by the word that fits how far it had come.
 
-        A stream whose answer is whole is ended as it should have been, though its upstream did not.
+        A stream whose answer is whole is ended as it should have been, though its upstream did not. Of one that was
+        read on for its usage a translator may have nothing more to write, so no write finds that its client has left.
         """
         if error in _CUT and self.meter is not None and self.meter.whole:
             error = ""
@@ -200,7 +201,7 @@ class _Taking:
         elif not error and self.meter is not None:
             body = body or self.meter.ending
         whole = not error or self.meter is None or self.meter.accounted
-        if self.gone:
+        if self.gone or (self.order.drain_s and self.downstream.begun and self.downstream.left):
             error = "client_left"
         elif self.downstream.begun:
             error = _ONCE_BEGUN.get(error, error)
