@@ -143,6 +143,14 @@ async def test_the_task_in_the_path(tmp_path: Path) -> None:
         assert 400 == got.status
 
 
+async def test_a_base_url_answers(tmp_path: Path) -> None:
+    """Claude Code looks whether its base URL is there, before it sends anything."""
+    async with playing(tmp_path, setup()) as play:
+        key = f"/k/{play.tokens['aider']}"
+        got = [(await play.send("HEAD", path)).status for path in ("/", key, f"{key}/", f"{key}/t/x")]
+        assert [200, 200, 200, 200] == got
+
+
 async def test_a_token_in_a_path_is_not_shown_again(tmp_path: Path) -> None:
     """DESIGN 8: path tokens are stripped before anything is said."""
     async with playing(tmp_path, setup()) as play:

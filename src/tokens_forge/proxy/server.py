@@ -199,7 +199,7 @@ class _Server:
     async def _dispatch(self, request: web.BaseRequest, client: Downstream, to: Addressed) -> None:
         self._check_origin(request)
         path = to.path
-        if path in {"/health", "/"}:  # Claude Code looks whether its base URL answers
+        if path in {"/health", "/", ""}:  # Claude Code looks whether its base URL answers
             self._health(request, client)
             return
         shown = presented(request.headers, to)
