@@ -199,7 +199,8 @@ class _Server:
     async def _dispatch(self, request: web.BaseRequest, client: Downstream, to: Addressed) -> None:
         self._check_origin(request)
         path = to.path
-        if path in {"/health", "/", ""}:  # Claude Code looks whether its base URL answers
+        # Claude Code looks whether its base URL answers, without a key (2.1.331: HEAD /api/hello; before: /)
+        if path in {"/health", "/", ""} or (path == "/api/hello" and request.method == "HEAD"):
             self._health(request, client)
             return
         shown = presented(request.headers, to)
