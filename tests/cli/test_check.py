@@ -36,7 +36,7 @@ price = "list"
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what the configs name."""
-    for name in ("TF_TEST_KEY", "OPENAI_API_KEY", "CODING_PLAN_KEY"):
+    for name in ("TF_TEST_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CODING_PLAN_KEY"):
         monkeypatch.setenv(name, "sk-made-up")
 
 
@@ -265,7 +265,7 @@ def test_the_example_is_in_order(tmp_path: Path) -> None:
     (tmp_path / "relay.key").chmod(0o600)
     for name in config.key:
         tf(tmp_path, "keys", "new", name)
-    fund(tmp_path, openai_credit="25 USD", rmb_wallet="500 CNY")
+    fund(tmp_path, openai_credit="25 USD", anthropic_credit="25 USD", rmb_wallet="500 CNY")
     code, lines = told(tmp_path, EXAMPLE.read_text())
     assert (0, "config.toml can be used.") == (code, lines[0])
     ends = "900 requests in 5h, 6000 requests in week, 2000 requests in 1d"
