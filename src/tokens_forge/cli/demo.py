@@ -169,7 +169,7 @@ def _line(call: "DemoCall", reply: _Reply) -> None:
 
 def _how(call: "DemoCall") -> Iterator[str]:
     if call.messages:
-        yield "translated from Messages"
+        yield "asked in Messages"
     if call.stream:
         yield "streamed"
 
