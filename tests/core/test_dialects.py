@@ -46,6 +46,10 @@ def over(entry: Held | Refused) -> list[tuple[str, str, str]]:
         ("openai_responses", replace(OPENAI, endpoints=("responses",)), "openai_responses"),
         ("openai_chat", replace(OPENAI, endpoints=("responses",)), None),
         ("something_else", OPENAI, None),
+        ("openai_responses", replace(OPENAI, credential=CLIENT), "openai_chat"),
+        ("anthropic_messages", replace(OPENAI, credential=CLIENT), None),
+        ("openai_chat", replace(ANTHROPIC, credential=CLIENT), None),
+        ("anthropic_messages", replace(ANTHROPIC, credential=CLIENT), "anthropic_messages"),
     ],
 )
 def test_what_an_upstream_is_asked_in(asked: str, there: Upstream, expected: str | None) -> None:
@@ -288,6 +292,7 @@ def test_a_call_of_before_has_its_defaults() -> None:
         ((OPENAI, ANTHROPIC), ("chat", "messages"), ("responses",)),
         ((at("https://api.openai.com/v1"),), ("chat", "responses"), ("messages",)),
         ((replace(OPENAI, endpoints=("responses",)),), ("responses",), ()),
+        ((replace(ANTHROPIC, credential=CLIENT),), ("messages",), ()),
         ((replace(OPENAI, endpoints=("embeddings", "moderations")),), ("embeddings", "moderations"), ()),
     ],
 )

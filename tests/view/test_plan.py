@@ -66,14 +66,12 @@ def test_what_pays_beyond_a_pool_and_what_is_refused() -> None:
 
 def test_the_client_and_what_it_brings() -> None:
     """Its dialect and its login stand where it is named; a candidate says what is translated and whose login pays."""
-    login = replace(upstream(), credential=CLIENT, dialect="anthropic")
+    login = replace(upstream(), credential=CLIENT)
     made = Bench(terms=agreed(config(upstream={**config().upstream, "relay": login})))
     made.topup(wallet="100 CNY", credit="5 USD")
-    told = text(made, PlanOrder(model="smart", key="k", dialect="openai_chat"))
-    assert "for    key k, asking in openai_chat, taken to bring its own login (`--no-login`: without)\n" in told
-    assert (
-        "balance wallet: taken\n     asked in anthropic_messages, translated\n     by the client's own login\n" in told
-    )
+    told = text(made, PlanOrder(model="smart", key="k", dialect="openai_responses"))
+    assert "for    key k, asking in openai_responses, taken to bring its own login (`--no-login`: without)\n" in told
+    assert "balance wallet: taken\n     asked in openai_chat, translated\n     by the client's own login\n" in told
     assert "for    key k, with its own login\n" in text(made, PlanOrder(model="smart", key="k", login=True))
     without = text(made, PlanOrder(model="smart", key="k", login=False))
     assert "key k, without a login of its own\n" in without

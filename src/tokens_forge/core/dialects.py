@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tokens_forge.core.config import Endpoint, Upstream
+from tokens_forge.core.config import CLIENT, Endpoint, Upstream
 
 DialectName = Literal[
     "openai_chat",
@@ -72,7 +72,12 @@ METERED_PATHS = (
 
 
 def dialect_out(asked: str, upstream: Upstream) -> DialectName | None:
-    """Return the dialect in which `upstream` is asked for what a client says in `asked`; None when it can't be."""
+    """Return the dialect in which `upstream` is asked for what a client says in `asked`; None when it can't be.
+
+    A client's own login is of the provider whose dialect it speaks: it goes to no other provider's upstream.
+    """
+    if upstream.credential == CLIENT and not asked.startswith(upstream.dialect):
+        return None
     has = endpoints_of(upstream)
     return next((name for name in _SPOKEN.get(asked, ()) if _ENDPOINTS[name] in has), None)
 
