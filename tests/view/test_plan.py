@@ -48,6 +48,8 @@ def test_what_is_not_known_and_what_a_provider_counts() -> None:
     told = text(made, PlanOrder(model="smart"))
     assert "burns  what its provider counts of plan by plan/m (subscription)" in told
     assert "an unknown amount expected; 0 USD now" in told
+    pinned = text(made, PlanOrder(model="smart", route="official"))
+    assert "the client pinned another route or class\n     what its provider counts expected; " in pinned
     assert "no key: every class, no key's budget" in told
 
 

@@ -105,8 +105,7 @@ def _cost(one: Planned) -> str:
         return "an unknown amount"
     if one.unit == FREE_UNIT:
         return "nothing"
-    provider = one.hold_basis is not None and one.hold_basis.kind == "provider"
-    return "what its provider counts" if provider else amount(one.expected, one.unit)
+    return "what its provider counts" if one.unit == "percent" else amount(one.expected, one.unit)
 
 
 def _figures(plan: Plan, one: Planned) -> Iterator[str]:
