@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.config import CLIENT, Config, Endpoint, Upstream
 from tokens_forge.core.config_check import check
-from tokens_forge.core.dialects import dialect_out, endpoints_of, is_free
+from tokens_forge.core.dialects import asked_in, dialect_out, endpoints_of, is_free
 from tokens_forge.core.entries import Held, Refused, Routed, Settled
 
 OPENAI = upstream()
@@ -46,6 +46,10 @@ def over(entry: Held | Refused) -> list[tuple[str, str, str]]:
         ("openai_responses", replace(OPENAI, endpoints=("responses",)), "openai_responses"),
         ("openai_chat", replace(OPENAI, endpoints=("responses",)), None),
         ("something_else", OPENAI, None),
+        ("openai_responses", replace(OPENAI, credential=CLIENT), "openai_chat"),
+        ("anthropic_messages", replace(OPENAI, credential=CLIENT), None),
+        ("openai_chat", replace(ANTHROPIC, credential=CLIENT), None),
+        ("anthropic_messages", replace(ANTHROPIC, credential=CLIENT), "anthropic_messages"),
     ],
 )
 def test_what_an_upstream_is_asked_in(asked: str, there: Upstream, expected: str | None) -> None:
@@ -277,3 +281,23 @@ def test_a_call_of_before_has_its_defaults() -> None:
         id="tf_1", key="k", model_asked="m", dialect_in="openai_chat", stream=False, input_estimate=1, output_bound=1
     )
     assert ({}, (), False) == (routed.uncarried, routed.dropped, routed.login)
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "own", "translated"),
+    [
+        ((), (), ()),
+        ((OPENAI,), ("chat",), ("responses", "messages")),
+        ((ANTHROPIC,), ("messages",), ("chat", "responses")),
+        ((OPENAI, ANTHROPIC), ("chat", "messages"), ("responses",)),
+        ((at("https://api.openai.com/v1"),), ("chat", "responses"), ("messages",)),
+        ((replace(OPENAI, endpoints=("responses",)),), ("responses",), ()),
+        ((replace(ANTHROPIC, credential=CLIENT),), ("messages",), ()),
+        ((replace(OPENAI, endpoints=("embeddings", "moderations")),), ("embeddings", "moderations"), ()),
+    ],
+)
+def test_in_which_dialects_a_model_can_be_asked(
+    upstreams: tuple[Upstream, ...], own: tuple[Endpoint, ...], translated: tuple[Endpoint, ...]
+) -> None:
+    """Translated is only what none of them has itself."""
+    assert (own, translated) == asked_in(upstreams)

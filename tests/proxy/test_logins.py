@@ -1,5 +1,6 @@
 """A client that keeps its own login: who it is said by a key of ours, what it may by its login, and where that goes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -158,3 +159,29 @@ async def test_a_token_in_a_path_is_not_shown_again(tmp_path: Path) -> None:
         for path, status in ((f"/k/{token}/v1/nothing", 404), (f"/k/{token}/v1/files", 501), (f"/k/{token}x/v1", 401)):
             got = await play.send("GET", path)
             assert (status, False) == (got.status, token.encode() in got.body)
+
+
+async def test_a_login_goes_to_no_other_provider(tmp_path: Path) -> None:
+    """A ChatGPT login is nothing for Anthropic: what Codex asks is not translated where a login would go with it."""
+    async with playing(tmp_path, setup()) as play:
+        body = msgspec.json.encode({"model": "opus", "input": "Hello"})
+        headers = {"authorization": "Bearer of-chatgpt", "chatgpt-account-id": "acc", "x-tf-key": play.tokens["aider"]}
+        got = await play.send("POST", "/v1/responses", body, headers=headers)
+        assert (200, "spare") == (got.status, got.headers["x-tf-route"])
+        assert [] == play.relay.got
+
+
+@pytest.mark.parametrize(
+    ("relay", "headers"),
+    [
+        ('dialect = "anthropic"\npasses = ["GET /v1/models"]', {}),
+        ('dialect = "openai"\npasses = ["GET /models"]', {"anthropic-version": "2023-06-01"}),
+    ],
+)
+async def test_a_listed_path_of_another_provider(tmp_path: Path, relay: str, headers: dict[str, str]) -> None:
+    """Both providers' clients ask for models there: a login goes to its own, and the other's client is told ours."""
+    async with playing(tmp_path, replace(setup(), relay=relay)) as play:
+        own = {"authorization": "Bearer of-another", **headers}
+        got = await play.send("GET", f"/k/{play.tokens['aider']}/v1/models", headers=own)
+        assert (200, True) == (got.status, b'"opus"' in got.body)
+        assert [] == play.relay.got

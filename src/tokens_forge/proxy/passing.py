@@ -41,11 +41,17 @@ def route_of_kept(proxy: Proxy, key: str, response: str) -> str:
     return route
 
 
-def listed_for(config: Config, method: str, path: str) -> tuple[str, str] | None:
-    """Return the upstream whose `passes` lists what a client with a login asks, and the path after its base URL."""
+def listed_for(config: Config, method: str, path: str, login: Login) -> tuple[str, str] | None:
+    """Return the upstream whose `passes` lists what a client with a login asks, and the path after its base URL.
+
+    Clients of both providers ask below `/v1`. Anthropic's say their version, others don't: a login goes to its own.
+    """
+    whose = "anthropic" if "anthropic-version" in login.headers else "openai"
     for name, upstream in config.upstream.items():
         begins = "/v1" if upstream.dialect == "openai" else ""
         if upstream.credential != CLIENT or not path.startswith(f"{begins}/"):
+            continue
+        if path.startswith("/v1/") and upstream.dialect != whose:
             continue
         asked = path.removeprefix(begins)
         if any(fits(listed, f"{method} {asked}") for listed in upstream.passes):

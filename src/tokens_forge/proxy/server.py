@@ -206,7 +206,7 @@ class _Server:
         shown = presented(request.headers, to)
         key = self._key(shown)
         config = self._proxy.in_force.terms.config
-        if shown.login and (listed := listed_for(config, request.method, path)):
+        if shown.login and (listed := listed_for(config, request.method, path, shown.login)):
             await self._pass(request, client, *listed, shown.login)
         elif dialect := BY_PATH.get(path):
             _check_upgrade(request)
