@@ -19,7 +19,7 @@ import pytest
 from clients import Client, hear
 from components import Aimock, aimock_serving
 from pairs import NATIVE, PAIRS, before
-from playbook import SECRETS, Setup, playing
+from playbook import NO_TLS, SECRETS, Setup, playing
 from upstreams import TOKENS
 
 from tokens_forge.core.dialects import DialectName
@@ -56,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 @pytest.fixture
 async def aimock(served: str) -> AsyncGenerator[Aimock]:
     """Give a clean `aimock` that answers `Hi there`."""
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as http:
         aimock = Aimock(url=served, http=http)
         await aimock.forget()
         await aimock.answers(HI_THERE)

@@ -19,7 +19,7 @@ import pytest
 from clients import Client, Heard, hear
 from components import Llmock, llmock_serving
 from pairs import NATIVE, PAIRS, PATHS, before
-from playbook import Playbook, Setup, playing
+from playbook import NO_TLS, Playbook, Setup, playing
 
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.proxy import watch as watch_file
@@ -59,7 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 @pytest.fixture
 async def llmock(served: str) -> AsyncGenerator[Llmock]:
     """Give a clean `llmock` that answers as it sees fit; at the end it must have nothing against the proxy."""
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as http:
         llmock = Llmock(url=served, http=http)
         await llmock.forget()
         yield llmock
