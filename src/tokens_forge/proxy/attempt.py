@@ -114,6 +114,8 @@ class Attempted:
     content_type: str = ""
     said: Said | None = None
     """What the reply said of itself."""
+    translator: StreamTranslator | None = None
+    """Of a stream in another dialect than the client's: what the client was told."""
     whole: bool = True
     """Whether the reply came to its end."""
     wait_s: Decimal | None = None
@@ -214,6 +216,7 @@ class _Taking:
             body=body,
             content_type=self.content_type,
             said=said or self.meter,
+            translator=self.translator,
             whole=whole,
             wait_s=self.wait_s,
             limits=self.limits,

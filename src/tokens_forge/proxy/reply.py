@@ -204,7 +204,8 @@ def _broken(client: Downstream, closing: Settled | Voided, attempted: Attempted)
     message = (
         f"The upstream's stream ended early ({closing.error}). What came is settled; see `tf explain {closing.id}`."
     )
-    return client.family.error_event(status=502, code=closing.error, message=message, said=attempted.said)
+    told = attempted.translator.broken(code=closing.error, message=message) if attempted.translator else b""
+    return told or client.family.error_event(status=502, code=closing.error, message=message, said=attempted.said)
 
 
 def _costs(closing: Settled | Voided) -> Mapping[str, str]:

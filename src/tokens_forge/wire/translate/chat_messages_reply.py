@@ -108,6 +108,10 @@ class ChatStream:
             written += data_event(msgspec.json.encode({**self._head, "choices": [], "usage": usage}))
         return written + DONE
 
+    def broken(self, *, code: str, message: str) -> bytes:  # noqa: ARG002 - an error event stands alone there
+        """Return nothing: an error event ends any stream."""
+        return b""
+
     def _start(self, message: "_Message") -> bytes:
         if message.usage != NULL:
             self._usages.append(bytes(message.usage))
