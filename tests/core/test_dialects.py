@@ -174,6 +174,20 @@ def test_a_login_never_follows_a_fallback() -> None:
     assert [] == made.disagreeing()
 
 
+def test_the_limit_of_a_login_is_the_clients_own() -> None:
+    """Its client is to hear of it as the provider said it, where nobody else may answer; a key of ours has no such."""
+    made = bench(RELAY, relay=LOGIN)
+    call = made.route(login=True)
+    made.attempt(call, "rate_limited")
+    refused = made.refused(call)
+    assert ("exhausted", "rate_limited", 429) == (refused.reason, refused.error, refused.client_status)
+    made = bench(RELAY)
+    call = made.route()
+    made.attempt(call, "rate_limited")
+    assert 502 == made.refused(call).client_status
+    assert [] == made.disagreeing()
+
+
 def test_a_login_that_is_refused_cools_nothing() -> None:
     """DESIGN 7: a client's own 401 is returned as it is; other clients' logins are as good as before."""
     made = bench(RELAY, relay=LOGIN)

@@ -98,6 +98,19 @@ async def test_a_login_that_is_refused(tmp_path: Path, status: int) -> None:
         assert 200 == await messages(play)
 
 
+async def test_a_plan_that_is_used_up(tmp_path: Path) -> None:
+    """Nobody else may answer: the provider's own 429 comes, with what it says of the limit, and names the call."""
+    alone = replace(setup(), more=PLAN.replace('routes = ["max/opus", "spare/opus"]', 'routes = ["max/opus"]'))
+    said = {"anthropic-ratelimit-unified-5h-status": "rejected", "retry-after": "7200"}
+    async with playing(tmp_path, alone) as play:
+        play.relay.answers(refusal(429, "rate_limit_error", "This request would exceed your limit", headers=said))
+        got = await play.send("POST", f"/k/{play.tokens['aider']}/v1/messages", BODY, headers=LOGIN)
+        assert (429, "This request would exceed your limit") == (got.status, got.message)
+        assert said == got.said(*said)
+        entry = play.closing()
+        assert (429, entry.id) == (entry.client_status, got.headers["request-id"])
+
+
 async def test_a_login_never_follows_a_fallback(tmp_path: Path) -> None:
     """Another upstream answers with a credential of ours, in its own dialect; the login is not sent there."""
     async with playing(tmp_path, setup()) as play:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
 from tokens_forge.core.candidates import candidate, match
+from tokens_forge.core.capabilities import output_of
 from tokens_forge.core.config import CLIENT
 from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
@@ -306,7 +307,8 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     config, asked = call.terms.config, call.asked
     upstream = config.upstream[held.upstream]
     dialect = DIALECTS[cast("DialectName", held.dialect_out)] if held.dialect_out else asked.dialect
-    request = call.translated.asked(asked.request, held.dialect_out, of_openai=is_openai(upstream))
+    most = output_of(config.route[held.route], held.upstream_model)
+    request = call.translated.asked(asked.request, held.dialect_out, of_openai=is_openai(upstream), most=most)
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     login = asked.login if upstream.credential == CLIENT else None
     order = Order(
@@ -407,7 +409,9 @@ async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
     """Tell the client why nothing answers, once line `seq` says so."""
     books = call.proxy.books
     await _written(books, seq)
-    if refuse.reason != "client_left":
+    if refuse.error == "rate_limited" and call.last is not None:
+        reply.limit_of_login(call.client, call.last, call.open)
+    elif refuse.reason != "client_left":
         why = reply.why(refuse, call.open, call.terms.config, call.last, call.translated.refused.values())
         reply.refused(call.client, refuse, why, call.open, books.moment())
 
