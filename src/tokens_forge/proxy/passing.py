@@ -66,8 +66,10 @@ _READS = ("GET", "HEAD", "DELETE")
 
 
 def _is_a_call(method: str, path: str, asked: str) -> bool:
-    """Say whether a request may be one that is metered, whatever a pattern takes: an upstream's server may hear one
-    in another spelling of its path (CASES 34)."""
+    """Say whether a request may be one that is metered, whatever a pattern takes (CASES 34).
+
+    An upstream's server may hear one in another spelling of its path.
+    """
     if not _PLAIN.fullmatch(asked):
         return True
     return method not in _READS and (
