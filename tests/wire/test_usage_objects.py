@@ -194,6 +194,8 @@ def shown(read: UsageRead) -> tuple[Mapping[str, int], tuple[str, ...]]:
         ),
         # OpenAI's Python library, `CreateEmbeddingResponse`: no completion is no output; figures constructed.
         ("openai_embeddings", b'{"prompt_tokens":8,"total_tokens":8}', {"input": 8, "output": 0}, ()),
+        # Voyage AI tells nothing but the total (Claude docs, "Embeddings", read 2026-11).
+        ("openai_embeddings", b'{"total_tokens":10}', {"input": 10, "output": 0}, ()),
         # OpenAI API reference, "Create transcription", read 2026-11: by tokens, or by the length of the sound
         # (`Transcription.usage` of its library; figures constructed).
         (

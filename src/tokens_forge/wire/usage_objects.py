@@ -136,10 +136,14 @@ def read_openai_responses(
 
 
 def read_openai_embeddings(usage: bytes) -> UsageRead:
-    """Return what the `usage` of embeddings says: `prompt_tokens`, no output, no cache."""
+    """Return what the `usage` of embeddings says: `prompt_tokens`, no output, no cache.
+
+    Where the total is all that is told, that is the input (Voyage AI; Claude docs, "Embeddings", read 2026-11).
+    """
     told = _members(usage)
-    tokens = _count(told, "prompt_tokens")
-    counts = TotalCounts(input=tokens, output=None if tokens is None else 0, total=_count(told, "total_tokens"))
+    tokens, total = _count(told, "prompt_tokens"), _count(told, "total_tokens")
+    tokens = total if tokens is None else tokens
+    counts = TotalCounts(input=tokens, output=None if tokens is None else 0, total=total)
     return _with_cost(told, from_totals(counts, "openai_embeddings"))
 
 
