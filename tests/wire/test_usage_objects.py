@@ -301,6 +301,14 @@ def test_a_key_of_ones_own_is_paid_elsewhere() -> None:
     assert read_openai_chat(b'{"is_byok":true}').reading is None
 
 
+def test_what_a_relay_charges_for_a_message() -> None:
+    """CASES 15: it stands where the last usage that names it has it, of a stream as of a whole reply."""
+    start, end = b'{"input_tokens":9,"output_tokens":1}', b'{"output_tokens":5,"cost":0.0031}'
+    assert Decimal("0.0031") == read_anthropic_messages(start, end).reported_cost
+    assert None is read_anthropic_messages(start).reported_cost
+    assert Decimal(0) == read_anthropic_messages(b'{"input_tokens":9,"output_tokens":1,"cost":0}', b"{}").reported_cost
+
+
 @pytest.mark.parametrize(
     ("usage", "seconds"),
     [

@@ -184,8 +184,10 @@ def read_anthropic_messages(*usages: bytes) -> UsageRead:
     output is a placeholder, and until a `message_delta` came the reading's output is no more than that.
     """
     counts, tier, speed, apart = MessagesCounts(), "", "", False
+    costs: Members = {}
     for usage in usages:
         told = _members(usage)
+        costs = told if "cost" in told else costs
         counts = later(counts, _messages_counts(told))
         tier = _text(told, "service_tier") or tier
         speed = _text(told, "speed") or speed
@@ -194,7 +196,8 @@ def read_anthropic_messages(*usages: bytes) -> UsageRead:
     reading = from_messages(counts)
     if reading is not None and apart:
         reading = _flagged(reading, "iterations_apart")
-    return UsageRead(reading=reading, tier_served=FAST if speed == FAST else tier)
+    # Anthropic names no cost; a relay that has this dialect, such as OpenRouter, does.
+    return replace(_with_cost(costs, reading), tier_served=FAST if speed == FAST else tier)
 
 
 def read_gemini(usage: bytes) -> UsageRead:
