@@ -51,7 +51,10 @@ MOST_DROPPED = 64
 """Members that were left out which are named."""
 
 MOST_PATH = 120
-"""Characters of a member's path, or of an id of a client, that the ledger keeps."""
+"""Characters of a member's path that the ledger keeps."""
+
+MOST_ID = 200
+"""Characters of an upstream's id that the ledger keeps, as it gave it and as a client goes on from it."""
 
 JITTER_MS = 250
 """A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
@@ -222,7 +225,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         uncarried={spoken: visible(no.field)[:MOST_PATH] for spoken, no in translated.refused.items()},
         login=asked.login is not None,
         stored=asked.dialect.name == "openai_responses" and request.fields.get("store") != b"false",
-        previous=visible(request.previous)[:MOST_PATH],
+        previous=visible(request.previous)[:MOST_ID],
         pinned=asked.narrowed.route,
         pinned_class=asked.narrowed.route_class,
         fallback_asked=asked.narrowed.fallback,
@@ -424,7 +427,7 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         output_estimate=said.output_estimate if said else 0,
         flags=tuple(_flags(said, row, metered=metered)),
         model_served=visible(said.model_served)[:200] if said else "",
-        upstream_id=visible(said.upstream_id)[:200] if said else "",
+        upstream_id=visible(said.upstream_id)[:MOST_ID] if said else "",
         finish=visible(said.finish)[:40] if said else "",
         tier_served=visible(said.tier_served)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",
