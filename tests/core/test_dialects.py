@@ -4,9 +4,9 @@ import pytest
 from builders import OFFICIAL, PLAN, RELAY, Bench, agreed, config, finished, listed, upstream
 from msgspec.structs import replace
 
-from tokens_forge.core.config import CLIENT, Config, Endpoint, Upstream
+from tokens_forge.core.config import CLIENT, Budget, Config, Endpoint, Key, Upstream
 from tokens_forge.core.config_check import check
-from tokens_forge.core.dialects import asked_in, dialect_out, endpoints_of, is_free
+from tokens_forge.core.dialects import asked_in, dialect_out, endpoints_of, is_free, tier_out
 from tokens_forge.core.entries import Held, Refused, Routed, Settled
 
 OPENAI = upstream()
@@ -138,6 +138,48 @@ def test_a_free_call_counts_nothing_in_a_pool() -> None:
     made = Bench(terms=agreed(listed(PLAN, upstream={**config().upstream, "plan": ANTHROPIC})))
     made.attempt(made.route(dialect_in="anthropic_count_tokens"))
     assert [] == list(made.fold.book.state("plan", "requests").windows)
+    assert [] == made.disagreeing()
+
+
+def test_a_free_call_counts_against_no_budget() -> None:
+    """Not by its list price either: it has none, and a budget that is used up does not stand against it."""
+    usd = Budget(limit="0.0001 USD", count="list", per="day")
+    conf = listed(RELAY, upstream={**config().upstream, "relay": ANTHROPIC}, key={"k": Key(budget=usd)})
+    made = Bench(terms=agreed(conf))
+    held = made.held(made.route(dialect_in="anthropic_count_tokens"))
+    settled = made.end(held)
+    assert isinstance(settled, Settled)
+    assert (["0"], ["0"]) == ([one.amount for one in held.counted], [one.amount for one in settled.counted])
+    assert [] == made.disagreeing()
+
+
+@pytest.mark.parametrize(
+    ("tier", "asked", "there", "expected"),
+    [
+        ("flex", "openai_chat", OPENAI, "flex"),
+        ("flex", "openai_responses", OPENAI, "flex"),
+        ("flex", "openai_responses", ANTHROPIC, ""),
+        ("priority", "openai_chat", ANTHROPIC, ""),
+        ("fast", "anthropic_messages", ANTHROPIC, "fast"),
+        ("fast", "anthropic_messages", OPENAI, ""),
+        ("flex", "openai_embeddings", ANTHROPIC, "flex"),
+        ("flex", "", ANTHROPIC, "flex"),
+    ],
+)
+def test_the_tier_that_an_upstream_is_asked_for(tier: str, asked: str, there: Upstream, expected: str) -> None:
+    """Its own name for it, where the client's word goes there at all."""
+    assert expected == tier_out(tier, asked, there)
+
+
+@pytest.mark.parametrize(("served", "certainty"), [("", "computed"), ("standard", "computed"), ("fast", "unpriced")])
+def test_a_tier_that_is_not_asked_for_is_not_paid_for(served: str, certainty: str) -> None:
+    """CASES 8: `speed` is left out for a chat upstream: neither hold nor charge is of a tier that it never heard of."""
+    made = bench(RELAY)
+    call = made.route(dialect_in="anthropic_messages", tier_asked="fast")
+    held = made.held(call)
+    settled = made.end(held, finished(tier_served=served))
+    assert isinstance(settled, Settled)
+    assert ("0.062", certainty) == (held.hold, settled.certainty)
     assert [] == made.disagreeing()
 
 

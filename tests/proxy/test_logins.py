@@ -146,6 +146,45 @@ async def test_listed_paths_pass(tmp_path: Path) -> None:
         play.relay.got.clear()  # they are no calls: the audit counts those
 
 
+@pytest.mark.parametrize(
+    ("status", "path"),
+    [
+        (404, "/api/event_logging/%2e%2e/%2e%2e/v1/messages"),
+        (404, "/api/event_logging/..%2f..%2fv1/messages"),
+        (404, "/api/event_logging/.%2E/x"),
+        (404, "/api/event_logging//batch"),
+        (404, "/api/event_logging/a%3Fb"),
+        (404, "/api/event_logging/a%23b"),
+        (404, "/api/event_logging/a%5Cb"),
+        (404, "/api/event_logging/a%252Fb"),
+        (404, "/v1/messages%3F/logs"),
+        (404, "/v1/messages%23/logs"),
+        (404, "/v1/messages/?/logs"),
+        (404, "/V1/Messages"),
+        (404, "/V1/MESSAGES/count_tokens/"),
+        (501, "/v1/messages/batches"),
+        (501, "/v1/messages/batches/logs"),
+    ],
+)
+async def test_a_listed_pattern_lets_no_call_pass(tmp_path: Path, status: int, path: str) -> None:
+    """CASES 34: what fits a pattern may be another path upstream, by dots, a query, an end of the path or its case."""
+    patterns = '"POST /*/logs", "POST /V1/*", "POST /v1/messages/b*"'
+    more = replace(setup(), relay=setup().relay.replace("]", f", {patterns}]"))
+    async with playing(tmp_path, more) as play:
+        got = await play.send("POST", f"/k/{play.tokens['aider']}{path}", BODY, headers=LOGIN)
+        assert (status, []) == (got.status, play.relay.got)
+
+
+async def test_the_query_of_a_listed_path_passes_as_it_is(tmp_path: Path) -> None:
+    """An escape in it is not undone: what stands behind it would be cut off, or become another member."""
+    async with playing(tmp_path, setup()) as play:
+        play.relay.answers(plain(b"{}"))
+        key = f"/k/{play.tokens['aider']}"
+        await play.send("GET", f"{key}/api/hello?after=a%26b%23c&d=1", headers=LOGIN)
+        assert ["GET /api/hello?after=a%26b%23c&d=1"] == [got.line for got in play.relay.got]
+        play.relay.got.clear()  # it is no call: the audit counts those
+
+
 async def test_the_task_in_the_path(tmp_path: Path) -> None:
     """`/k/TOKEN/t/TASK/v1`: a tool that can only be given a URL has a task too."""
     async with playing(tmp_path, setup()) as play:

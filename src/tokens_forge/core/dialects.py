@@ -116,6 +116,16 @@ def is_openai(upstream: Upstream) -> bool:
     return upstream.dialect == "openai" and (host == "api.openai.com" or host.endswith(".openai.azure.com"))
 
 
+def tier_out(tier: str, asked: str, upstream: Upstream) -> str:
+    """Return the tier of service that `upstream` is asked for where a client asks for `tier`; empty: its usual one.
+
+    Tiers have their provider's own names. A translation into another provider's dialect leaves out those that have
+    rates of their own, or asks for what the provider may give (`auto`), so that its reply alone says more.
+    """
+    spoken = dialect_out(asked, upstream) or asked
+    return tier if spoken.partition("_")[0] == asked.partition("_")[0] else ""
+
+
 def is_free(asked: str, upstream: Upstream) -> bool:
     """Say whether a call costs nothing, whatever the route.
 

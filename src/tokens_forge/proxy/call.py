@@ -50,8 +50,8 @@ from tokens_forge.wire.translations import Translations, translations
 RETRY_AFTER_S = 0.2
 _FALSE = msgspec.Raw(b"false")
 
-MOST_ID = 120
-"""Characters of a client's `previous_response_id` that the ledger keeps."""
+MOST_ID = 200
+"""Characters of an upstream's id that the ledger keeps, as it gave it and as a client goes on from it."""
 
 JITTER_MS = 250
 """A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
@@ -385,7 +385,7 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         output_estimate=said.output_estimate if said else 0,
         flags=tuple(_flags(said, row, metered=metered)),
         model_served=visible(said.model_served)[:200] if said else "",
-        upstream_id=visible(said.upstream_id)[:200] if said else "",
+        upstream_id=visible(said.upstream_id)[:MOST_ID] if said else "",
         finish=visible(said.finish)[:40] if said else "",
         tier_served=visible(said.tier_served)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",

@@ -239,7 +239,8 @@ class _Server:
         to = in_force.endpoints.get(upstream)
         if to is None or (takes_login and login is None):
             raise RequestError(502, "upstream_failed", f"the upstream `{upstream}` has no credential")
-        query = f"?{request.query_string}" if request.query_string else ""
+        raw = request.rel_url.raw_query_string
+        query = f"?{raw}" if raw else ""
         body = b""
         if request.body_exists:
             body = await read_body(request, in_force.terms.config.server.max_body_mb * _MIB)

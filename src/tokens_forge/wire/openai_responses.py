@@ -476,6 +476,9 @@ def _response(data: bytes | msgspec.Raw) -> _Response | None:
     if found is None:
         return None
     return _Response(
+        id=_text(found, "id"),
+        model=_text(found, "model"),
+        service_tier=_text(found, "service_tier"),
         output=found.get("output", NULL),
         usage=found.get("usage", NULL),
         tool_usage=found.get("tool_usage", NULL),
@@ -494,6 +497,14 @@ def _item(raw: msgspec.Raw) -> _Item:
 def _members(data: bytes | msgspec.Raw) -> Fields | None:
     try:
         return _decode_members(data)
+    except UNREADABLE:
+        return None
+
+
+def _text(found: Fields, name: str) -> str | None:
+    """Return a member that is a text; None for anything else."""
+    try:
+        return msgspec.json.decode(found.get(name, NULL), type=str)
     except UNREADABLE:
         return None
 
