@@ -175,6 +175,13 @@ def test_a_tool_is_carried_whole() -> None:
     assert dropped == ("tools[].y", "tools[].function.x")
 
 
+def test_a_type_that_is_null_is_an_objects() -> None:
+    """Messages refuses a schema without a type."""
+    tool: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": None}}}
+    (sent_tool,) = sent(tools=[tool])[0]["tools"]
+    assert {"type": "object", "properties": {}} == sent_tool["input_schema"]
+
+
 def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:
     """Each dropped member is named once, in the order of the request; null and defaults are not."""
     told = {

@@ -236,7 +236,7 @@ def test_what_a_request_carries(members: Json, expected: Json) -> None:
         ({"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}}, ("thinking",)),
         (
             {"output_config": {"effort": "max"}, "thinking": {"type": "disabled"}},
-            ("thinking", "output_config.effort"),
+            ("output_config.effort", "thinking"),
         ),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, ("thinking.display",)),
         ({"output_config": {"task_budget": {"type": "tokens", "total": 9}}}, ("output_config.task_budget",)),
@@ -398,6 +398,16 @@ def test_what_is_text_is_one_text() -> None:
     text = "\n\n".join("TCDEFSURQ")
     assert [{"role": "user", "content": text}] == chatted(*messages)
     assert dropped(messages=messages) == ("messages[].citations",)
+
+
+def test_what_is_null_is_not_given() -> None:
+    """Also the input of a call, and the signature of a thought."""
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": None}
+    thought = {"type": "thinking", "thinking": "T", "signature": None}
+    messages = [{"role": "assistant", "content": [thought, call]}, {"role": "user", "content": "b"}]
+    (assistant, _) = chatted(*messages)
+    assert assistant["reasoning_content"] == "T"
+    assert [{"name": "f", "arguments": "{}"}] == [call["function"] for call in assistant["tool_calls"]]
 
 
 def test_users_in_a_row_are_one_turn() -> None:
