@@ -240,7 +240,7 @@ def test_what_a_request_carries(members: Json, expected: Json) -> None:
         ),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, ("thinking.display",)),
         ({"output_config": {"task_budget": {"type": "tokens", "total": 9}}}, ("output_config.task_budget",)),
-        ({"metadata": {"user_id": "u" * 65, "team": "t"}}, ("metadata.user_id", "metadata.team")),
+        ({"metadata": {"user_id": "u" * 65, "team": "t"}}, ("metadata.team", "metadata.user_id")),
         ({"service_tier": "odd"}, ("service_tier",)),
         ({"speed": "fast"}, ("speed",)),
         ({"tools": [TOOL], "tool_choice": {"type": "any", "new": 1}}, ("tool_choice.new",)),

@@ -57,8 +57,8 @@ class Dropped:
                 self.add(member or name, f"{rest}.{name}" if member else "")
 
     def paths(self) -> tuple[str, ...]:
-        """Return the paths in the order of the request's members."""
-        return tuple(sorted(self._paths, key=lambda path: self._paths[path]))
+        """Return the paths in the order of the request's members, those of one member by their names."""
+        return tuple(sorted(self._paths, key=lambda path: (self._paths[path], path)))
 
 
 def is_default(name: str, raw: msgspec.Raw, defaults: Defaults) -> bool:

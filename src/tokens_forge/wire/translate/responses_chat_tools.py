@@ -21,20 +21,20 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, Fields
-from tokens_forge.wire.translate.responses_custom_input import MEMBER
-from tokens_forge.wire.translate.responses_members import (
+from tokens_forge.wire.request import NULL, Fields, is_text
+from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
     at,
-    is_text,
     list_of,
     object_of,
-    said,
     text_in,
+    without_nulls,
     word_in,
 )
+from tokens_forge.wire.translate.responses_custom_input import MEMBER
 from tokens_forge.wire.translate.responses_output import CalledTool
+from tokens_forge.wire.translate.responses_request import DEFAULTS
 from tokens_forge.wire.translation import NotCarried
 
 LOCAL_SHELL = "local_shell"
@@ -68,7 +68,7 @@ def read_tools(given: Fields, dropped: Dropped) -> Tools:
 
 def called_tools(fields: Fields) -> Mapping[str, CalledTool]:
     """Return the tools of a request that was carried, by their names in the chat completion."""
-    return {name: tool.called for name, tool in _by_name(said(fields), Dropped()).items()}
+    return {name: tool.called for name, tool in _by_name(without_nulls(fields), Dropped(fields, DEFAULTS)).items()}
 
 
 def sent_name(name: str, namespace: str) -> str:
@@ -178,8 +178,8 @@ class _List:
     def drop(self, rest: str) -> None:
         self.dropped.add(self.member, self.rest + rest)
 
-    def unread(self, told: Fields, read: frozenset[str]) -> None:
-        self.dropped.unread(told, read, self.member, self.rest)
+    def add_unread(self, told: Fields, read: frozenset[str]) -> None:
+        self.dropped.add_unread(told, read, self.member, self.rest)
 
     def entries(self) -> Iterator[tuple[Fields, str]]:
         for place, raw in enumerate(list_of(self.raw, self.path)):
@@ -224,7 +224,7 @@ def _tools(some: _List, namespace: str) -> Iterator[_Tool]:
         elif namespace:
             raise NotCarried(f"{path}.type", "chat completions have no tool of this kind")
         elif kind == "namespace":
-            some.unread(told, frozenset({"type", "name", "tools"}))
+            some.add_unread(told, frozenset({"type", "name", "tools"}))
             inner = _List(
                 raw=told.get("tools", NULL),
                 path=f"{path}.tools",
@@ -237,7 +237,7 @@ def _tools(some: _List, namespace: str) -> Iterator[_Tool]:
             called = CalledTool(kind=LOCAL_SHELL, name=LOCAL_SHELL)
             yield _tool(called, description="Runs a command on the user's machine.", parameters=_COMMAND)
         elif kind == TOOL_SEARCH and told.get("execution") == msgspec.Raw(b'"client"'):
-            some.unread(told, frozenset({"type", "execution", "description", "parameters"}))
+            some.add_unread(told, frozenset({"type", "execution", "description", "parameters"}))
             called = CalledTool(kind=TOOL_SEARCH, name=TOOL_SEARCH)
             yield _tool(called, description=_description(told, path), parameters=_parameters(told, path))
         elif kind in _LEFT_OUT or kind == TOOL_SEARCH:
@@ -247,14 +247,14 @@ def _tools(some: _List, namespace: str) -> Iterator[_Tool]:
 
 
 def _function(told: Fields, path: str, namespace: str, some: _List) -> _Tool:
-    some.unread(told, _FUNCTION)
+    some.add_unread(told, _FUNCTION)
     called = CalledTool(kind="function", name=word_in(told, "name", path), namespace=namespace)
     strict = told["strict"] if told.get("strict") == msgspec.Raw(b"true") else None
     return _tool(called, description=_description(told, path), parameters=_parameters(told, path), strict=strict)
 
 
 def _custom(told: Fields, path: str, namespace: str, some: _List) -> _Tool:
-    some.unread(told, _CUSTOM)
+    some.add_unread(told, _CUSTOM)
     called = CalledTool(kind="custom", name=word_in(told, "name", path), namespace=namespace)
     texts = [word_in(told, "description", path)] if "description" in told else []
     if "format" in told:

@@ -13,25 +13,25 @@ Sources, read 2026-11: the types of OpenAI's Python library 3.54.0 (`FunctionToo
 search).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, Fields
-from tokens_forge.wire.translate.responses_members import (
+from tokens_forge.wire.request import NULL, Fields, is_text
+from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
     at,
     flag_in,
-    is_text,
     list_of,
     object_of,
-    said,
     text_in,
+    without_nulls,
     word_in,
 )
+from tokens_forge.wire.translate.responses_request import DEFAULTS
 from tokens_forge.wire.translation import NotCarried
 
 ToolKind = Literal["function", "custom", "local_shell", "tool_search", "web_search"]
@@ -95,7 +95,7 @@ def read_tools(given: Fields, dropped: Dropped) -> Tools:
 
 def tools_by_name(fields: Fields) -> Mapping[str, Tool]:
     """Return the tools of a request that was carried, by their names in Messages."""
-    return {tool.sent_name: tool for tool in read_tools(said(fields), Dropped()).tools}
+    return {tool.sent_name: tool for tool in read_tools(without_nulls(fields), Dropped(fields, DEFAULTS)).tools}
 
 
 def sent_name(name: str, namespace: str) -> str:
@@ -174,8 +174,8 @@ class _List:
     def drop(self, rest: str) -> None:
         self.dropped.add(self.member, self.rest + rest)
 
-    def unread(self, told: Fields, read: Iterable[str], rest: str = "") -> None:
-        self.dropped.unread(told, read, self.member, self.rest + rest)
+    def add_unread(self, told: Fields, read: Collection[str], rest: str = "") -> None:
+        self.dropped.add_unread(told, read, self.member, self.rest + rest)
 
 
 def _lists(given: Fields, choice: _Choice, dropped: Dropped) -> Iterator[_List]:
@@ -243,14 +243,14 @@ def _tools(raw: msgspec.Raw, path: str, namespace: str, some: _List) -> Iterator
     elif namespace:
         raise NotCarried(f"{path}.type", "Messages has no tool of this kind")
     elif kind == "namespace":
-        some.unread(told, ("type", "name", "tools"))
+        some.add_unread(told, ("type", "name", "tools"))
         name = word_in(told, "name", path)
         for place, inner in enumerate(list_of(told.get("tools", NULL), f"{path}.tools")):
             yield from _tools(inner, f"{path}.tools[{place}]", name, some)
     elif kind == LOCAL_SHELL:
         yield Tool(kind=LOCAL_SHELL, name=LOCAL_SHELL, namespace="", sent=_SHELL)
     elif kind == TOOL_SEARCH and told.get("execution") == _CLIENT:
-        some.unread(told, ("type", "execution", "description", "parameters"))
+        some.add_unread(told, ("type", "execution", "description", "parameters"))
         sent = {"name": TOOL_SEARCH, **_described(told, path)}
         yield Tool(kind=TOOL_SEARCH, name=TOOL_SEARCH, namespace="", sent=sent)
     elif kind in _SEARCHES and some.choice.searches:
@@ -271,7 +271,7 @@ def _described(told: Fields, path: str) -> Json:
 
 
 def _function(told: Fields, path: str, namespace: str, some: _List) -> Tool:
-    some.unread(told, _FUNCTION)
+    some.add_unread(told, _FUNCTION)
     name = word_in(told, "name", path)
     strict = {"strict": True} if told.get("strict") == msgspec.Raw(b"true") else {}
     sent = {"name": sent_name(name, namespace), **_described(told, path), **strict}
@@ -279,7 +279,7 @@ def _function(told: Fields, path: str, namespace: str, some: _List) -> Tool:
 
 
 def _custom(told: Fields, path: str, namespace: str, some: _List) -> Tool:
-    some.unread(told, _CUSTOM)
+    some.add_unread(told, _CUSTOM)
     name = word_in(told, "name", path)
     texts = [word_in(told, "description", path)] if "description" in told else []
     if "format" in told:
@@ -293,16 +293,16 @@ def _custom(told: Fields, path: str, namespace: str, some: _List) -> Tool:
 
 
 def _search(told: Fields, path: str, some: _List) -> Tool:
-    some.unread(told, _SEARCH)
+    some.add_unread(told, _SEARCH)
     sent: dict[str, object] = {"type": "web_search_20250305", "name": WEB_SEARCH}
     if "filters" in told:
         filters = object_of(told["filters"], f"{path}.filters")
-        some.unread(filters, ("allowed_domains",), ".filters")
+        some.add_unread(filters, ("allowed_domains",), ".filters")
         if "allowed_domains" in filters:
             sent["allowed_domains"] = list_of(filters["allowed_domains"], f"{path}.filters.allowed_domains")
     if "user_location" in told:
         place = object_of(told["user_location"], f"{path}.user_location")
-        some.unread(place, _PLACE, ".user_location")
+        some.add_unread(place, _PLACE, ".user_location")
         sent["user_location"] = {"type": "approximate"} | {name: place[name] for name in place if name in _PLACE}
     if "max_tool_calls" in some.given:
         sent["max_uses"] = some.given["max_tool_calls"]
