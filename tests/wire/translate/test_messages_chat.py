@@ -911,6 +911,12 @@ def test_ids_are_made_from_the_calls_where_there_are_none() -> None:
     assert [block.id for block in message.content if block.type == "tool_use"] == [f"toolu_{made}_0", f"toolu_{made}_1"]
 
 
+def test_an_id_that_is_no_text_is_none() -> None:
+    """It is no reason to lose an answer: some servers count their replies."""
+    message = replied({"id": 7, "choices": [{"message": {"content": "a"}}]})
+    assert message.id == f"msg_{CALL.removeprefix('tf_')}"
+
+
 @pytest.mark.parametrize("call_id", ["functions.get_weather:0", "id64_a", "é", "call_1"])
 def test_a_calls_id_goes_back_as_it_was(call_id: str) -> None:
     """Anthropic's schema takes letters, digits, `_` and `-`; Kimi's ids have more, and its models read them."""

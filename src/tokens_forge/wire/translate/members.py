@@ -2,7 +2,8 @@
 
 Decides what a member of the wrong kind is told (`NotCarried`), and which members say nothing: one that is null is not
 given, and a dialect's table says what others are when they are left out. It never knows what a member means, and no
-text of a prompt gets into a path or a reason. What is only moved stays the bytes it came in.
+text of a prompt gets into a path or a reason. What is only moved stays the bytes it came in. The `fields` that are
+read here come from `object_of` or `without_nulls`: none of them is null.
 
 In a path the entries of a list have their places where one is refused (`messages[2].content`), and share one path
 where something is left out (`messages[].name`).
@@ -79,7 +80,7 @@ def is_default(name: str, raw: msgspec.Raw, defaults: Defaults) -> bool:
 
 def without_nulls(fields: Fields) -> Fields:
     """Return the members that are not null."""
-    return {name: raw for name, raw in fields.items() if raw != NULL} if NULL in fields.values() else fields
+    return {name: raw for name, raw in fields.items() if raw != NULL}
 
 
 def at(path: str, name: str) -> str:
@@ -90,9 +91,10 @@ def at(path: str, name: str) -> str:
 def object_of(raw: msgspec.Raw, path: str) -> Fields:
     """Return the members of an object that are not null. Raises NotCarried for anything else."""
     try:
-        return without_nulls(_decode_object(raw))
+        fields = _decode_object(raw)
     except UNREADABLE as error:
         raise NotCarried(path, "it is not an object") from error
+    return without_nulls(fields) if NULL in fields.values() else fields
 
 
 def object_in(fields: Fields, name: str, path: str) -> Fields:
@@ -116,9 +118,8 @@ def objects_of(raw: msgspec.Raw, path: str) -> Iterator[tuple[Fields, str]]:
 
 
 def objects_in(fields: Fields, name: str, path: str) -> Iterator[tuple[Fields, str]]:
-    """Yield the entries of a member that is a list of objects; none where it is not given. Raises NotCarried."""
-    if fields.get(name, NULL) != NULL:
-        yield from objects_of(fields[name], at(path, name))
+    """Return the entries of a member as `objects_of` does; none where it is not given."""
+    return objects_of(fields[name], at(path, name)) if name in fields else iter(())
 
 
 def text_in(fields: Fields, name: str, path: str) -> msgspec.Raw:
@@ -131,7 +132,10 @@ def text_in(fields: Fields, name: str, path: str) -> msgspec.Raw:
 
 def word_in(fields: Fields, name: str, path: str) -> str:
     """Return a text, decoded. Raises NotCarried, also for one that is missing."""
-    return word_of(fields.get(name, NULL), at(path, name))
+    try:
+        return _decode_text(fields.get(name, NULL))
+    except UNREADABLE as error:
+        raise NotCarried(at(path, name), "it is not a text") from error
 
 
 def word_of(raw: msgspec.Raw, path: str) -> str:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
+from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
 from tokens_forge.wire.translate.members import (
     Defaults,
     Dropped,
@@ -40,9 +41,6 @@ from tokens_forge.wire.translate.members import (
     word_of,
 )
 from tokens_forge.wire.translation import NotCarried, Translated
-
-REASONING_MEMBERS = ("reasoning_content", "reasoning")
-"""Members in which servers give their reasoning and take it back."""
 
 EXTRA_CONTENT = "extra_content:"
 """How the signature begins of a block of thinking that holds what Gemini added to the call after it."""

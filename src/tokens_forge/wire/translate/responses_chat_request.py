@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
+from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
 from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
@@ -46,9 +47,6 @@ from tokens_forge.wire.translate.responses_chat_tools import LOCAL_SHELL, TOOL_S
 from tokens_forge.wire.translate.responses_custom_input import MEMBER
 from tokens_forge.wire.translate.responses_request import DEFAULTS
 from tokens_forge.wire.translation import NotCarried, Translated
-
-REASONING_MEMBERS = ("reasoning_content", "reasoning")
-"""Members in which servers give their reasoning and take it back."""
 
 REASONING_MARK = "tf-chat."
 """How the `encrypted_content` begins that names the member which a reasoning came in. Nothing in it is secret."""
