@@ -43,9 +43,10 @@ from tokens_forge.wire.translate.members import (
     word_in,
     written_number_in,
 )
-from tokens_forge.wire.translate.responses_chat_tools import LOCAL_SHELL, TOOL_SEARCH, name_in, read_tools
+from tokens_forge.wire.translate.responses_chat_tools import read_tools
 from tokens_forge.wire.translate.responses_custom_input import MEMBER
 from tokens_forge.wire.translate.responses_request import DEFAULTS
+from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
 
 REASONING_MARK = "tf-chat."

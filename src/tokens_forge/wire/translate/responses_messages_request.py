@@ -37,9 +37,10 @@ from tokens_forge.wire.translate.members import (
     without_nulls,
     word_in,
 )
-from tokens_forge.wire.translate.responses_messages_tools import LOCAL_SHELL, TOOL_SEARCH, Tools, read_tools, sent_name
+from tokens_forge.wire.translate.responses_messages_tools import Tools, read_tools
 from tokens_forge.wire.translate.responses_request import DEFAULTS
 from tokens_forge.wire.translate.responses_thinking import opened
+from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
 
 Block = dict[str, object]
@@ -254,7 +255,7 @@ class _Conversation:
 
     def _call(self, item: Fields, path: str, told: Json | msgspec.Raw, read: str) -> None:
         made = _call_id(item, "call_id", path)
-        name = sent_name(word_in(item, "name", path), word_in(item, "namespace", path) if "namespace" in item else "")
+        name = name_in(item, path)
         self._say("assistant", [{"type": "tool_use", "id": made, "name": name, "input": told}])
         self._caller[made] = len(self._turns) - 1
         self._dropped.add_unread(item, _ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
