@@ -131,6 +131,21 @@ def number(fields: Fields, name: str, most: int, *, least: int = 1) -> int | Non
     return found
 
 
+def raw_of(found: object) -> msgspec.Raw:
+    """Return a value as JSON."""
+    return msgspec.Raw(msgspec.json.encode(found))
+
+
+def begins(raw: msgspec.Raw, start: bytes) -> bool:
+    """Say whether a value is written with `start` at its beginning; it may be long and is not copied."""
+    return bytes(memoryview(raw)[: len(start)]) == start
+
+
+def is_text(raw: msgspec.Raw) -> bool:
+    """Say whether a value is a text."""
+    return bytes(memoryview(raw)[:1]) == b'"'
+
+
 def opened_with(message: msgspec.Raw) -> bytes:
     """Return a message as an opening has it: a long one, which may hold an image, is not kept a second time."""
     if len(message) <= IN_ONE_PIECE_AT_MOST:

@@ -29,7 +29,7 @@ class Translated:
     fields: Fields
     """Its members; `model` is put in when it is sent."""
     dropped: tuple[str, ...] = ()
-    """The paths of what was left out, each once, in the order of the request."""
+    """The paths of what was left out, each once, in the order of the request's members."""
 
 
 class StreamTranslator(Protocol):

@@ -167,7 +167,7 @@ def test_a_schema_for_the_answer_is_carried() -> None:
     told = {"name": "n", "description": "d", "strict": True, "schema": schema}
     body, dropped = sent(response_format={"type": "json_schema", "json_schema": told}, reasoning_effort="low")
     assert {"effort": "low", "format": {"type": "json_schema", "schema": schema}} == body["output_config"]
-    assert dropped == ("response_format.json_schema.name", "response_format.json_schema.description")
+    assert dropped == ("response_format.json_schema.description", "response_format.json_schema.name")
 
 
 def test_a_tool_is_carried_whole() -> None:
@@ -178,7 +178,14 @@ def test_a_tool_is_carried_whole() -> None:
     schema: Json = {"type": "object", "properties": {"a": {}}}
     wanted: Json = {"name": "f", "description": "d", "input_schema": schema, "strict": True, "cache_control": mark}
     assert [wanted] == body["tools"]
-    assert dropped == ("tools[].y", "tools[].function.x")
+    assert dropped == ("tools[].function.x", "tools[].y")
+
+
+def test_a_type_that_is_null_is_an_objects() -> None:
+    """Messages refuses a schema without a type."""
+    tool: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": None}}}
+    (sent_tool,) = sent(tools=[tool])[0]["tools"]
+    assert {"type": "object", "properties": {}} == sent_tool["input_schema"]
 
 
 def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:

@@ -236,11 +236,11 @@ def test_what_a_request_carries(members: Json, expected: Json) -> None:
         ({"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}}, ("thinking",)),
         (
             {"output_config": {"effort": "max"}, "thinking": {"type": "disabled"}},
-            ("thinking", "output_config.effort"),
+            ("output_config.effort", "thinking"),
         ),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, ("thinking.display",)),
         ({"output_config": {"task_budget": {"type": "tokens", "total": 9}}}, ("output_config.task_budget",)),
-        ({"metadata": {"user_id": "u" * 65, "team": "t"}}, ("metadata.user_id", "metadata.team")),
+        ({"metadata": {"user_id": "u" * 65, "team": "t"}}, ("metadata.team", "metadata.user_id")),
         ({"service_tier": "odd"}, ("service_tier",)),
         ({"speed": "fast"}, ("speed",)),
         ({"tools": [TOOL], "tool_choice": {"type": "any", "new": 1}}, ("tool_choice.new",)),
@@ -398,6 +398,16 @@ def test_what_is_text_is_one_text() -> None:
     text = "\n\n".join("TCDEFSURQ")
     assert [{"role": "user", "content": text}] == chatted(*messages)
     assert dropped(messages=messages) == ("messages[].citations",)
+
+
+def test_what_is_null_is_not_given() -> None:
+    """Also the input of a call, and the signature of a thought."""
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": None}
+    thought = {"type": "thinking", "thinking": "T", "signature": None}
+    messages = [{"role": "assistant", "content": [thought, call]}, {"role": "user", "content": "b"}]
+    (assistant, _) = chatted(*messages)
+    assert assistant["reasoning_content"] == "T"
+    assert [{"name": "f", "arguments": "{}"}] == [call["function"] for call in assistant["tool_calls"]]
 
 
 def test_users_in_a_row_are_one_turn() -> None:
@@ -899,6 +909,12 @@ def test_ids_are_made_from_the_calls_where_there_are_none() -> None:
     assert message.id == f"msg_{made}"
     assert message.model == "m"
     assert [block.id for block in message.content if block.type == "tool_use"] == [f"toolu_{made}_0", f"toolu_{made}_1"]
+
+
+def test_an_id_that_is_no_text_is_none() -> None:
+    """It is no reason to lose an answer: some servers count their replies."""
+    message = replied({"id": 7, "choices": [{"message": {"content": "a"}}]})
+    assert message.id == f"msg_{CALL.removeprefix('tf_')}"
 
 
 @pytest.mark.parametrize("call_id", ["functions.get_weather:0", "id64_a", "é", "call_1"])

@@ -502,12 +502,19 @@ def test_nothing_is_kept_that_can_go_out() -> None:
         b'{"choices":[{"message":{"content":[5]}}]}',
         b'{"choices":[{"message":{"content":"\\ud800"}}]}',
         b'{"choices":[{"message":{"content":"\xff"}}]}',
+        b'{"choices":[{"message":{"content":"a","annotations":["secret"]}}]}',
     ],
 )
 def test_what_is_no_chat_completion_is_the_upstreams_fault(body: bytes) -> None:
     with pytest.raises(UpstreamFault) as caught:
         TRANSLATION.reply(body, asked(), CALL_ID)
     assert "secret" not in str(caught.value)
+
+
+def test_a_tier_that_is_no_text_is_none() -> None:
+    """It is no reason to lose an answer."""
+    response = replied({"service_tier": 7, "choices": [{"message": {"content": "a"}}]})
+    assert response["service_tier"] == "default"
 
 
 def test_a_chunk_that_is_none_is_the_upstreams_fault() -> None:

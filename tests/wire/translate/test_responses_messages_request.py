@@ -582,7 +582,7 @@ def test_tools_that_the_client_finds_are_offered_from_then_on() -> None:
                 {"type": "additional_tools", "role": "developer", "tools": [WEATHER, WEATHER]},
             ],
         )
-        assert ("input[].tools[].defer_loading",) == sent.dropped
+        assert ("input[].tools[].tools[].defer_loading",) == sent.dropped
         assert ["tool_search", "crm__weather", "weather"] == [tool["name"] for tool in decoded(sent)["tools"]]
         asked_for = {"type": "tool_use", "id": "call_1", "name": "tool_search", "input": {"query": "rain"}}
         assert turns([text("hello")], [asked_for], [SENT_OUTPUT | {"content": json.dumps(found)}]) == [

@@ -14,16 +14,16 @@ from typing import cast
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, Fields
-from tokens_forge.wire.translate.chat_messages_members import (
+from tokens_forge.wire.request import NULL, Fields, is_text
+from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
-    inner,
-    is_string,
-    list_of,
+    object_in,
     object_of,
-    string,
-    text,
+    objects_in,
+    objects_of,
+    text_in,
+    word_in,
 )
 from tokens_forge.wire.translation import NotCarried
 
@@ -40,10 +40,9 @@ class Conversation:
         self._called: dict[str, str] = {}
         """The id made for the last call of each function, for the legacy messages that name no id."""
 
-    def add(self, raw: msgspec.Raw, path: str) -> None:
+    def add(self, message: Fields, path: str) -> None:
         """Add a message of the request."""
-        message = object_of(raw, path)
-        role = text(message, "role", path)
+        role = word_in(message, "role", path)
         match role:
             case "system" | "developer":
                 self.system += cached(message, self._parts(message, path, _TEXTS))
@@ -89,15 +88,14 @@ class Conversation:
         content, path = message.get("content", NULL), f"{path}.content"
         if content == NULL:
             return []
-        if is_string(content):
+        if is_text(content):
             return [] if content == _EMPTY_TEXT else [{"type": "text", "text": content}]
         blocks: list[Json] = []
-        for place, raw in enumerate(list_of(content, path)):
-            part = object_of(raw, f"{path}[{place}]")
-            kind = text(part, "type", f"{path}[{place}]")
+        for part, where in objects_of(content, path):
+            kind = word_in(part, "type", where)
             if kind not in kinds:
-                raise NotCarried(f"{path}[{place}].type", "a part of this kind can't be said there in Messages")
-            blocks += cached(part, self._part(kind, part, f"{path}[{place}]"))
+                raise NotCarried(f"{where}.type", "a part of this kind can't be said there in Messages")
+            blocks += cached(part, self._part(kind, part, where))
             self._dropped.add_unread(part, frozenset({"type", "cache_control", kind}), "messages", "[].content[]")
         return blocks
 
@@ -108,14 +106,14 @@ class Conversation:
             case "file":
                 return [self._document(part, path)]
             case _:
-                said = string(part, kind, path)
+                said = text_in(part, kind, path)
                 return [] if said == _EMPTY_TEXT else [{"type": "text", "text": said}]
 
     def _image(self, part: Fields, path: str) -> Json:
-        image = inner(part, "image_url", path)
+        image = object_in(part, "image_url", path)
         path = f"{path}.image_url"
         self._dropped.add_unread(image, frozenset({"url"}), "messages", "[].content[].image_url")
-        url = string(image, "url", path)
+        url = text_in(image, "url", path)
         if _HTTPS.match(memoryview(url)):
             return {"type": "image", "source": {"type": "url", "url": url}}
         media_type, data = _inline(url, f"{path}.url")
@@ -124,31 +122,30 @@ class Conversation:
         return {"type": "image", "source": {"type": "base64", "media_type": _IMAGES[media_type], "data": data}}
 
     def _document(self, part: Fields, path: str) -> Json:
-        file = inner(part, "file", path)
+        file = object_in(part, "file", path)
         path = f"{path}.file"
-        if file.get("file_id", NULL) != NULL:
+        if "file_id" in file:
             raise NotCarried(f"{path}.file_id", "a file that another provider keeps can't be read by this one")
         self._dropped.add_unread(file, frozenset({"file_data", "filename"}), "messages", "[].content[].file")
-        media_type, data = _inline(string(file, "file_data", path), f"{path}.file_data")
+        media_type, data = _inline(text_in(file, "file_data", path), f"{path}.file_data")
         if media_type != _PDF:
             raise NotCarried(f"{path}.file_data", "Messages takes files that are PDF")
         source = {"type": "base64", "media_type": "application/pdf", "data": data}
-        title = {} if file.get("filename", NULL) == NULL else {"title": string(file, "filename", path)}
+        title = {"title": text_in(file, "filename", path)} if "filename" in file else {}
         return {"type": "document", "source": source, **title}
 
     def _assistant(self, message: Fields, path: str) -> list[Json]:
-        if message.get("audio", NULL) != NULL:
+        if "audio" in message:
             raise NotCarried(f"{path}.audio", "a spoken answer that another provider keeps can't be heard by this one")
         blocks = self._parts(message, path, _ASSISTANT_PARTS)
-        if message.get("refusal", _EMPTY_TEXT) not in (NULL, _EMPTY_TEXT):
-            blocks.append({"type": "text", "text": string(message, "refusal", path)})
-        calls = list_of(message.get("tool_calls", NULL), f"{path}.tool_calls")
-        blocks += [_call(raw, f"{path}.tool_calls[{place}]") for place, raw in enumerate(calls)]
-        if message.get("function_call", NULL) != NULL:
-            call = _function(inner(message, "function_call", path), f"{path}.function_call")
+        if message.get("refusal", _EMPTY_TEXT) != _EMPTY_TEXT:
+            blocks.append({"type": "text", "text": text_in(message, "refusal", path)})
+        blocks += [_call(call, where) for call, where in objects_in(message, "tool_calls", path)]
+        if "function_call" in message:
+            call = _function(object_in(message, "function_call", path), f"{path}.function_call")
             self._calls += 1
             made = f"call_{self._calls}"
-            self._called[text(call, "name", f"{path}.function_call")] = made
+            self._called[word_in(call, "name", f"{path}.function_call")] = made
             blocks.append({"type": "tool_use", "id": made, **call})
         return blocks
 
@@ -156,7 +153,7 @@ class Conversation:
         return _result(_call_id(message, "tool_call_id", path), self._parts(message, path, _USER_PARTS))
 
     def _legacy_result(self, message: Fields, path: str) -> Json:
-        made = self._called.get(text(message, "name", path))
+        made = self._called.get(word_in(message, "name", path))
         if made is None:
             raise NotCarried(f"{path}.name", "no message before it calls this function")
         return _result(made, self._parts(message, path, _TEXTS))
@@ -199,34 +196,34 @@ _MESSAGE_MEMBERS: Mapping[str, frozenset[str]] = {
 
 def cached(marked: Fields, blocks: list[Json]) -> list[Json]:
     """Return the blocks of what may be marked for the cache, the last one with the mark."""
-    mark = marked.get("cache_control", NULL)
-    return blocks if mark == NULL or not blocks else [*blocks[:-1], {**blocks[-1], "cache_control": mark}]
+    if "cache_control" not in marked or not blocks:
+        return blocks
+    return [*blocks[:-1], {**blocks[-1], "cache_control": marked["cache_control"]}]
 
 
 def _result(call_id: str, blocks: list[Json]) -> Json:
     return {"type": "tool_result", "tool_use_id": call_id} | ({"content": blocks} if blocks else {})
 
 
-def _call(raw: msgspec.Raw, path: str) -> Json:
+def _call(call: Fields, path: str) -> Json:
     """Return an assistant's tool call as a block."""
-    call = object_of(raw, path)
-    if call.get("type", NULL) != NULL and text(call, "type", path) != "function":
+    if "type" in call and word_in(call, "type", path) != "function":
         raise NotCarried(f"{path}.type", "Messages knows calls of functions alone")
-    function = _function(inner(call, "function", path), f"{path}.function")
+    function = _function(object_in(call, "function", path), f"{path}.function")
     return {"type": "tool_use", "id": _call_id(call, "id", path), **function}
 
 
 def _function(given: Fields, path: str) -> Fields:
     """Return name and input of a call: its arguments are a text that must be an object, or nothing."""
-    name = string(given, "name", path)
-    arguments = msgspec.Raw(text(given, "arguments", path).strip().encode() or b"{}")
+    name = text_in(given, "name", path)
+    arguments = msgspec.Raw(word_in(given, "arguments", path).strip().encode() or b"{}")
     object_of(arguments, f"{path}.arguments")
     return {"name": name, "input": arguments}
 
 
 def _call_id(given: Fields, name: str, path: str) -> str:
     """Return the id of a call in the characters that Messages takes; other providers' ids have others."""
-    return _NO_ID.sub("_", text(given, name, path))
+    return _NO_ID.sub("_", word_in(given, name, path))
 
 
 def _inline(url: msgspec.Raw, path: str) -> tuple[bytes, msgspec.Raw]:

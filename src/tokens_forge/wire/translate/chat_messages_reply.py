@@ -22,7 +22,8 @@ from tokens_forge.core.usage import INPUT_CLASSES
 from tokens_forge.wire.openai_chat import DONE
 from tokens_forge.wire.request import NULL, UNREADABLE, Request
 from tokens_forge.wire.sse import Event, data_event
-from tokens_forge.wire.translate.chat_messages_members import Json, is_default
+from tokens_forge.wire.translate.chat_messages_request import DEFAULTS
+from tokens_forge.wire.translate.members import Json, is_default
 from tokens_forge.wire.usage_objects import read_anthropic_messages
 
 
@@ -251,7 +252,7 @@ _TIERS = {"standard": "default", "priority": "priority", "fast": "fast"}
 
 def _is_legacy(request: Request) -> bool:
     """Say whether the client asked with the older `functions`, and reads calls there."""
-    return not is_default("functions", request.fields.get("functions", NULL))
+    return not is_default("functions", request.fields.get("functions", NULL), DEFAULTS)
 
 
 def _head(message: _Message, call_id: str, kind: str) -> dict[str, object]:

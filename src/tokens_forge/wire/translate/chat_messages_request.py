@@ -18,41 +18,41 @@ tenth of it; short prompts are not cached, marked or not), "Service tiers".
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
+from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
 from tokens_forge.wire.translate.chat_messages_conversation import Conversation, cached
-from tokens_forge.wire.translate.chat_messages_members import (
+from tokens_forge.wire.translate.members import (
+    Defaults,
     Dropped,
     Json,
-    flag,
-    inner,
+    flag_in,
     is_default,
-    is_string,
     list_of,
+    number_in,
+    object_in,
     object_of,
-    string,
-    text,
-    text_at,
+    objects_in,
+    text_in,
+    word_in,
+    word_of,
+    written_number_in,
 )
 from tokens_forge.wire.translation import NotCarried, Translated
 
 
 def request(request: Request) -> Translated:
     """Return the request in the upstream's dialect. Raises NotCarried."""
-    given = {name: raw for name, raw in request.fields.items() if not is_default(name, raw)}
+    given = {name: raw for name, raw in request.fields.items() if not is_default(name, raw, DEFAULTS)}
     for name, why in _REFUSED.items():
         if name in given:
             raise NotCarried(name, why)
-    dropped = Dropped(given)
-    for name in given:
-        if name not in _CARRIED:
-            dropped.add(name)
+    dropped = Dropped(given, DEFAULTS)
+    dropped.add_unread(given, _CARRIED)
     conversation = Conversation(dropped)
-    for place, message in enumerate(list_of(given.get("messages", NULL), "messages")):
-        conversation.add(message, f"messages[{place}]")
+    for message, path in objects_in(given, "messages", ""):
+        conversation.add(message, path)
     tools = _tools(given, dropped)
     choice = _choice(given, dropped)
     if choice is not None and not tools:
@@ -72,25 +72,45 @@ def request(request: Request) -> Translated:
         "tool_choice": choice,
         "output_config": _output_config(given, dropped),
         "thinking": _thinking(given, forced=choice is not None and choice["type"] in _FORCED),
-        "stop_sequences": _stop(given.get("stop", NULL)),
+        "stop_sequences": _stop(given["stop"]) if "stop" in given else [],
         "metadata": _metadata(given, dropped),
         "service_tier": _tier(given, dropped),
         "temperature": _temperature(given),
-        "top_p": _number(given, "top_p"),
-        "top_k": _number(given, "top_k"),
+        "top_p": written_number_in(given, "top_p"),
+        "top_k": written_number_in(given, "top_k"),
         "cache_control": _moved(given, "cache_control"),
     }
     if "stream_options" in given:
-        options = inner(given, "stream_options", "")
+        options = object_in(given, "stream_options", "")
         dropped.add_unread(options, frozenset({"include_usage"}), "stream_options")
     always = ("model", "max_tokens", "messages", "stream")
     return Translated(
-        fields={
-            name: msgspec.Raw(msgspec.json.encode(value)) for name, value in sent.items() if name in always or value
-        },
+        fields={name: raw_of(value) for name, value in sent.items() if name in always or value},
         dropped=dropped.paths(),
     )
 
+
+DEFAULTS = Defaults(
+    by_name={
+        "n": (1,),
+        "logprobs": (False,),
+        "top_logprobs": (0,),
+        "logit_bias": ({},),
+        "modalities": (["text"], []),
+        "frequency_penalty": (0,),
+        "presence_penalty": (0,),
+        "tools": ([],),
+        "functions": ([],),
+        "top_p": (1,),
+        "temperature": (1,),
+        "store": (False,),
+        "metadata": ({},),
+        "verbosity": ("medium",),
+        "service_tier": ("auto",),
+        "detail": ("auto",),
+    }
+)
+"""What says nothing in a request for a chat completion (OpenAI API reference)."""
 
 _REFUSED: Mapping[str, str] = {
     "n": "Messages gives one answer: ask for one, or leave it out",
@@ -150,16 +170,13 @@ def _tools(given: Fields, dropped: Dropped) -> list[Json]:
     if "tools" in given and "functions" in given:
         raise NotCarried("functions", "a request has `tools` or the older `functions`, not both")
     tools: list[Json] = []
-    for place, raw in enumerate(list_of(given.get("functions", NULL), "functions")):
-        function = object_of(raw, f"functions[{place}]")
+    for function, path in objects_in(given, "functions", ""):
         dropped.add_unread(function, _FUNCTION_MEMBERS, "functions", "[]")
-        tools += cached(function, [_tool(function, f"functions[{place}]")])
-    for place, raw in enumerate(list_of(given.get("tools", NULL), "tools")):
-        path = f"tools[{place}]"
-        tool = object_of(raw, path)
-        if text(tool, "type", path) != "function":
+        tools += cached(function, [_tool(function, path)])
+    for tool, path in objects_in(given, "tools", ""):
+        if word_in(tool, "type", path) != "function":
             raise NotCarried(f"{path}.type", "only tools of type `function` are carried to Messages")
-        function = inner(tool, "function", path)
+        function = object_in(tool, "function", path)
         dropped.add_unread(tool, _TOOL_MEMBERS, "tools", "[]")
         dropped.add_unread(function, _FUNCTION_MEMBERS, "tools", "[].function")
         tools += cached(tool, cached(function, [_tool(function, f"{path}.function")]))
@@ -167,16 +184,15 @@ def _tools(given: Fields, dropped: Dropped) -> list[Json]:
 
 
 def _tool(function: Fields, path: str) -> Json:
-    schema = function.get("parameters", NULL)
-    members = {} if schema == NULL else inner(function, "parameters", path)
+    schema = object_in(function, "parameters", path) if "parameters" in function else {}
     tool: dict[str, object] = {
-        "name": string(function, "name", path),
+        "name": text_in(function, "name", path),
         # Messages asks for the type of an object, which OpenAI takes for granted.
-        "input_schema": members if "type" in members else {"type": "object", "properties": {}, **members},
+        "input_schema": function["parameters"] if "type" in schema else {"type": "object", "properties": {}, **schema},
     }
-    if function.get("description", NULL) != NULL:
-        tool["description"] = string(function, "description", path)
-    if flag(function, "strict", path, otherwise=False):
+    if "description" in function:
+        tool["description"] = text_in(function, "description", path)
+    if flag_in(function, "strict", path, default=False):
         tool["strict"] = True
     return tool
 
@@ -188,7 +204,7 @@ def _choice(given: Fields, dropped: Dropped) -> Json | None:
         dropped.add(other)
     choice = _chosen(given, name)
     # A client of the older `functions` can be told of one call only.
-    parallel = flag(given, "parallel_tool_calls", "", otherwise=True) and "functions" not in given
+    parallel = flag_in(given, "parallel_tool_calls", "", default=True) and "functions" not in given
     if choice["type"] == "none":
         return choice
     if not parallel:
@@ -200,18 +216,18 @@ def _chosen(given: Fields, name: str) -> Json:
     raw = given.get(name, NULL)
     if raw == NULL:
         return {"type": "auto"}
-    if is_string(raw):
-        mode = _MODES.get(text(given, name, ""))
+    if is_text(raw):
+        mode = _MODES.get(word_in(given, name, ""))
         if mode is None:
             raise NotCarried(name, "Messages knows no such choice")
         return {"type": mode}
     choice = object_of(raw, name)
     if name == "function_call":
-        return {"type": "tool", "name": string(choice, "name", name)}
-    if text(choice, "type", name) != "function":
+        return {"type": "tool", "name": text_in(choice, "name", name)}
+    if word_in(choice, "type", name) != "function":
         raise NotCarried(f"{name}.type", "Messages knows the choice of a function alone")
-    function = inner(choice, "function", name)
-    return {"type": "tool", "name": string(function, "name", f"{name}.function")}
+    function = object_in(choice, "function", name)
+    return {"type": "tool", "name": text_in(function, "name", f"{name}.function")}
 
 
 def _output_config(given: Fields, dropped: Dropped) -> Json:
@@ -220,14 +236,14 @@ def _output_config(given: Fields, dropped: Dropped) -> Json:
     if effort in _EFFORTS:
         config["effort"] = _EFFORTS[effort]
     if "response_format" in given:
-        wanted = inner(given, "response_format", "")
-        match text(wanted, "type", "response_format"):
+        wanted = object_in(given, "response_format", "")
+        match word_in(wanted, "type", "response_format"):
             case "text":
                 pass
             case "json_schema":
                 path = "response_format.json_schema"
-                schema = inner(wanted, "json_schema", "response_format")
-                inner(schema, "schema", path)
+                schema = object_in(wanted, "json_schema", "response_format")
+                object_in(schema, "schema", path)
                 config["format"] = {"type": "json_schema", "schema": schema["schema"]}
                 dropped.add_unread(schema, frozenset({"schema", "strict"}), "response_format", ".json_schema")
             case _:
@@ -239,7 +255,7 @@ def _effort(given: Fields) -> str:
     """Return how much the model shall reason, in the client's word; empty when it does not say."""
     if "reasoning_effort" not in given:
         return ""
-    effort = text(given, "reasoning_effort", "")
+    effort = word_in(given, "reasoning_effort", "")
     if effort not in _EFFORTS and effort != "none":
         raise NotCarried("reasoning_effort", "Messages knows no such effort")
     return effort
@@ -260,10 +276,10 @@ def _thinking(given: Fields, *, forced: bool) -> object:
 
 def _stop(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """Return the texts to stop at, as they were written. Messages refuses those of spaces and line ends only."""
-    stops, alone = ([raw], True) if is_string(raw) else (list_of(raw, "stop"), False)
+    stops, alone = ([raw], True) if is_text(raw) else (list_of(raw, "stop"), False)
     for place, stop in enumerate(stops):
         path = "stop" if alone else f"stop[{place}]"
-        if not text_at(stop, path).strip():
+        if not word_of(stop, path).strip():
             raise NotCarried(path, "Messages can't stop at white space")
     return stops
 
@@ -273,40 +289,26 @@ def _metadata(given: Fields, dropped: Dropped) -> Json:
     told = [name for name in ("safety_identifier", "user") if name in given]
     for name in told[1:]:
         dropped.add(name)
-    return {"user_id": string(given, told[0], "")} if told else {}
+    return {"user_id": text_in(given, told[0], "")} if told else {}
 
 
 def _tier(given: Fields, dropped: Dropped) -> str:
-    asked = text(given, "service_tier", "") if "service_tier" in given else ""
+    asked = word_in(given, "service_tier", "") if "service_tier" in given else ""
     if asked and asked not in _TIERS:
         dropped.add("service_tier")
     return _TIERS.get(asked, "")
 
 
 def _temperature(given: Fields) -> msgspec.Raw | None:
-    raw = _number(given, "temperature")
-    if raw is not None and _decode_number(raw) > 1:
+    temperature = number_in(given, "temperature")
+    if temperature is not None and temperature > 1:
         raise NotCarried("temperature", "Messages takes at most 1")
-    return raw
-
-
-def _number(given: Fields, name: str) -> msgspec.Raw | None:
-    """Return a number as it was written."""
-    if name not in given:
-        return None
-    try:
-        _decode_number(NULL if is_string(given[name]) else given[name])  # A decimal would be read from a text too.
-    except UNREADABLE as error:
-        raise NotCarried(name, "it is no number") from error
-    return given[name]
+    return given.get("temperature")
 
 
 def _moved(given: Fields, name: str) -> msgspec.Raw | None:
     """Return an object as it was written."""
     if name not in given:
         return None
-    inner(given, name, "")
+    object_in(given, name, "")
     return given[name]
-
-
-_decode_number = msgspec.json.Decoder(Decimal).decode

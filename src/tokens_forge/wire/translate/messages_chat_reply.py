@@ -29,12 +29,28 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.core.usage import Reading
 from tokens_forge.wire.estimate import quarters, tokens
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
 from tokens_forge.wire.sse import Event
+from tokens_forge.wire.translate.chat_answers import (
+    NO_FUNCTION,
+    Choice,
+    Chunk,
+    Said,
+    ToolCall,
+    arguments_of,
+    begins_call,
+    contents_of,
+    is_indexed,
+    is_whole,
+    read_chunk,
+    read_reply,
+    text_of,
+    thought_of,
+    usage_of,
+)
 from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
-from tokens_forge.wire.usage_objects import given, read_openai_chat
+from tokens_forge.wire.usage_objects import given
 
 INVALID_JSON = "INVALID_JSON"
 """The member that holds a tool's arguments where they are no JSON object; of a stream they have gone out by then."""
@@ -51,7 +67,7 @@ _STOP_REASONS: Mapping[str, str] = {
 def translate_reply(body: bytes, request: Request, call_id: str) -> bytes:
     """Return the message that says what a chat completion says. Raises UpstreamFault for what is none."""
     answer = _Answer(request, call_id)
-    answer.add(_chunk(body, "the reply is no chat completion"))
+    answer.add(read_reply(body))
     if not answer.begun:
         raise UpstreamFault("the reply is a chat completion without a choice")
     return msgspec.json.encode(answer.message())
@@ -71,7 +87,7 @@ class MessagesStream:
 
     def feed(self, event: Event) -> bytes:
         """Return the events that one chunk leads to."""
-        self._answer.add(_chunk(event.data or b"", "an event of the stream is no chunk of a chat completion"))
+        self._answer.add(read_chunk(event.data))
         # Azure's first chunk has neither a choice nor a model's name: the message begins with the first choice.
         return b"".join(self._events(ended=False)) if self._answer.begun else b""
 
@@ -153,7 +169,7 @@ class _Block:
         if self.kind != "tool_use":
             return True
         if self._looked_at[0] != len(self.pieces):
-            self._looked_at = (len(self.pieces), _is_object(self.text))
+            self._looked_at = (len(self.pieces), is_whole(self.text))
         return self._looked_at[1]
 
     def opening(self) -> dict[str, object]:
@@ -209,7 +225,7 @@ class _Answer:
         self._finish = ""
         self._refused = False
         self._sequence: str | None = None
-        self._reading: Reading | None = None
+        self._usage: Mapping[str, int] | None = None
         self._quarters = 0
         self.blocks: list[_Block] = []
 
@@ -218,20 +234,16 @@ class _Answer:
         """Whether a choice came."""
         return self._choice != b""
 
-    def add(self, chunk: "_Chunk") -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add what one chunk says, or a whole reply."""
-        self._id = self._id or chunk.id or ""
+        self._id = self._id or text_of(chunk.id)
         self._model = self._model or chunk.model or ""
         for choice in chunk.choices or ():
-            index = bytes(choice.index) or b"0"
-            self._choice = self._choice or index
-            if index == self._choice:
+            place = choice.place
+            self._choice = self._choice or place
+            if place == self._choice:
                 self._add_choice(choice)
-        if given(chunk.usage):
-            reading = read_openai_chat(chunk.usage).reading
-            # A zero before the end is a placeholder, and what can't be true says nothing.
-            if reading is not None and reading.usage and (self._finish or any(reading.usage.values())):
-                self._reading = reading
+        self._usage = usage_of(chunk.usage, ended=self._finish != "") or self._usage
 
     def message(self) -> dict[str, object]:
         """Return the whole message."""
@@ -270,7 +282,7 @@ class _Answer:
 
     def usage(self) -> dict[str, object]:
         """Return the usage in Anthropic's terms; our estimates where the upstream reports none."""
-        told = self._reading.usage if self._reading is not None else None
+        told = self._usage
         if told is None:
             counts: dict[str, object] = {
                 "input_tokens": self._request.input_estimate,
@@ -290,23 +302,22 @@ class _Answer:
             }
         return counts | {"cache_creation": None, "inference_geo": None, "server_tool_use": None, "service_tier": None}
 
-    def _add_choice(self, choice: "_Choice") -> None:
+    def _add_choice(self, choice: Choice) -> None:
         said = choice.delta or choice.message
         if said is not None:
             self._add_said(said)
         self._finish = self._finish or choice.finish_reason or ""
-        if _is_text(choice.stop_reason) and (sequence := _text(choice.stop_reason)) in _stop_sequences(self._request):
+        sequence = text_of(choice.stop_reason)
+        if sequence and sequence in _stop_sequences(self._request):
             self._sequence = sequence
 
-    def _add_said(self, said: "_Said") -> None:
-        # Some give their reasoning under both names: one of them is enough.
-        for name, raw in (("reasoning_content", said.reasoning_content), ("reasoning", said.reasoning)):
-            if thought := _text(raw) if _is_text(raw) else "":
-                self._say("thinking", thought, name)
-                break
-        for kind, text in _content(said.content):
+    def _add_said(self, said: Said) -> None:
+        thought, member = thought_of(said)
+        if thought:
+            self._say("thinking", thought, member)
+        for kind, text in contents_of(said):
             self._say(kind, text, "content" if kind == "thinking" else "")
-        if refusal := _text(said.refusal) if _is_text(said.refusal) else "":
+        if refusal := text_of(said.refusal):
             self._refused = True
             self._say("text", refusal)
         for call in said.tool_calls or ():
@@ -322,13 +333,12 @@ class _Answer:
             self.blocks.append(last)
         self._piece(last, text)
 
-    def _add_call(self, call: "_Call") -> None:
-        function = call.function or _NO_FUNCTION
-        index, call_id, name = bytes(call.index), call.id or "", function.name or ""
-        indexed = index not in {b"", b"null"}
-        block = self._calls.get(index) if indexed else self._last_call
-        if block is None or _is_another(block, call_id, name, indexed=indexed):
-            block = _Block("tool_use", call_id=call_id or f"toolu_{self._call_id}_{self._count}")
+    def _add_call(self, call: ToolCall) -> None:
+        function = call.function or NO_FUNCTION
+        index, name = bytes(call.index), function.name or ""
+        block = self._calls.get(index) if is_indexed(call) else self._last_call
+        if block is None or begins_call(call, block.call_id):
+            block = _Block("tool_use", call_id=call.id or f"toolu_{self._call_id}_{self._count}")
             self._count += 1
         if name and not block.name:
             # A call begins with its name: without one nobody can answer it, and it is never told.
@@ -337,7 +347,7 @@ class _Answer:
                 self.blocks.append(_Block("thinking", EXTRA_CONTENT + bytes(call.extra_content).decode()))
             self.blocks.append(block)
         self._calls[index] = self._last_call = block
-        if arguments := _arguments(function.arguments):
+        if arguments := arguments_of(function):
             self._piece(block, arguments)
 
     def _piece(self, block: _Block, text: str) -> None:
@@ -345,135 +355,19 @@ class _Answer:
         self._quarters += quarters(text.encode())
 
 
-def _is_another(block: _Block, call_id: str, name: str, *, indexed: bool) -> bool:
-    """Say whether a piece of a call begins another one than `block`.
-
-    Some servers leave out the index: then the id tells, or else the name. Some give every call the same one, each with
-    its id and name.
-    """
-    if not indexed:
-        return call_id != block.call_id if call_id else name != ""
-    return call_id != "" and name != "" and call_id != block.call_id
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
-
-
-class _Call(msgspec.Struct):
-    index: msgspec.Raw = msgspec.Raw()
-    id: str | None = None
-    function: _Function | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
-
-
-class _Said(msgspec.Struct):
-    content: msgspec.Raw = msgspec.Raw()
-    reasoning_content: msgspec.Raw = msgspec.Raw()
-    reasoning: msgspec.Raw = msgspec.Raw()
-    refusal: msgspec.Raw = msgspec.Raw()
-    tool_calls: list[_Call] | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: msgspec.Raw = msgspec.Raw()
-    delta: _Said | None = None
-    message: _Said | None = None
-    finish_reason: str | None = None
-    stop_reason: msgspec.Raw = msgspec.Raw()
-
-
-class _Chunk(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-
-
-class _Piece(msgspec.Struct):
-    """A part of a content that is a list."""
-
-    type: str | None = None
-    text: str | None = None
-    thinking: msgspec.Raw = msgspec.Raw()
-
-
 class _Kind(msgspec.Struct):
     type: str = ""
 
 
-_NO_FUNCTION = _Function()
 _decode_kind = msgspec.json.Decoder(_Kind | None).decode
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_decode_pieces = msgspec.json.Decoder(list[_Piece]).decode
-_decode_text = msgspec.json.Decoder(str).decode
-_decode_members = msgspec.json.Decoder(Fields).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
-
-
-def _chunk(data: bytes, otherwise: str) -> _Chunk:
-    try:
-        return _decode_chunk(data)
-    except UNREADABLE as error:
-        raise UpstreamFault(otherwise) from error
-
-
-def _content(raw: msgspec.Raw) -> Iterator[tuple[str, str]]:
-    """Yield what a content says, thinking or text; Mistral's is a list of both."""
-    if _is_text(raw):
-        if text := _text(raw):
-            yield "text", text
-    elif _begins(raw, b"["):
-        for piece in _pieces(raw):
-            if piece.text:
-                yield "text", piece.text
-            elif _begins(piece.thinking, b"["):
-                yield "thinking", "".join(inner.text or "" for inner in _pieces(piece.thinking))
-
-
-def _pieces(raw: msgspec.Raw) -> list[_Piece]:
-    try:
-        return _decode_pieces(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("the content of an answer is neither a text nor a list of parts") from error
-
-
-def _arguments(raw: msgspec.Raw) -> str:
-    """Return a tool's arguments as JSON; some servers give the object itself instead of its text."""
-    if _is_text(raw):
-        return _text(raw)
-    return "" if bytes(raw) in {b"", b"null"} else bytes(raw).decode()
 
 
 def _input(arguments: str) -> msgspec.Raw | dict[str, str]:
     """Return a tool's arguments as the object that they are, to the last digit."""
     if not arguments or arguments.isspace():
         return {}
-    return msgspec.Raw(arguments.encode()) if _is_object(arguments) else {INVALID_JSON: arguments}
-
-
-def _is_object(text: str) -> bool:
-    try:
-        _decode_members(text)
-    except UNREADABLE:
-        return False
-    return True
-
-
-def _is_text(raw: msgspec.Raw) -> bool:
-    return _begins(raw, b'"')
-
-
-def _begins(raw: msgspec.Raw, start: bytes) -> bool:
-    return bytes(memoryview(raw)[:1]) == start
-
-
-def _text(raw: msgspec.Raw) -> str:
-    try:
-        return _decode_text(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("a text of the answer is no Unicode") from error
+    return msgspec.Raw(arguments.encode()) if is_whole(arguments) else {INVALID_JSON: arguments}
 
 
 def _wants_thinking(fields: Fields) -> bool:

@@ -25,11 +25,22 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
+from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
+from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
+from tokens_forge.wire.translate.members import (
+    Defaults,
+    Dropped,
+    count_in,
+    list_of,
+    object_in,
+    object_of,
+    objects_of,
+    text_in,
+    without_nulls,
+    word_in,
+    word_of,
+)
 from tokens_forge.wire.translation import NotCarried, Translated
-
-REASONING_MEMBERS = ("reasoning_content", "reasoning")
-"""Members in which servers give their reasoning and take it back."""
 
 EXTRA_CONTENT = "extra_content:"
 """How the signature begins of a block of thinking that holds what Gemini added to the call after it."""
@@ -54,8 +65,8 @@ with it is in no cache."""
 _PARAGRAPH = "\n\n"
 _ATTACHED = "What it returned follows."
 _Part = str | msgspec.Raw
-_NOTHING = frozenset({b"null", b"false", b"[]", b"{}", b'{"type":"direct"}'})
-"""Values of a member that say what its absence says."""
+_DEFAULTS = Defaults(of_any=frozenset({b"false", b"[]", b"{}", b'{"type":"direct"}'}))
+"""What says nothing in any member; the last is how a model calls a tool itself (`caller`)."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
@@ -81,13 +92,11 @@ def translate_request(request: Request) -> Translated:
     Raises NotCarried for what it can't say, and for a member that is of the wrong kind.
     """
     sent = _Sent(request)
-    for name, raw in request.fields.items():
-        if raw == NULL:
-            continue
+    for name, raw in without_nulls(request.fields).items():
         if name in _WRITERS:
             _WRITERS[name](sent, raw)
         else:
-            sent.drop(name)
+            sent.dropped.add(name)
     return sent.translated()
 
 
@@ -114,7 +123,7 @@ class _Sent:
 
     def __init__(self, request: Request) -> None:
         self._bound = request.output_bound
-        self._dropped: dict[str, None] = {}
+        self.dropped = Dropped(request.fields, _DEFAULTS)
         self.fields: Fields = {}
         self.thinks = True
         """False where thinking is turned off."""
@@ -126,22 +135,19 @@ class _Sent:
             for name in _ABOUT_TOOLS:
                 self.fields.pop(name, None)  # Without tools it says nothing, and OpenAI refuses it.
         if not self.thinks and self.fields.pop("reasoning_effort", None) is not None:
-            self.drop("output_config.effort")  # Claude Code's subagents say both; an effort would turn it on again.
+            # Claude Code's subagents say both; an effort would turn it on again.
+            self.dropped.add("output_config", ".effort")
         system = [{"role": "system", "content": _PARAGRAPH.join(self.system)}] if self.system else []
         return Translated(
-            fields=self.fields | {"messages": _raw([*system, *self.messages]), "max_tokens": _raw(self._bound)},
-            dropped=tuple(self._dropped),
+            fields=self.fields | {"messages": raw_of([*system, *self.messages]), "max_tokens": raw_of(self._bound)},
+            dropped=self.dropped.paths(),
         )
 
-    def drop(self, name: str) -> None:
-        """Note once that something was left out."""
-        self._dropped.setdefault(name)
-
-    def drop_rest(self, members: Fields, known: frozenset[str], where: str) -> None:
-        """Note the members that have no place here and say something."""
-        for name, raw in members.items():
-            if name not in known and bytes(raw) not in _NOTHING:
-                self.drop(name if name == "cache_control" else f"{where}.{name}")
+    def add_unread(self, members: Fields, read: frozenset[str], member: str, rest: str = "") -> None:
+        """Add what an object says beside what is `read` to what is left out; marks for the cache are one, anywhere."""
+        if "cache_control" in members:
+            self.dropped.add_as("cache_control", member)
+        self.dropped.add_unread(members, read | {"cache_control"}, member, rest)
 
 
 def _carry(name: str) -> Callable[[_Sent, msgspec.Raw], None]:
@@ -166,9 +172,9 @@ def _max_tokens(_sent: _Sent, raw: msgspec.Raw) -> None:
 
 def _system(sent: _Sent, raw: msgspec.Raw) -> None:
     for path, kind, block in _blocks(raw, "system"):
-        text = _plain(sent, path, kind, block, "system[]")
+        text = _plain(sent, path, kind, block, "system")
         if text.startswith(BILLING_HEADER):
-            sent.drop(f"system[].{BILLING_HEADER.removesuffix(':')}")
+            sent.dropped.add("system", f"[].{BILLING_HEADER.removesuffix(':')}")
         else:
             sent.system.append(text)
 
@@ -176,10 +182,8 @@ def _system(sent: _Sent, raw: msgspec.Raw) -> None:
 def _messages(sent: _Sent, raw: msgspec.Raw) -> None:
     conversation = _Conversation(sent)
     role, path = "", "messages"
-    for place, message in enumerate(_list(raw, "messages")):
-        path = f"messages[{place}]"
-        members = _members(message, path)
-        role = _word(members, "role", path)
+    for members, path in objects_of(raw, "messages"):
+        role = word_in(members, "role", path)
         blocks = _blocks(members.get("content", NULL), f"{path}.content")
         match role:
             case "user":
@@ -196,53 +200,53 @@ def _messages(sent: _Sent, raw: msgspec.Raw) -> None:
 
 
 def _tools(sent: _Sent, raw: msgspec.Raw) -> None:
-    tools = [_tool(sent, tool, f"tools[{place}]") for place, tool in enumerate(_list(raw, "tools"))]
+    tools = [_tool(sent, tool, path) for tool, path in objects_of(raw, "tools")]
     if tools:
-        sent.fields["tools"] = _raw(tools)
+        sent.fields["tools"] = raw_of(tools)
 
 
 def _tool_choice(sent: _Sent, raw: msgspec.Raw) -> None:
-    members = _members(raw, "tool_choice")
-    match _word(members, "type", "tool_choice"):
+    members = object_of(raw, "tool_choice")
+    match word_in(members, "type", "tool_choice"):
         case "auto":
             pass
         case "any":
-            sent.fields["tool_choice"] = _raw("required")
+            sent.fields["tool_choice"] = raw_of("required")
         case "none":
-            sent.fields["tool_choice"] = _raw("none")
+            sent.fields["tool_choice"] = raw_of("none")
         case "tool":
-            function = {"name": _word(members, "name", "tool_choice")}
-            sent.fields["tool_choice"] = _raw({"type": "function", "function": function})
+            function = {"name": word_in(members, "name", "tool_choice")}
+            sent.fields["tool_choice"] = raw_of({"type": "function", "function": function})
         case _:
             raise NotCarried("tool_choice.type", "it is none of `auto`, `any`, `tool` and `none`")
     if members.get("disable_parallel_tool_use") == msgspec.Raw(b"true"):
         sent.fields["parallel_tool_calls"] = msgspec.Raw(b"false")
-    sent.drop_rest(members, frozenset({"type", "name", "disable_parallel_tool_use"}), "tool_choice")
+    sent.add_unread(members, frozenset({"type", "name", "disable_parallel_tool_use"}), "tool_choice")
 
 
 def _thinking(sent: _Sent, raw: msgspec.Raw) -> None:
-    members = _members(raw, "thinking")
-    match _word(members, "type", "thinking"):
+    members = object_of(raw, "thinking")
+    match word_in(members, "type", "thinking"):
         case "enabled":
-            budget = _count(members.get("budget_tokens", NULL), "thinking.budget_tokens")
+            budget = count_in(members, "budget_tokens", "thinking")
             effort = "low" if budget <= SMALL_BUDGET_TOKENS else "medium" if budget <= MEDIUM_BUDGET_TOKENS else "high"
-            sent.fields.setdefault("reasoning_effort", _raw(effort))
+            sent.fields.setdefault("reasoning_effort", raw_of(effort))
         case "adaptive":
             pass  # The model decides, here too: an effort beside it is in `output_config`.
         case kind:
             # No word turns it off everywhere: `none` is refused by most, and DeepSeek has a member of its own.
-            sent.drop("thinking")
+            sent.dropped.add("thinking")
             sent.thinks = kind != "disabled"
-    sent.drop_rest(members, frozenset({"type", "budget_tokens"}), "thinking")
+    sent.add_unread(members, frozenset({"type", "budget_tokens"}), "thinking")
 
 
 def _output_config(sent: _Sent, raw: msgspec.Raw) -> None:
-    members = _members(raw, "output_config")
-    if (effort := members.get("effort", NULL)) != NULL:
-        sent.fields["reasoning_effort"] = effort
-    if (form := members.get("format", NULL)) != NULL:
-        sent.fields["response_format"] = _response_format(form, "output_config.format")
-    sent.drop_rest(members, frozenset({"effort", "format"}), "output_config")
+    members = object_of(raw, "output_config")
+    if "effort" in members:
+        sent.fields["reasoning_effort"] = members["effort"]
+    if "format" in members:
+        sent.fields["response_format"] = _response_format(members["format"], "output_config.format")
+    sent.add_unread(members, frozenset({"effort", "format"}), "output_config")
 
 
 def _output_format(sent: _Sent, raw: msgspec.Raw) -> None:
@@ -251,30 +255,30 @@ def _output_format(sent: _Sent, raw: msgspec.Raw) -> None:
 
 
 def _metadata(sent: _Sent, raw: msgspec.Raw) -> None:
-    members = _members(raw, "metadata")
-    if (user := members.get("user_id", NULL)) != NULL:
-        if len(_text(user, "metadata.user_id")) <= LONGEST_USER:
-            sent.fields["user"] = user
+    members = object_of(raw, "metadata")
+    if "user_id" in members:
+        if len(word_in(members, "user_id", "metadata")) <= LONGEST_USER:
+            sent.fields["user"] = members["user_id"]
         else:
-            sent.drop("metadata.user_id")
-    sent.drop_rest(members, frozenset({"user_id"}), "metadata")
+            sent.dropped.add("metadata", ".user_id")
+    sent.add_unread(members, frozenset({"user_id"}), "metadata")
 
 
 def _service_tier(sent: _Sent, raw: msgspec.Raw) -> None:
-    tier = _text(raw, "service_tier")
+    tier = word_of(raw, "service_tier")
     if tier == "standard_only":
-        sent.fields["service_tier"] = _raw("default")
+        sent.fields["service_tier"] = raw_of("default")
     elif tier != "auto":
-        sent.drop("service_tier")
+        sent.dropped.add("service_tier")
 
 
 def _speed(sent: _Sent, raw: msgspec.Raw) -> None:
-    if _text(raw, "speed") != "standard":
-        sent.drop("speed")
+    if word_of(raw, "speed") != "standard":
+        sent.dropped.add("speed")
 
 
 def _stop_sequences(sent: _Sent, raw: msgspec.Raw) -> None:
-    if _list(raw, "stop_sequences"):
+    if list_of(raw, "stop_sequences"):
         sent.fields["stop"] = raw
 
 
@@ -329,16 +333,16 @@ class _Conversation:
         extra: dict[str, object] = {}
         for path, kind, block in blocks:
             if kind == "text":
-                text += _plain(self._sent, path, kind, block, "messages[]")
+                text += _plain(self._sent, path, kind, block, "messages")
             elif kind == "tool_use":
                 calls.append(self._tool_call(path, block) | extra)
                 extra = {}
             elif kind == "thinking" and (found := _extra_content(block, path)):
                 extra = found
             elif kind == "thinking" and (name := _reasoning_member(block, path)):
-                reasoning[name] = reasoning.get(name, "") + _word(block, "thinking", path)
+                reasoning[name] = reasoning.get(name, "") + word_in(block, "thinking", path)
             elif kind in {"thinking", "redacted_thinking"} or kind in _DONE_BY_THE_PROVIDER:
-                self._sent.drop(f"messages[].{kind}")
+                self._sent.dropped.add("messages", f"[].{kind}")
             else:
                 raise NotCarried(f"{path}.type", "an assistant of a chat can't have said it")
         message: dict[str, object] = {"role": "assistant", "content": None if calls and not text else text, **reasoning}
@@ -346,7 +350,7 @@ class _Conversation:
 
     def system(self, blocks: "Iterator[_Block]") -> None:
         self.close()
-        texts = [_plain(self._sent, path, kind, block, "messages[]") for path, kind, block in blocks]
+        texts = [_plain(self._sent, path, kind, block, "messages") for path, kind, block in blocks]
         self._sent.messages.append({"role": "system", "content": _PARAGRAPH.join(texts)})
 
     def close(self) -> None:
@@ -359,10 +363,10 @@ class _Conversation:
         self._sent.messages.append({"role": "user", "content": content})
 
     def _tool_result(self, path: str, block: Fields) -> None:
-        call_id = unwrapped_id(_word(block, "tool_use_id", path))
+        call_id = unwrapped_id(word_in(block, "tool_use_id", path))
         parts: list[_Part] = []
-        if (content := block.get("content", NULL)) != NULL:
-            for place, kind, inner in _blocks(content, f"{path}.content"):
+        if "content" in block:
+            for place, kind, inner in _blocks(block["content"], f"{path}.content"):
                 parts += self._parts(place, kind, inner)
         attached = [part for part in parts if not isinstance(part, str)]
         text = _PARAGRAPH.join(part for part in parts if isinstance(part, str)) or (_ATTACHED if attached else "")
@@ -370,45 +374,45 @@ class _Conversation:
             text = f"Error: {text}"
         self._sent.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
         self._said += attached
-        self._sent.drop_rest(block, frozenset({"type", "tool_use_id", "content", "is_error"}), "messages[]")
+        self._sent.add_unread(block, frozenset({"type", "tool_use_id", "content", "is_error"}), "messages", "[]")
 
     def _tool_call(self, path: str, block: Fields) -> dict[str, object]:
         arguments = block.get("input", msgspec.Raw(b"{}"))
-        _members(arguments, f"{path}.input")
-        self._sent.drop_rest(block, frozenset({"type", "id", "name", "input"}), "messages[]")
-        function = {"name": _word(block, "name", path), "arguments": bytes(arguments).decode()}
-        return {"id": unwrapped_id(_word(block, "id", path)), "type": "function", "function": function}
+        object_of(arguments, f"{path}.input")
+        self._sent.add_unread(block, frozenset({"type", "id", "name", "input"}), "messages", "[]")
+        function = {"name": word_in(block, "name", path), "arguments": bytes(arguments).decode()}
+        return {"id": unwrapped_id(word_in(block, "id", path)), "type": "function", "function": function}
 
     def _parts(self, path: str, kind: str, block: Fields) -> Iterator[_Part]:
         """Yield what a block says as parts of a user's message: texts, and images and files as they are sent."""
         match kind:
             case "text":
-                yield _plain(self._sent, path, kind, block, "messages[]")
+                yield _plain(self._sent, path, kind, block, "messages")
                 return
             case "image":
-                yield _image(_members(block.get("source", NULL), f"{path}.source"), f"{path}.source")
+                yield _image(object_in(block, "source", path), f"{path}.source")
             case "document":
                 yield from self._document(path, block)
             case "search_result":
                 yield from _headings(block, ("title", "source"), path)
                 yield from self._inner(block, path)
             case "tool_reference":
-                yield f"The tool `{_word(block, 'tool_name', path)}` can be called."
+                yield f"The tool `{word_in(block, 'tool_name', path)}` can be called."
             case _:
                 raise NotCarried(f"{path}.type", "a user of a chat can't say it")
-        self._sent.drop_rest(block, _OF_PARTS, "messages[]")
+        self._sent.add_unread(block, _OF_PARTS, "messages", "[]")
 
     def _document(self, path: str, block: Fields) -> Iterator[_Part]:
         yield from _headings(block, ("title", "context"), path)
         inner = f"{path}.source"
-        source = _members(block.get("source", NULL), inner)
-        match _word(source, "type", inner):
+        source = object_in(block, "source", path)
+        match word_in(source, "type", inner):
             case "base64":
-                kind = _word(source, "media_type", inner)
-                data = _data_url(kind, source.get("data", NULL), f"{inner}.data")
-                yield _raw({"type": "file", "file": {"filename": "document.pdf", "file_data": data}})
+                kind = word_in(source, "media_type", inner)
+                data = _data_url(kind, text_in(source, "data", inner))
+                yield raw_of({"type": "file", "file": {"filename": "document.pdf", "file_data": data}})
             case "text":
-                yield _word(source, "data", inner)
+                yield word_in(source, "data", inner)
             case "content":
                 yield from self._inner(source, inner)
             case _:
@@ -427,45 +431,37 @@ _OF_TOOLS = frozenset({"type", "name", "description", "input_schema", "strict"})
 _Block = tuple[str, str, Fields]
 """A block's path, its type, and its members."""
 
-_decode_members = msgspec.json.Decoder(Fields).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_text = msgspec.json.Decoder(str).decode
-_decode_count = msgspec.json.Decoder(int).decode
 
-
-def _tool(sent: _Sent, raw: msgspec.Raw, path: str) -> dict[str, object]:
-    members = _members(raw, path)
-    kind = members.get("type", NULL)
-    if kind != NULL and _text(kind, f"{path}.type") != "custom":
+def _tool(sent: _Sent, members: Fields, path: str) -> dict[str, object]:
+    if "type" in members and word_in(members, "type", path) != "custom":
         raise NotCarried(f"{path}.type", "a chat completion knows only tools that bring their own schema")
-    schema = members.get("input_schema", NULL)
-    _members(schema, f"{path}.input_schema")
-    function: dict[str, object] = {"name": _word(members, "name", path)}
-    if (description := members.get("description", NULL)) != NULL:
-        function["description"] = description
-    function["parameters"] = schema
+    object_in(members, "input_schema", path)
+    function: dict[str, object] = {"name": word_in(members, "name", path)}
+    if "description" in members:
+        function["description"] = members["description"]
+    function["parameters"] = members["input_schema"]
     if members.get("strict") == msgspec.Raw(b"true"):
         function["strict"] = True
-    sent.drop_rest(members, _OF_TOOLS, "tools[]")
+    sent.add_unread(members, _OF_TOOLS, "tools", "[]")
     return {"type": "function", "function": function}
 
 
 def _response_format(raw: msgspec.Raw, path: str) -> msgspec.Raw:
     """Return the form of an answer. It is strict: what the client was promised is kept, or refused by the upstream."""
-    members = _members(raw, path)
-    if _word(members, "type", path) != "json_schema":
+    members = object_of(raw, path)
+    if word_in(members, "type", path) != "json_schema":
         raise NotCarried(f"{path}.type", "it is not `json_schema`")
-    schema = members.get("schema", NULL)
-    _members(schema, f"{path}.schema")
-    return _raw({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}})
+    object_in(members, "schema", path)
+    schema = {"name": "answer", "schema": members["schema"], "strict": True}
+    return raw_of({"type": "json_schema", "json_schema": schema})
 
 
-def _plain(sent: _Sent, path: str, kind: str, block: Fields, where: str) -> str:
+def _plain(sent: _Sent, path: str, kind: str, block: Fields, member: str) -> str:
     """Return the text of a block that must be text."""
     if kind != "text":
         raise NotCarried(f"{path}.type", "it is not `text`")
-    sent.drop_rest(block, frozenset({"type", "text"}), where)
-    return _word(block, "text", path)
+    sent.add_unread(block, frozenset({"type", "text"}), member, "[]")
+    return word_in(block, "text", path)
 
 
 def _reasoning_member(block: Fields, path: str) -> str:
@@ -482,37 +478,34 @@ def _extra_content(block: Fields, path: str) -> dict[str, object]:
     if not signature.startswith(EXTRA_CONTENT):
         return {}
     extra = msgspec.Raw(signature.removeprefix(EXTRA_CONTENT).encode())
-    _members(extra, f"{path}.signature")
+    object_of(extra, f"{path}.signature")
     return {"extra_content": extra}
 
 
 def _signature(block: Fields, path: str) -> str:
-    return _text(block["signature"], f"{path}.signature") if "signature" in block else ""
+    return word_in(block, "signature", path) if "signature" in block else ""
 
 
 def _image(source: Fields, path: str) -> msgspec.Raw:
-    match _word(source, "type", path):
+    match word_in(source, "type", path):
         case "base64":
-            url = _data_url(_word(source, "media_type", path), source.get("data", NULL), f"{path}.data")
+            url = _data_url(word_in(source, "media_type", path), text_in(source, "data", path))
         case "url":
-            url = source.get("url", NULL)
-            _text(url, f"{path}.url")
+            url = text_in(source, "url", path)
         case _:
             raise NotCarried(f"{path}.type", "a chat completion takes an image's content or its address")
-    return _raw({"type": "image_url", "image_url": {"url": url}})
+    return raw_of({"type": "image_url", "image_url": {"url": url}})
 
 
-def _data_url(kind: str, data: msgspec.Raw, path: str) -> msgspec.Raw:
+def _data_url(kind: str, data: msgspec.Raw) -> msgspec.Raw:
     """Return `data` as a URL, as JSON; it may be large and is not decoded."""
-    if not _is_text(data):
-        raise NotCarried(path, "it is no text")
     return msgspec.Raw(b'"data:%s;base64,%s' % (msgspec.json.encode(kind)[1:-1], memoryview(data)[1:]))
 
 
 def _headings(block: Fields, names: tuple[str, ...], path: str) -> Iterator[str]:
     for name in names:
-        if block.get(name, NULL) != NULL:
-            yield _word(block, name, path)
+        if name in block:
+            yield word_in(block, name, path)
 
 
 def _part(part: _Part) -> object:
@@ -521,51 +514,8 @@ def _part(part: _Part) -> object:
 
 def _blocks(raw: msgspec.Raw, path: str) -> Iterator[_Block]:
     """Yield the blocks of a content; a text alone is one of text."""
-    if _is_text(raw):
+    if is_text(raw):
         yield path, "text", {"text": raw}
         return
-    for place, block in enumerate(_list(raw, path)):
-        inner = f"{path}[{place}]"
-        members = _members(block, inner)
-        yield inner, _word(members, "type", inner), members
-
-
-def _is_text(raw: msgspec.Raw) -> bool:
-    return bytes(memoryview(raw)[:1]) == b'"'
-
-
-def _word(members: Fields, name: str, path: str) -> str:
-    """Return a member that must be a text."""
-    return _text(members.get(name, NULL), f"{path}.{name}")
-
-
-def _text(raw: msgspec.Raw, path: str) -> str:
-    try:
-        return _decode_text(raw)
-    except UNREADABLE as error:
-        raise NotCarried(path, "it is no text") from error
-
-
-def _count(raw: msgspec.Raw, path: str) -> int:
-    try:
-        return _decode_count(raw)
-    except UNREADABLE as error:
-        raise NotCarried(path, "it is no whole number") from error
-
-
-def _list(raw: msgspec.Raw, path: str) -> list[msgspec.Raw]:
-    try:
-        return _decode_list(raw)
-    except UNREADABLE as error:
-        raise NotCarried(path, "it is no list") from error
-
-
-def _members(raw: msgspec.Raw, path: str) -> Fields:
-    try:
-        return _decode_members(raw)
-    except UNREADABLE as error:
-        raise NotCarried(path, "it is no object") from error
-
-
-def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
+    for block, where in objects_of(raw, path):
+        yield where, word_in(block, "type", where), block

@@ -10,7 +10,8 @@ import re
 import msgspec
 
 from tokens_forge.wire.request import UNREADABLE, Fields
-from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, REASONING_MEMBERS
+from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
+from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT
 
 # Only a block of thinking has such a member at its top; that it is one is looked at once the cheap search found it.
 _OURS = re.compile(

@@ -16,17 +16,34 @@ names); Mistral's API reference (`model_length`, thinking inside of `content`); 
 calls without index).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.wire.request import UNREADABLE, Fields, Request
+from tokens_forge.wire.request import UNREADABLE, Request
 from tokens_forge.wire.sse import Event
-from tokens_forge.wire.translate.responses_chat_request import EXTRA_CONTENT_MARK, REASONING_MARK, REASONING_MEMBERS
+from tokens_forge.wire.translate.chat_answers import (
+    NO_FUNCTION,
+    Choice,
+    Chunk,
+    Said,
+    ToolCall,
+    arguments_of,
+    begins_call,
+    contents_of,
+    is_indexed,
+    is_whole,
+    read_chunk,
+    read_reply,
+    text_of,
+    thought_of,
+    usage_of,
+)
+from tokens_forge.wire.translate.responses_chat_request import EXTRA_CONTENT_MARK, REASONING_MARK
 from tokens_forge.wire.translate.responses_chat_tools import called_tools
 from tokens_forge.wire.translate.responses_output import CalledTool, Incomplete, Output
-from tokens_forge.wire.usage_objects import given, read_openai_chat
+from tokens_forge.wire.usage_objects import given
 
 _INCOMPLETE: Mapping[str, Incomplete] = {
     "length": "max_output_tokens",
@@ -40,7 +57,7 @@ _INCOMPLETE: Mapping[str, Incomplete] = {
 def translate_reply(body: bytes, request: Request, call_id: str) -> bytes:
     """Return the response that says what a chat completion says. Raises UpstreamFault for what is none."""
     answer = _Answer(request, call_id, streamed=False)
-    answer.add(_chunk(body, "the reply is no chat completion"))
+    answer.add(read_reply(body))
     if not answer.begun:
         raise UpstreamFault("the reply is a chat completion without a choice")
     answer.finish()
@@ -55,7 +72,7 @@ class ResponsesStream:
 
     def feed(self, event: Event) -> bytes:
         """Return the events that one chunk leads to."""
-        self._answer.add(_chunk(event.data or b"", "an event of the stream is no chunk of a chat completion"))
+        self._answer.add(read_chunk(event.data))
         return self._answer.output.taken()
 
     def end(self) -> bytes:
@@ -104,22 +121,18 @@ class _Answer:
         """Whether a choice came."""
         return self._choice != b""
 
-    def add(self, chunk: "_Chunk") -> None:
+    def add(self, chunk: Chunk) -> None:
         """Add what one chunk says, or a whole reply."""
         self._model = self._model or chunk.model or ""
-        self._tier = chunk.service_tier or self._tier
+        self._tier = text_of(chunk.service_tier) or self._tier
         for choice in chunk.choices or ():
-            index = bytes(choice.index) or b"0"
+            place = choice.place
             if not self.begun:
-                self._choice = index
+                self._choice = place
                 self._begin()
-            if index == self._choice:
+            if place == self._choice:
                 self._add_choice(choice)
-        if given(chunk.usage):
-            reading = read_openai_chat(chunk.usage).reading
-            # A zero before the end is a placeholder, and what can't be true says nothing.
-            if reading is not None and reading.usage and (self._finish or any(reading.usage.values())):
-                self._usage = reading.usage
+        self._usage = usage_of(chunk.usage, ended=self._finish != "") or self._usage
 
     def finish(self) -> None:
         """End the answer."""
@@ -132,30 +145,27 @@ class _Answer:
         self._tools = called_tools(self._request.fields)
         self.output.begin(self._model or self._request.model)
 
-    def _add_choice(self, choice: "_Choice") -> None:
+    def _add_choice(self, choice: Choice) -> None:
         said = choice.delta or choice.message
         if said is not None:
             self._add_said(said)
         self._finish = self._finish or choice.finish_reason or ""
-        if given(choice.usage) and (reading := read_openai_chat(choice.usage).reading) is not None and reading.usage:
-            self._usage = reading.usage
+        self._usage = usage_of(choice.usage, ended=True) or self._usage
 
-    def _add_said(self, said: "_Said") -> None:
-        # Some give their reasoning under both names: one of them is enough.
-        for name, raw in zip(REASONING_MEMBERS, (said.reasoning_content, said.reasoning), strict=True):
-            if thought := _text(raw) if _is_text(raw) else "":
-                self._think(thought, name)
-                break
-        for kind, text in _content(said.content):
+    def _add_said(self, said: Said) -> None:
+        thought, member = thought_of(said)
+        if thought:
+            self._think(thought, member)
+        for kind, text in contents_of(said):
             if kind == "thinking":
                 self._think(text, "")
             else:
                 self._end_whole()
                 self.output.text(text)
-        if refusal := _text(said.refusal) if _is_text(said.refusal) else "":
+        if refusal := text_of(said.refusal):
             self._end_whole()
             self.output.refusal(refusal)
-        for annotation in said.annotations or ():
+        for annotation in _annotations(said):
             if annotation.url_citation is not None:
                 self.output.annotate({"type": "url_citation"} | msgspec.to_builtins(annotation.url_citation))
         for call in said.tool_calls or ():
@@ -167,17 +177,16 @@ class _Answer:
         self.output.reasoning(text)
         self.output.seal(REASONING_MARK + member)
 
-    def _add_call(self, said: "_ToolCall") -> None:
-        function = said.function or _NO_FUNCTION
-        index, call_id, name = bytes(said.index), said.id or "", function.name or ""
-        indexed = index not in {b"", b"null"}
-        call = self._calls.get(index) if indexed else self._last_call
-        if call is None or _is_another(call, call_id, name, indexed=indexed):
+    def _add_call(self, said: ToolCall) -> None:
+        function = said.function or NO_FUNCTION
+        index, name = bytes(said.index), function.name or ""
+        call = self._calls.get(index) if is_indexed(said) else self._last_call
+        if call is None or begins_call(said, call.call_id):
             self._end_whole()
-            call = _Call(call_id)
+            call = _Call(said.id or "")
             self._open.append(call)
         self._calls[index] = self._last_call = call
-        call.pieces.append(_arguments(function.arguments))
+        call.pieces.append(arguments_of(function))
         call.grown = True
         if call.place is not None:
             self.output.arguments(call.place, call.pieces[-1])
@@ -191,33 +200,10 @@ class _Answer:
     def _end_whole(self) -> None:
         """End the calls whose arguments are whole, since another thing begins."""
         for call in tuple(self._open):
-            if call.grown and call.place is not None and _is_object("".join(call.pieces)):
+            if call.grown and call.place is not None and is_whole("".join(call.pieces)):
                 self.output.end_call(call.place)
                 self._open.remove(call)
             call.grown = False
-
-
-def _is_another(call: _Call, call_id: str, name: str, *, indexed: bool) -> bool:
-    """Say whether a piece of a call begins another one than `call`.
-
-    Some servers leave out the index: then the id tells, or else the name. Some give every call the same one, each with
-    its id and name.
-    """
-    if not indexed:
-        return call_id != call.call_id if call_id else name != ""
-    return call_id != "" and name != "" and call_id != call.call_id
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: msgspec.Raw = msgspec.Raw()
-
-
-class _ToolCall(msgspec.Struct):
-    index: msgspec.Raw = msgspec.Raw()
-    id: str | None = None
-    function: _Function | None = None
-    extra_content: msgspec.Raw = msgspec.Raw()
 
 
 class _Citation(msgspec.Struct):
@@ -231,97 +217,11 @@ class _Annotation(msgspec.Struct):
     url_citation: _Citation | None = None
 
 
-class _Said(msgspec.Struct):
-    content: msgspec.Raw = msgspec.Raw()
-    reasoning_content: msgspec.Raw = msgspec.Raw()
-    reasoning: msgspec.Raw = msgspec.Raw()
-    refusal: msgspec.Raw = msgspec.Raw()
-    annotations: list[_Annotation] | None = None
-    tool_calls: list[_ToolCall] | None = None
+_decode_annotations = msgspec.json.Decoder(list[_Annotation]).decode
 
 
-class _Choice(msgspec.Struct):
-    index: msgspec.Raw = msgspec.Raw()
-    delta: _Said | None = None
-    message: _Said | None = None
-    finish_reason: str | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-
-
-class _Chunk(msgspec.Struct):
-    model: str | None = None
-    service_tier: str | None = None
-    choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-
-
-class _Piece(msgspec.Struct):
-    """A part of a content that is a list."""
-
-    text: str | None = None
-    thinking: msgspec.Raw = msgspec.Raw()
-
-
-_NO_FUNCTION = _Function()
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_decode_pieces = msgspec.json.Decoder(list[_Piece]).decode
-_decode_text = msgspec.json.Decoder(str).decode
-_decode_members = msgspec.json.Decoder(Fields).decode
-
-
-def _chunk(data: bytes, otherwise: str) -> _Chunk:
+def _annotations(said: Said) -> list[_Annotation]:
     try:
-        return _decode_chunk(data)
+        return _decode_annotations(said.annotations) if given(said.annotations) else []
     except UNREADABLE as error:
-        raise UpstreamFault(otherwise) from error
-
-
-def _content(raw: msgspec.Raw) -> Iterator[tuple[str, str]]:
-    """Yield what a content says, thinking or text; Mistral's is a list of both."""
-    if _is_text(raw):
-        if text := _text(raw):
-            yield "text", text
-    elif _begins(raw, b"["):
-        for piece in _pieces(raw):
-            if piece.text:
-                yield "text", piece.text
-            elif _begins(piece.thinking, b"["):
-                thoughts = (inner.text for inner in _pieces(piece.thinking))
-                yield from (("thinking", thought) for thought in thoughts if thought)
-
-
-def _pieces(raw: msgspec.Raw) -> list[_Piece]:
-    try:
-        return _decode_pieces(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("the content of an answer is neither a text nor a list of parts") from error
-
-
-def _arguments(raw: msgspec.Raw) -> str:
-    """Return a tool's arguments as JSON; some servers give the object itself instead of its text."""
-    if _is_text(raw):
-        return _text(raw)
-    return "" if bytes(raw) in {b"", b"null"} else bytes(raw).decode()
-
-
-def _is_object(text: str) -> bool:
-    try:
-        _decode_members(text)
-    except UNREADABLE:
-        return False
-    return True
-
-
-def _is_text(raw: msgspec.Raw) -> bool:
-    return _begins(raw, b'"')
-
-
-def _begins(raw: msgspec.Raw, start: bytes) -> bool:
-    return bytes(memoryview(raw)[:1]) == start
-
-
-def _text(raw: msgspec.Raw) -> str:
-    try:
-        return _decode_text(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("a text of the answer is no Unicode") from error
+        raise UpstreamFault("the annotations of an answer are no list of them") from error

@@ -26,26 +26,28 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, Fields, Request
-from tokens_forge.wire.translate.responses_chat_tools import LOCAL_SHELL, TOOL_SEARCH, name_in, read_tools
-from tokens_forge.wire.translate.responses_custom_input import MEMBER
-from tokens_forge.wire.translate.responses_members import (
+from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
+from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
+from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
     flag_in,
     is_default,
-    is_text,
     list_of,
-    number_in,
+    object_in,
     object_of,
-    said,
+    objects_in,
+    objects_of,
     text_in,
+    without_nulls,
     word_in,
+    written_number_in,
 )
+from tokens_forge.wire.translate.responses_chat_tools import read_tools
+from tokens_forge.wire.translate.responses_custom_input import MEMBER
+from tokens_forge.wire.translate.responses_request import DEFAULTS
+from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
-
-REASONING_MEMBERS = ("reasoning_content", "reasoning")
-"""Members in which servers give their reasoning and take it back."""
 
 REASONING_MARK = "tf-chat."
 """How the `encrypted_content` begins that names the member which a reasoning came in. Nothing in it is secret."""
@@ -56,28 +58,28 @@ EXTRA_CONTENT_MARK = "tf-chat-call."
 
 def translate_request(request: Request) -> Translated:
     """Return the request in the upstream's dialect, without a model. Raises NotCarried."""
-    given = said(request.fields)
+    given = without_nulls(request.fields)
     for name, why in _REFUSED.items():
-        if name in given and not is_default(name, given[name]):
+        if name in given and not is_default(name, given[name], DEFAULTS):
             raise NotCarried(name, why)
-    dropped = Dropped()
-    dropped.unread(given, _READ, "")
+    dropped = Dropped(given, DEFAULTS)
+    dropped.add_unread(given, _READ)
     tools = read_tools(given, dropped)
     conversation = _Conversation(dropped)
     conversation.read(given)
     _read_include(given, dropped)
-    text = object_of(given["text"], "text") if "text" in given else {}
-    dropped.unread(text, ("format", "verbosity"), "text")
+    text = object_in(given, "text", "") if "text" in given else {}
+    dropped.add_unread(text, ("format", "verbosity"), "text")
     sent: dict[str, object] = {
         "messages": conversation.messages(),
         "tools": tools.sent or None,
         "tool_choice": tools.choice,
         "parallel_tool_calls": None if not tools.sent or flag_in(given, "parallel_tool_calls", default=True) else False,
         "max_tokens": given.get("max_output_tokens"),
-        "temperature": _number(given, "temperature"),
-        "top_p": _number(given, "top_p"),
+        "temperature": written_number_in(given, "temperature"),
+        "top_p": written_number_in(given, "top_p"),
         "response_format": _response_format(text, dropped),
-        "verbosity": None if is_default("verbosity", text.get("verbosity", NULL)) else text.get("verbosity"),
+        "verbosity": None if is_default("verbosity", text.get("verbosity", NULL), DEFAULTS) else text.get("verbosity"),
         "reasoning_effort": _effort(given, dropped),
         "service_tier": None if request.tier_asked in _USUAL_TIERS else request.tier_asked,
         "moderation": given.get("moderation"),
@@ -85,8 +87,8 @@ def translate_request(request: Request) -> Translated:
         "stream": request.stream or None,
     }
     return Translated(
-        fields={name: _raw(value) for name, value in sent.items() if value is not None},
-        dropped=dropped.paths(request.fields),
+        fields={name: raw_of(value) for name, value in sent.items() if value is not None},
+        dropped=dropped.paths(),
     )
 
 
@@ -204,8 +206,8 @@ class _Conversation:
         if is_text(spoken):
             self._message("user").parts.append(spoken)
         else:
-            for place, item in enumerate(list_of(spoken, "input")):
-                self._add(object_of(item, f"input[{place}]"), f"input[{place}]")
+            for item, path in objects_of(spoken, "input"):
+                self._add(item, path)
 
     def messages(self) -> list[Json]:
         """Return all of it. Raises NotCarried where it says nothing."""
@@ -238,7 +240,7 @@ class _Conversation:
                 self._said(item, path)
             case "agent_message":
                 self._message("user").parts += self._parts(item, "content", path, _AGENT_PARTS)
-                self._dropped.unread(item, _ITEM | {"content"}, "input", "[]")
+                self._dropped.add_unread(item, _ITEM | {"content"}, "input", "[]")
             case "reasoning":
                 self._thought(item, path)
             case "tool_search_output":
@@ -267,7 +269,7 @@ class _Conversation:
                 self._assistant().parts += [_joined(parts, "")] if parts else []
             case _:
                 raise NotCarried(f"{path}.role", "chat completions have no such role here")
-        self._dropped.unread(item, _ITEM | {"role", "content"}, "input", "[]")
+        self._dropped.add_unread(item, _ITEM | {"role", "content"}, "input", "[]")
 
     def _call(self, item: Fields, path: str, name: str, arguments: msgspec.Raw) -> None:
         call_id = word_in(item, "call_id" if "call_id" in item else "id", path)
@@ -275,7 +277,7 @@ class _Conversation:
         function: Json = {"name": name, "arguments": arguments}
         message.calls.append({"id": call_id, "type": "function", "function": function, **self._extra})
         self._extra = {}
-        self._dropped.unread(item, _CALL, "input", "[]")
+        self._dropped.add_unread(item, _CALL, "input", "[]")
 
     def _result(self, item: Fields, path: str, parts: list[_Part]) -> None:
         id_name = "call_id" if "call_id" in item else "id"
@@ -288,7 +290,7 @@ class _Conversation:
         content: object = _joined(texts, _PARAGRAPH) if texts else _ATTACHED if attached else ""
         message.results.append({"role": "tool", "tool_call_id": call_id, "content": content})
         message.attached += attached
-        self._dropped.unread(item, _RESULT, "input", "[]")
+        self._dropped.add_unread(item, _RESULT, "input", "[]")
 
     def _thought(self, item: Fields, path: str) -> None:
         sealed = word_in(item, "encrypted_content", path) if "encrypted_content" in item else _UNSEALED
@@ -308,9 +310,7 @@ class _Conversation:
         if is_text(content):
             return [content]
         parts: list[_Part] = []
-        for place, one in enumerate(list_of(content, path)):
-            where = f"{path}[{place}]"
-            part = object_of(one, where)
+        for part, where in objects_of(content, path):
             kind = word_in(part, "type", where)
             if kind not in kinds:
                 raise NotCarried(f"{where}.type", "a part of this kind can't be said there in a chat completion")
@@ -322,16 +322,16 @@ class _Conversation:
             case "input_image":
                 return self._image(part, path, rest)
             case "input_file":
-                self._dropped.unread(part, ("type", "file_data", "filename", *_KEPT_ELSEWHERE), "input", rest)
+                self._dropped.add_unread(part, ("type", "file_data", "filename", *_KEPT_ELSEWHERE), "input", rest)
                 _refuse_kept(part, path)
                 named = {"filename": text_in(part, "filename", path)} if "filename" in part else {}
                 return {"type": "file", "file": {**named, "file_data": text_in(part, "file_data", path)}}
             case "input_audio":
-                object_of(part.get("input_audio", NULL), f"{path}.input_audio")
+                object_in(part, "input_audio", path)
                 return {"type": "input_audio", "input_audio": part["input_audio"]}
             case _:
                 name = _TEXTS[kind]
-                self._dropped.unread(part, ("type", name, "annotations", "logprobs"), "input", rest)
+                self._dropped.add_unread(part, ("type", name, "annotations", "logprobs"), "input", rest)
                 if kind == "encrypted_content" and word_in(part, name, path).startswith(_SEALED):
                     raise NotCarried(f"{path}.{name}", "it is sealed to another provider")
                 return text_in(part, name, path)
@@ -343,7 +343,7 @@ class _Conversation:
         if bytes(part.get("detail", NULL)) in _DETAILS:
             image["detail"] = part["detail"]
             read.append("detail")
-        self._dropped.unread(part, read, "input", rest)
+        self._dropped.add_unread(part, read, "input", rest)
         return {"type": "image_url", "image_url": image}
 
 
@@ -352,16 +352,16 @@ def _function_call(item: Fields, path: str) -> tuple[str, msgspec.Raw]:
 
 
 def _custom_call(item: Fields, path: str) -> tuple[str, msgspec.Raw]:
-    return name_in(item, path), _quoted(_raw({MEMBER: text_in(item, "input", path)}))
+    return name_in(item, path), _quoted(raw_of({MEMBER: text_in(item, "input", path)}))
 
 
 def _shell_call(item: Fields, path: str) -> tuple[str, msgspec.Raw]:
-    action = object_of(item.get("action", NULL), f"{path}.action")
-    return LOCAL_SHELL, _quoted(_raw({name: value for name, value in action.items() if name != "type"}))
+    action = object_in(item, "action", path)
+    return LOCAL_SHELL, _quoted(raw_of({name: value for name, value in action.items() if name != "type"}))
 
 
 def _search_call(item: Fields, path: str) -> tuple[str, msgspec.Raw]:
-    object_of(item.get("arguments", NULL), f"{path}.arguments")
+    object_in(item, "arguments", path)
     return TOOL_SEARCH, _quoted(item["arguments"])
 
 
@@ -387,11 +387,7 @@ def _refuse_kept(part: Fields, path: str) -> None:
 def _thoughts(item: Fields, path: str) -> list[str]:
     """Return the texts of a reasoning; its summary where it has no content."""
     for name in ("content", "summary"):
-        where = f"{path}.{name}"
-        texts = [
-            word_in(object_of(part, f"{where}[{place}]"), "text", f"{where}[{place}]")
-            for place, part in enumerate(list_of(item[name], where) if name in item else ())
-        ]
+        texts = [word_in(part, "text", where) for part, where in objects_in(item, name, path)]
         if texts:
             return texts
     return []
@@ -408,7 +404,7 @@ def _listed(parts: list[_Part]) -> list[Json]:
 
 def _joined(parts: list[_Part], between: str) -> msgspec.Raw:
     texts = [part for part in parts if isinstance(part, msgspec.Raw)]
-    return texts[0] if len(texts) == 1 else _raw(between.join(msgspec.json.decode(text, type=str) for text in texts))
+    return texts[0] if len(texts) == 1 else raw_of(between.join(msgspec.json.decode(text, type=str) for text in texts))
 
 
 def _read_include(given: Fields, dropped: Dropped) -> None:
@@ -423,24 +419,18 @@ def _read_include(given: Fields, dropped: Dropped) -> None:
                 dropped.add("include", f"[{place}]")
 
 
-def _number(given: Fields, name: str) -> msgspec.Raw | None:
-    """Return a number as it was written."""
-    number_in(given, name)
-    return given.get(name)
-
-
 def _response_format(text: Fields, dropped: Dropped) -> Json | None:
     if "format" not in text:
         return None
-    told = object_of(text["format"], "text.format")
+    told = object_in(text, "format", "text")
     match word_in(told, "type", "text.format"):
         case "text":
             return None
         case "json_object":
             return {"type": "json_object"}
         case "json_schema":
-            dropped.unread(told, ("type", *_SCHEMA), "text", ".format")
-            object_of(told.get("schema", NULL), "text.format.schema")
+            dropped.add_unread(told, ("type", *_SCHEMA), "text", ".format")
+            object_in(told, "schema", "text.format")
             schema: Json = {name: told[name] for name in _SCHEMA if name in told}
             return {"type": "json_schema", "json_schema": {"name": "answer", **schema}}
         case _:
@@ -452,15 +442,11 @@ _SCHEMA = ("name", "description", "schema", "strict")
 
 def _effort(given: Fields, dropped: Dropped) -> msgspec.Raw | None:
     """Return the effort. A summary is what the reasoning is told as, however long it was wished."""
-    told = object_of(given["reasoning"], "reasoning") if "reasoning" in given else {}
-    dropped.unread(told, ("effort", "summary", "generate_summary"), "reasoning")
+    told = object_in(given, "reasoning", "") if "reasoning" in given else {}
+    dropped.add_unread(told, ("effort", "summary", "generate_summary"), "reasoning")
     return text_in(told, "effort", "reasoning") if "effort" in told else None
 
 
 def _quoted(told: msgspec.Raw) -> msgspec.Raw:
     """Return JSON as a text that has it."""
-    return _raw(bytes(told).decode())
-
-
-def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
+    return raw_of(bytes(told).decode())

@@ -23,22 +23,24 @@ from decimal import Decimal
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
-from tokens_forge.wire.translate.responses_members import (
+from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request, is_text, raw_of
+from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
-    is_blank,
     is_default,
-    is_text,
     list_of,
     number_in,
+    object_in,
     object_of,
-    said,
+    objects_of,
     text_in,
+    without_nulls,
     word_in,
 )
-from tokens_forge.wire.translate.responses_messages_tools import LOCAL_SHELL, TOOL_SEARCH, Tools, read_tools, sent_name
+from tokens_forge.wire.translate.responses_messages_tools import Tools, read_tools
+from tokens_forge.wire.translate.responses_request import DEFAULTS
 from tokens_forge.wire.translate.responses_thinking import opened
+from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
 
 Block = dict[str, object]
@@ -47,12 +49,12 @@ Block = dict[str, object]
 
 def translate_request(request: Request) -> Translated:
     """Return the request in the upstream's dialect, without a model. Raises NotCarried."""
-    given = said(request.fields)
+    given = without_nulls(request.fields)
     for name, why in _REFUSED.items():
-        if name in given and not is_default(name, given[name]):
+        if name in given and not is_default(name, given[name], DEFAULTS):
             raise NotCarried(name, why)
-    dropped = Dropped()
-    dropped.unread(given, _CARRIED, "")
+    dropped = Dropped(given, DEFAULTS)
+    dropped.add_unread(given, _CARRIED)
     tools = read_tools(given, dropped)
     conversation = _Conversation(dropped)
     conversation.read(given)
@@ -74,8 +76,8 @@ def translate_request(request: Request) -> Translated:
         "stream": request.stream,
     }
     return Translated(
-        fields={name: _raw(value) for name, value in sent.items() if value not in _NOTHING},
-        dropped=dropped.paths(request.fields),
+        fields={name: raw_of(value) for name, value in sent.items() if value not in _NOTHING},
+        dropped=dropped.paths(),
     )
 
 
@@ -145,6 +147,7 @@ _ITEM = frozenset({"type", "id", "status"})
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
 """Characters that an id of a tool call must not have (Anthropic API reference, `tool_use.id`)."""
 
+_BLANK = re.compile(rb'"(?: |\\[nrt])*+"')
 _IMAGE = re.compile(rb'"data:image\\?/(jpe?g|png|gif|webp)(?:;[^",;]{0,64}){0,4}?;base64,', re.IGNORECASE)
 _PDF = re.compile(rb'"data:application\\?/pdf(?:;[^",;]{0,64}){0,4}?;base64,', re.IGNORECASE)
 _HTTPS = re.compile(rb'"https:(?:\\?/){2}', re.IGNORECASE)
@@ -182,8 +185,8 @@ class _Conversation:
         if is_text(spoken):
             self._say("user", _texts(spoken))
         else:
-            for place, raw in enumerate(list_of(spoken, "input")):
-                self._add(object_of(raw, f"input[{place}]"), f"input[{place}]")
+            for item, path in objects_of(spoken, "input"):
+                self._add(item, path)
         if not self._turns:
             raise NotCarried("input", "it says nothing that Messages could answer")
 
@@ -216,11 +219,11 @@ class _Conversation:
             case "custom_tool_call":
                 self._call(item, path, {"input": text_in(item, "input", path)}, "input")
             case "local_shell_call":
-                self._call(item | {"name": _raw(LOCAL_SHELL)}, path, _action(item, path), "action")
+                self._call(item | {"name": raw_of(LOCAL_SHELL)}, path, _action(item, path), "action")
             case "tool_search_call":
-                self._call(item | {"name": _raw(TOOL_SEARCH)}, path, _searched_for(item, path), "arguments")
+                self._call(item | {"name": raw_of(TOOL_SEARCH)}, path, _searched_for(item, path), "arguments")
             case "tool_search_output":
-                self._result(item | {"output": _raw(bytes(item.get("tools", NULL)).decode())}, path, "call_id")
+                self._result(item | {"output": raw_of(bytes(item.get("tools", NULL)).decode())}, path, "call_id")
             case "function_call_output" | "custom_tool_call_output":
                 self._result(item, path, "call_id")
             case "local_shell_call_output":
@@ -248,14 +251,14 @@ class _Conversation:
                 self._say("assistant", self._parts(item, "content", path, _ASSISTANT_PARTS))
             case _:
                 raise NotCarried(f"{path}.role", "Messages knows no such role")
-        self._dropped.unread(item, _ITEM | {"role", "content"}, "input", "[]")
+        self._dropped.add_unread(item, _ITEM | {"role", "content"}, "input", "[]")
 
     def _call(self, item: Fields, path: str, told: Json | msgspec.Raw, read: str) -> None:
         made = _call_id(item, "call_id", path)
-        name = sent_name(word_in(item, "name", path), word_in(item, "namespace", path) if "namespace" in item else "")
+        name = name_in(item, path)
         self._say("assistant", [{"type": "tool_use", "id": made, "name": name, "input": told}])
         self._caller[made] = len(self._turns) - 1
-        self._dropped.unread(item, _ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
+        self._dropped.add_unread(item, _ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
 
     def _result(self, item: Fields, path: str, id_name: str) -> None:
         made = _call_id(item, id_name, path)
@@ -267,7 +270,7 @@ class _Conversation:
         output = item.get("output", NULL)
         content = output if is_text(output) else self._parts(item, "output", path, _USER_PARTS)
         self._turns[place].results.append({"type": "tool_result", "tool_use_id": made, "content": content})
-        self._dropped.unread(item, _ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
+        self._dropped.add_unread(item, _ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
 
     def _thought(self, item: Fields) -> None:
         """Add thinking that this upstream can check; what another one thought is sealed to it."""
@@ -284,34 +287,30 @@ class _Conversation:
         if is_text(content):
             return _texts(content)
         blocks: list[Block] = []
-        for place, raw in enumerate(list_of(content, path)):
-            part = object_of(raw, f"{path}[{place}]")
-            kind = word_in(part, "type", f"{path}[{place}]")
+        for part, where in objects_of(content, path):
+            kind = word_in(part, "type", where)
             if kind not in kinds:
-                raise NotCarried(f"{path}[{place}].type", "a part of this kind can't be said there in Messages")
-            blocks += self._part(kind, part, f"{path}[{place}]", f"[].{name}[]")
+                raise NotCarried(f"{where}.type", "a part of this kind can't be said there in Messages")
+            blocks += self._part(kind, part, where, f"[].{name}[]")
         return blocks
 
     def _part(self, kind: str, part: Fields, path: str, rest: str) -> list[Block]:
         match kind:
             case "input_image":
-                self._dropped.unread(part, ("type", "image_url", "file_id"), "input", rest)
+                self._dropped.add_unread(part, ("type", "image_url", "file_id"), "input", rest)
                 return [_image(part, path)]
             case "input_file":
-                self._dropped.unread(part, ("type", "file_data", "file_url", "file_id", "filename"), "input", rest)
+                self._dropped.add_unread(part, ("type", "file_data", "file_url", "file_id", "filename"), "input", rest)
                 return [_document(part, path)]
             case _:
                 name = "refusal" if kind == "refusal" else "text"
-                self._dropped.unread(part, ("type", name), "input", rest)
+                self._dropped.add_unread(part, ("type", name), "input", rest)
                 return _texts(text_in(part, name, path))
 
 
-def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
-
-
 def _texts(text: msgspec.Raw) -> list[Block]:
-    return [] if is_blank(text) else [{"type": "text", "text": text}]
+    """Return a text as a block; nothing for one of spaces and line ends alone, which Messages refuses."""
+    return [] if _BLANK.fullmatch(memoryview(text)) else [{"type": "text", "text": text}]
 
 
 def _image(part: Fields, path: str) -> Block:
@@ -365,7 +364,7 @@ def _arguments(item: Fields, path: str) -> Json | msgspec.Raw:
 
 
 def _action(item: Fields, path: str) -> Json:
-    action = object_of(item.get("action", NULL), f"{path}.action")
+    action = object_in(item, "action", path)
     return {name: value for name, value in action.items() if name != "type"}
 
 
@@ -398,8 +397,8 @@ def _reasoning(given: Fields, tools: Tools, dropped: Dropped) -> tuple[Json | No
     """Return how thinking is asked for, and the effort."""
     if "reasoning" not in given:
         return None, None
-    told = object_of(given["reasoning"], "reasoning")
-    dropped.unread(told, ("effort", "summary", "generate_summary"), "reasoning")
+    told = object_in(given, "reasoning", "")
+    dropped.add_unread(told, ("effort", "summary", "generate_summary"), "reasoning")
     asked = word_in(told, "effort", "reasoning") if "effort" in told else None
     if asked is not None and asked not in _EFFORTS:
         raise NotCarried("reasoning.effort", f"it is none of {', '.join(f'`{effort}`' for effort in _EFFORTS)}")
@@ -417,17 +416,17 @@ def _reasoning(given: Fields, tools: Tools, dropped: Dropped) -> tuple[Json | No
 def _format(given: Fields, dropped: Dropped) -> Json | None:
     if "text" not in given:
         return None
-    text = object_of(given["text"], "text")
-    dropped.unread(text, ("format",), "text")
+    text = object_in(given, "text", "")
+    dropped.add_unread(text, ("format",), "text")
     if "format" not in text:
         return None
-    told = object_of(text["format"], "text.format")
+    told = object_in(text, "format", "text")
     match word_in(told, "type", "text.format"):
         case "text":
             return None
         case "json_schema":
-            dropped.unread(told, ("type", "schema", "strict"), "text", ".format")
-            object_of(told.get("schema", NULL), "text.format.schema")
+            dropped.add_unread(told, ("type", "schema", "strict"), "text", ".format")
+            object_in(told, "schema", "text.format")
             return {"type": "json_schema", "schema": told["schema"]}
         case _:
             raise NotCarried("text.format.type", "Messages keeps to a JSON schema, or to none")
@@ -460,8 +459,8 @@ def _tier(asked: str, dropped: Dropped) -> str | None:
 
 def _user(given: Fields, dropped: Dropped) -> msgspec.Raw | None:
     """Return whom the client asks for: the first of its names, the others are dropped. Labels are dropped, too."""
-    metadata = object_of(given["metadata"], "metadata") if "metadata" in given else {}
-    dropped.unread(metadata, ("user_id",), "metadata")
+    metadata = object_in(given, "metadata", "") if "metadata" in given else {}
+    dropped.add_unread(metadata, ("user_id",), "metadata")
     found = [(name, "", text_in(given, name, "")) for name in ("safety_identifier", "user") if name in given]
     if "user_id" in metadata:
         found.append(("metadata", ".user_id", text_in(metadata, "user_id", "metadata")))
