@@ -27,8 +27,6 @@ from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request, is_text
 from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
-    is_default,
-    list_of,
     number_in,
     object_in,
     object_of,
@@ -38,7 +36,14 @@ from tokens_forge.wire.translate.members import (
     word_in,
 )
 from tokens_forge.wire.translate.responses_messages_tools import Tools, read_tools
-from tokens_forge.wire.translate.responses_request import DEFAULTS
+from tokens_forge.wire.translate.responses_request import (
+    ASSISTANT_PARTS,
+    DEFAULTS,
+    ITEM,
+    SYSTEM_PARTS,
+    read_include,
+    refuse,
+)
 from tokens_forge.wire.translate.responses_thinking import opened
 from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
@@ -50,9 +55,7 @@ Block = dict[str, object]
 def translate_request(request: Request) -> Translated:
     """Return the request in the upstream's dialect, without a model. Raises NotCarried."""
     given = without_nulls(request.fields)
-    for name, why in _REFUSED.items():
-        if name in given and not is_default(name, given[name], DEFAULTS):
-            raise NotCarried(name, why)
+    refuse(given, _REFUSED)
     dropped = Dropped(given, DEFAULTS)
     dropped.add_unread(given, _CARRIED)
     tools = read_tools(given, dropped)
@@ -60,7 +63,7 @@ def translate_request(request: Request) -> Translated:
     conversation.read(given)
     if "prompt_cache_key" in given:
         conversation.mark()
-    _read_include(given, dropped)
+    read_include(given, dropped, no_logprobs=_NO_LOGPROBS)
     thinking, effort = _reasoning(given, tools, dropped)
     sent: dict[str, object] = {
         "max_tokens": request.output_bound,
@@ -81,12 +84,14 @@ def translate_request(request: Request) -> Translated:
     )
 
 
+_NO_LOGPROBS = "Messages gives no log probabilities"
+
 _REFUSED: Mapping[str, str] = {
     "previous_response_id": "the response before is kept by another provider: send the whole conversation",
     "conversation": "the conversation is kept by another provider: send the whole of it",
     "prompt": "the prompt is kept by another provider: send its text",
     "background": "Messages answers while the client waits",
-    "top_logprobs": "Messages gives no log probabilities",
+    "top_logprobs": _NO_LOGPROBS,
     "moderation": "Messages does not moderate on demand",
 }
 """Members that change what the answer is, and why Messages can't have them."""
@@ -140,10 +145,7 @@ _EPHEMERAL: Json = {"type": "ephemeral"}
 _MARKED = frozenset({"text", "image", "document", "tool_result"})
 """Blocks that may be marked as the end of what is cached."""
 
-_SYSTEM_PARTS = frozenset({"input_text"})
 _USER_PARTS = frozenset({"input_text", "input_image", "input_file"})
-_ASSISTANT_PARTS = frozenset({"input_text", "output_text", "refusal"})
-_ITEM = frozenset({"type", "id", "status"})
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
 """Characters that an id of a tool call must not have (Anthropic API reference, `tool_use.id`)."""
 
@@ -244,21 +246,21 @@ class _Conversation:
         role = word_in(item, "role", path)
         match role:
             case "system" | "developer":
-                self.system += self._parts(item, "content", path, _SYSTEM_PARTS)
+                self.system += self._parts(item, "content", path, SYSTEM_PARTS)
             case "user":
                 self._say("user", self._parts(item, "content", path, _USER_PARTS))
             case "assistant":
-                self._say("assistant", self._parts(item, "content", path, _ASSISTANT_PARTS))
+                self._say("assistant", self._parts(item, "content", path, ASSISTANT_PARTS))
             case _:
                 raise NotCarried(f"{path}.role", "Messages knows no such role")
-        self._dropped.add_unread(item, _ITEM | {"role", "content"}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"role", "content"}, "input", "[]")
 
     def _call(self, item: Fields, path: str, told: Json | msgspec.Raw, read: str) -> None:
         made = _call_id(item, "call_id", path)
         name = name_in(item, path)
         self._say("assistant", [{"type": "tool_use", "id": made, "name": name, "input": told}])
         self._caller[made] = len(self._turns) - 1
-        self._dropped.add_unread(item, _ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
 
     def _result(self, item: Fields, path: str, id_name: str) -> None:
         made = _call_id(item, id_name, path)
@@ -270,7 +272,7 @@ class _Conversation:
         output = item.get("output", NULL)
         content = output if is_text(output) else self._parts(item, "output", path, _USER_PARTS)
         self._turns[place].results.append({"type": "tool_result", "tool_use_id": made, "content": content})
-        self._dropped.add_unread(item, _ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
 
     def _thought(self, item: Fields) -> None:
         """Add thinking that this upstream can check; what another one thought is sealed to it."""
@@ -379,18 +381,6 @@ def _searched_for(item: Fields, path: str) -> Json | msgspec.Raw:
 
 def _call_id(item: Fields, name: str, path: str) -> str:
     return _NO_ID.sub("_", word_in(item, name, path))
-
-
-def _read_include(given: Fields, dropped: Dropped) -> None:
-    """Drop what is asked for beside the answer; the thinking is always in it."""
-    for place, raw in enumerate(list_of(given["include"], "include") if "include" in given else ()):
-        match bytes(raw):
-            case b'"message.output_text.logprobs"':
-                raise NotCarried(f"include[{place}]", "Messages gives no log probabilities")
-            case b'"reasoning.encrypted_content"':
-                pass
-            case _:
-                dropped.add("include", f"[{place}]")
 
 
 def _reasoning(given: Fields, tools: Tools, dropped: Dropped) -> tuple[Json | None, str | None]:
