@@ -8,18 +8,17 @@ Sources, read 2026-11: the message types of OpenAI's Python library 3.54.0 and o
 are hoisted), "Vision" and "PDF support" (media types), "Messages" (empty texts are refused; `tool_use.id`).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 import msgspec
 
 from tokens_forge.wire.request import NULL, Fields, is_text
+from tokens_forge.wire.translate import messages_blocks
 from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
     object_in,
-    object_of,
     objects_in,
     objects_of,
     text_in,
@@ -113,13 +112,7 @@ class Conversation:
         image = object_in(part, "image_url", path)
         path = f"{path}.image_url"
         self._dropped.add_unread(image, frozenset({"url"}), "messages", "[].content[].image_url")
-        url = text_in(image, "url", path)
-        if _HTTPS.match(memoryview(url)):
-            return {"type": "image", "source": {"type": "url", "url": url}}
-        media_type, data = _inline(url, f"{path}.url")
-        if media_type not in _IMAGES:
-            raise NotCarried(f"{path}.url", "Messages takes JPEG, PNG, GIF and WebP images")
-        return {"type": "image", "source": {"type": "base64", "media_type": _IMAGES[media_type], "data": data}}
+        return messages_blocks.image(text_in(image, "url", path), f"{path}.url")
 
     def _document(self, part: Fields, path: str) -> Json:
         file = object_in(part, "file", path)
@@ -127,10 +120,7 @@ class Conversation:
         if "file_id" in file:
             raise NotCarried(f"{path}.file_id", "a file that another provider keeps can't be read by this one")
         self._dropped.add_unread(file, frozenset({"file_data", "filename"}), "messages", "[].content[].file")
-        media_type, data = _inline(text_in(file, "file_data", path), f"{path}.file_data")
-        if media_type != _PDF:
-            raise NotCarried(f"{path}.file_data", "Messages takes files that are PDF")
-        source = {"type": "base64", "media_type": "application/pdf", "data": data}
+        source = messages_blocks.pdf_source(text_in(file, "file_data", path), f"{path}.file_data")
         title = {"title": text_in(file, "filename", path)} if "filename" in file else {}
         return {"type": "document", "source": source, **title}
 
@@ -150,7 +140,9 @@ class Conversation:
         return blocks
 
     def _result(self, message: Fields, path: str) -> Json:
-        return _result(_call_id(message, "tool_call_id", path), self._parts(message, path, _USER_PARTS))
+        return _result(
+            messages_blocks.call_id_in(message, "tool_call_id", path), self._parts(message, path, _USER_PARTS)
+        )
 
     def _legacy_result(self, message: Fields, path: str) -> Json:
         made = self._called.get(word_in(message, "name", path))
@@ -158,22 +150,6 @@ class Conversation:
             raise NotCarried(f"{path}.name", "no message before it calls this function")
         return _result(made, self._parts(message, path, _TEXTS))
 
-
-_IMAGES: Mapping[bytes, str] = {
-    b"image/jpeg": "image/jpeg",
-    b"image/jpg": "image/jpeg",
-    b"image/png": "image/png",
-    b"image/gif": "image/gif",
-    b"image/webp": "image/webp",
-}
-_PDF = b"application/pdf"
-
-# Some encoders write a slash as an escape.
-_DATA_URL = re.compile(rb'"data:([^";,]{0,64})[^",]{0,256};base64,')
-_HTTPS = re.compile(rb'"https:(?://|\\/\\/)', re.IGNORECASE)
-
-_NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
-"""Characters that an id of a tool call must not have (Anthropic API reference, `tool_use.id`)."""
 
 _EMPTY_TEXT = msgspec.Raw(b'""')
 
@@ -210,26 +186,9 @@ def _call(call: Fields, path: str) -> Json:
     if "type" in call and word_in(call, "type", path) != "function":
         raise NotCarried(f"{path}.type", "Messages knows calls of functions alone")
     function = _function(object_in(call, "function", path), f"{path}.function")
-    return {"type": "tool_use", "id": _call_id(call, "id", path), **function}
+    return {"type": "tool_use", "id": messages_blocks.call_id_in(call, "id", path), **function}
 
 
 def _function(given: Fields, path: str) -> Fields:
-    """Return name and input of a call: its arguments are a text that must be an object, or nothing."""
-    name = text_in(given, "name", path)
-    arguments = msgspec.Raw(word_in(given, "arguments", path).strip().encode() or b"{}")
-    object_of(arguments, f"{path}.arguments")
-    return {"name": name, "input": arguments}
-
-
-def _call_id(given: Fields, name: str, path: str) -> str:
-    """Return the id of a call in the characters that Messages takes; other providers' ids have others."""
-    return _NO_ID.sub("_", word_in(given, name, path))
-
-
-def _inline(url: msgspec.Raw, path: str) -> tuple[bytes, msgspec.Raw]:
-    """Return media type and base64 of a data URL. What may be large is cut as it was written, and copied once."""
-    view = memoryview(url)
-    found = _DATA_URL.match(view)
-    if found is None:
-        raise NotCarried(path, "it is neither an https address nor a data URL with base64")
-    return found[1].replace(b"\\/", b"/").lower(), msgspec.Raw(b'"' + view[found.end() :])
+    """Return name and input of a call."""
+    return {"name": text_in(given, "name", path), "input": messages_blocks.call_input(given, path)}

@@ -24,6 +24,7 @@ from tokens_forge.wire.request import NULL, UNREADABLE, Request
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.translate.chat_messages_request import DEFAULTS
 from tokens_forge.wire.translate.members import Json, is_default
+from tokens_forge.wire.translate.messages_blocks import TIERS
 from tokens_forge.wire.usage_objects import read_anthropic_messages
 
 
@@ -247,8 +248,6 @@ _FINISHES: Mapping[str | None, str] = {
 }
 """Stop reasons that were no end of the model's own; of all others what it said tells the finish."""
 
-_TIERS = {"standard": "default", "priority": "priority", "fast": "fast"}
-
 
 def _is_legacy(request: Request) -> bool:
     """Say whether the client asked with the older `functions`, and reads calls there."""
@@ -263,7 +262,7 @@ def _head(message: _Message, call_id: str, kind: str) -> dict[str, object]:
         "created": int(call_id.removeprefix("tf_")[:12], 16) // 1000,
         "model": message.model or "",
     }
-    tier = _TIERS.get(read_anthropic_messages(bytes(message.usage)).tier_served)
+    tier = TIERS.get(read_anthropic_messages(bytes(message.usage)).tier_served)
     return head if tier is None else head | {"service_tier": tier}
 
 

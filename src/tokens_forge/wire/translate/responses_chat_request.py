@@ -33,7 +33,6 @@ from tokens_forge.wire.translate.members import (
     Json,
     flag_in,
     is_default,
-    list_of,
     object_in,
     object_of,
     objects_in,
@@ -45,7 +44,14 @@ from tokens_forge.wire.translate.members import (
 )
 from tokens_forge.wire.translate.responses_chat_tools import read_tools
 from tokens_forge.wire.translate.responses_custom_input import MEMBER
-from tokens_forge.wire.translate.responses_request import DEFAULTS
+from tokens_forge.wire.translate.responses_request import (
+    ASSISTANT_PARTS,
+    DEFAULTS,
+    ITEM,
+    SYSTEM_PARTS,
+    read_include,
+    refuse,
+)
 from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
 
@@ -59,15 +65,13 @@ EXTRA_CONTENT_MARK = "tf-chat-call."
 def translate_request(request: Request) -> Translated:
     """Return the request in the upstream's dialect, without a model. Raises NotCarried."""
     given = without_nulls(request.fields)
-    for name, why in _REFUSED.items():
-        if name in given and not is_default(name, given[name], DEFAULTS):
-            raise NotCarried(name, why)
+    refuse(given, _REFUSED)
     dropped = Dropped(given, DEFAULTS)
     dropped.add_unread(given, _READ)
     tools = read_tools(given, dropped)
     conversation = _Conversation(dropped)
     conversation.read(given)
-    _read_include(given, dropped)
+    read_include(given, dropped, no_logprobs=_NO_LOGPROBS)
     text = object_in(given, "text", "") if "text" in given else {}
     dropped.add_unread(text, ("format", "verbosity"), "text")
     sent: dict[str, object] = {
@@ -92,12 +96,14 @@ def translate_request(request: Request) -> Translated:
     )
 
 
+_NO_LOGPROBS = "log probabilities are not carried"
+
 _REFUSED: Mapping[str, str] = {
     "previous_response_id": "chat completions keep no response: send the whole conversation",
     "conversation": "chat completions keep no conversation: send the whole of it",
     "prompt": "chat completions keep no prompt: send its text",
     "background": "chat completions answer while the client waits",
-    "top_logprobs": "log probabilities are not carried",
+    "top_logprobs": _NO_LOGPROBS,
 }
 """Members that change what the answer is, and why chat completions can't have them."""
 
@@ -134,10 +140,7 @@ _UNSEALED = REASONING_MARK + REASONING_MEMBERS[0]
 _SEALED = "gAAAA"
 """How what OpenAI encrypted begins. Other models' messages between agents have their words in the same place."""
 
-_ITEM = frozenset({"type", "id", "status"})
 _SPOKEN = frozenset({"input_text", "input_image", "input_file", "input_audio"})
-_SYSTEM_PARTS = frozenset({"input_text"})
-_ASSISTANT_PARTS = frozenset({"input_text", "output_text", "refusal"})
 _AGENT_PARTS = _SPOKEN | {"encrypted_content"}
 _TEXTS: Mapping[str, str] = {
     "input_text": "text",
@@ -240,7 +243,7 @@ class _Conversation:
                 self._said(item, path)
             case "agent_message":
                 self._message("user").parts += self._parts(item, "content", path, _AGENT_PARTS)
-                self._dropped.add_unread(item, _ITEM | {"content"}, "input", "[]")
+                self._dropped.add_unread(item, ITEM | {"content"}, "input", "[]")
             case "reasoning":
                 self._thought(item, path)
             case "tool_search_output":
@@ -260,16 +263,16 @@ class _Conversation:
         role = word_in(item, "role", path)
         match role:
             case "system" | "developer":
-                self._system(self._parts(item, "content", path, _SYSTEM_PARTS))
+                self._system(self._parts(item, "content", path, SYSTEM_PARTS))
             case "user":
                 self._message("user").parts += self._parts(item, "content", path, _SPOKEN)
             case "assistant":
-                parts = self._parts(item, "content", path, _ASSISTANT_PARTS)
+                parts = self._parts(item, "content", path, ASSISTANT_PARTS)
                 # What was cut into parts is one text; one message after another is another paragraph.
                 self._assistant().parts += [_joined(parts, "")] if parts else []
             case _:
                 raise NotCarried(f"{path}.role", "chat completions have no such role here")
-        self._dropped.add_unread(item, _ITEM | {"role", "content"}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"role", "content"}, "input", "[]")
 
     def _call(self, item: Fields, path: str, name: str, arguments: msgspec.Raw) -> None:
         call_id = word_in(item, "call_id" if "call_id" in item else "id", path)
@@ -373,8 +376,8 @@ _CALLS: Mapping[str, Callable[[Fields, str], tuple[str, msgspec.Raw]]] = {
 }
 """Calls of tools: the function's name and its arguments, a text that is JSON."""
 
-_CALL = _ITEM | {"call_id", "name", "namespace", "arguments", "input", "action", "execution"}
-_RESULT = _ITEM | {"call_id", "name", "namespace", "output", "tools", "execution"}
+_CALL = ITEM | {"call_id", "name", "namespace", "arguments", "input", "action", "execution"}
+_RESULT = ITEM | {"call_id", "name", "namespace", "output", "tools", "execution"}
 _KEPT_ELSEWHERE = ("file_id", "file_url")
 
 
@@ -405,18 +408,6 @@ def _listed(parts: list[_Part]) -> list[Json]:
 def _joined(parts: list[_Part], between: str) -> msgspec.Raw:
     texts = [part for part in parts if isinstance(part, msgspec.Raw)]
     return texts[0] if len(texts) == 1 else raw_of(between.join(msgspec.json.decode(text, type=str) for text in texts))
-
-
-def _read_include(given: Fields, dropped: Dropped) -> None:
-    """Drop what is asked for beside the answer; the reasoning is always in it."""
-    for place, entry in enumerate(list_of(given["include"], "include") if "include" in given else ()):
-        match bytes(entry):
-            case b'"message.output_text.logprobs"':
-                raise NotCarried(f"include[{place}]", "log probabilities are not carried")
-            case b'"reasoning.encrypted_content"':
-                pass
-            case _:
-                dropped.add("include", f"[{place}]")
 
 
 def _response_format(text: Fields, dropped: Dropped) -> Json | None:

@@ -18,6 +18,7 @@ import msgspec
 from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.wire.request import UNREADABLE, Request
 from tokens_forge.wire.sse import Event
+from tokens_forge.wire.translate.messages_blocks import TIERS
 from tokens_forge.wire.translate.responses_messages_tools import tools_by_name
 from tokens_forge.wire.translate.responses_output import CalledTool, Incomplete, Output
 from tokens_forge.wire.translate.responses_thinking import Redacted, Thinking, sealed
@@ -180,7 +181,7 @@ class _Answer:
         self.close()
         read = read_anthropic_messages(*self._usages)
         usage = None if read.reading is None else read.reading.usage
-        self.output.finish(self._ending, usage=usage, tier=_TIERS.get(read.tier_served, ""))
+        self.output.finish(self._ending, usage=usage, tier=TIERS.get(read.tier_served, ""))
 
     def _need_response(self) -> None:
         if not self._begun:
@@ -234,8 +235,6 @@ _INCOMPLETE: Mapping[str, Incomplete] = {
     "refusal": "content_filter",
 }
 """Why an answer is not whole, in the words of Responses. A turn that pauses can't be taken up again from there."""
-
-_TIERS = {"standard": "default", "priority": "priority", "fast": "fast"}
 
 
 class _Citation(msgspec.Struct):

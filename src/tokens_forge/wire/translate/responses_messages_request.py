@@ -17,18 +17,16 @@ Sources, read 2026-11: OpenAI API reference ("Create a model response") and the 
 "Effort", "Prompt caching", "Service tiers", "What's new in Claude Opus 5.5".
 """
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request, is_text, raw_of
+from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
+from tokens_forge.wire.translate import messages_blocks
 from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
-    is_default,
-    list_of,
     number_in,
     object_in,
     object_of,
@@ -38,7 +36,14 @@ from tokens_forge.wire.translate.members import (
     word_in,
 )
 from tokens_forge.wire.translate.responses_messages_tools import Tools, read_tools
-from tokens_forge.wire.translate.responses_request import DEFAULTS
+from tokens_forge.wire.translate.responses_request import (
+    ASSISTANT_PARTS,
+    DEFAULTS,
+    ITEM,
+    SYSTEM_PARTS,
+    read_include,
+    refuse,
+)
 from tokens_forge.wire.translate.responses_thinking import opened
 from tokens_forge.wire.translate.responses_tools import LOCAL_SHELL, TOOL_SEARCH, name_in
 from tokens_forge.wire.translation import NotCarried, Translated
@@ -50,9 +55,7 @@ Block = dict[str, object]
 def translate_request(request: Request) -> Translated:
     """Return the request in the upstream's dialect, without a model. Raises NotCarried."""
     given = without_nulls(request.fields)
-    for name, why in _REFUSED.items():
-        if name in given and not is_default(name, given[name], DEFAULTS):
-            raise NotCarried(name, why)
+    refuse(given, _REFUSED)
     dropped = Dropped(given, DEFAULTS)
     dropped.add_unread(given, _CARRIED)
     tools = read_tools(given, dropped)
@@ -60,7 +63,7 @@ def translate_request(request: Request) -> Translated:
     conversation.read(given)
     if "prompt_cache_key" in given:
         conversation.mark()
-    _read_include(given, dropped)
+    read_include(given, dropped, no_logprobs=_NO_LOGPROBS)
     thinking, effort = _reasoning(given, tools, dropped)
     sent: dict[str, object] = {
         "max_tokens": request.output_bound,
@@ -81,12 +84,14 @@ def translate_request(request: Request) -> Translated:
     )
 
 
+_NO_LOGPROBS = "Messages gives no log probabilities"
+
 _REFUSED: Mapping[str, str] = {
     "previous_response_id": "the response before is kept by another provider: send the whole conversation",
     "conversation": "the conversation is kept by another provider: send the whole of it",
     "prompt": "the prompt is kept by another provider: send its text",
     "background": "Messages answers while the client waits",
-    "top_logprobs": "Messages gives no log probabilities",
+    "top_logprobs": _NO_LOGPROBS,
     "moderation": "Messages does not moderate on demand",
 }
 """Members that change what the answer is, and why Messages can't have them."""
@@ -140,19 +145,7 @@ _EPHEMERAL: Json = {"type": "ephemeral"}
 _MARKED = frozenset({"text", "image", "document", "tool_result"})
 """Blocks that may be marked as the end of what is cached."""
 
-_SYSTEM_PARTS = frozenset({"input_text"})
 _USER_PARTS = frozenset({"input_text", "input_image", "input_file"})
-_ASSISTANT_PARTS = frozenset({"input_text", "output_text", "refusal"})
-_ITEM = frozenset({"type", "id", "status"})
-_NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
-"""Characters that an id of a tool call must not have (Anthropic API reference, `tool_use.id`)."""
-
-_BLANK = re.compile(rb'"(?: |\\[nrt])*+"')
-_IMAGE = re.compile(rb'"data:image\\?/(jpe?g|png|gif|webp)(?:;[^",;]{0,64}){0,4}?;base64,', re.IGNORECASE)
-_PDF = re.compile(rb'"data:application\\?/pdf(?:;[^",;]{0,64}){0,4}?;base64,', re.IGNORECASE)
-_HTTPS = re.compile(rb'"https:(?:\\?/){2}', re.IGNORECASE)
-
-_decode_members = msgspec.json.Decoder(Fields).decode
 
 
 class _Turn:
@@ -180,10 +173,10 @@ class _Conversation:
     def read(self, given: Fields) -> None:
         """Add what the request says."""
         if "instructions" in given:
-            self.system += _texts(text_in(given, "instructions", ""))
+            self.system += messages_blocks.texts(text_in(given, "instructions", ""))
         spoken = given.get("input", NULL)
         if is_text(spoken):
-            self._say("user", _texts(spoken))
+            self._say("user", messages_blocks.texts(spoken))
         else:
             for item, path in objects_of(spoken, "input"):
                 self._add(item, path)
@@ -215,7 +208,7 @@ class _Conversation:
             case "message":
                 self._message(item, path)
             case "function_call":
-                self._call(item, path, _arguments(item, path), "arguments")
+                self._call(item, path, messages_blocks.call_input(item, path), "arguments")
             case "custom_tool_call":
                 self._call(item, path, {"input": text_in(item, "input", path)}, "input")
             case "local_shell_call":
@@ -244,24 +237,24 @@ class _Conversation:
         role = word_in(item, "role", path)
         match role:
             case "system" | "developer":
-                self.system += self._parts(item, "content", path, _SYSTEM_PARTS)
+                self.system += self._parts(item, "content", path, SYSTEM_PARTS)
             case "user":
                 self._say("user", self._parts(item, "content", path, _USER_PARTS))
             case "assistant":
-                self._say("assistant", self._parts(item, "content", path, _ASSISTANT_PARTS))
+                self._say("assistant", self._parts(item, "content", path, ASSISTANT_PARTS))
             case _:
                 raise NotCarried(f"{path}.role", "Messages knows no such role")
-        self._dropped.add_unread(item, _ITEM | {"role", "content"}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"role", "content"}, "input", "[]")
 
     def _call(self, item: Fields, path: str, told: Json | msgspec.Raw, read: str) -> None:
-        made = _call_id(item, "call_id", path)
+        made = messages_blocks.call_id_in(item, "call_id", path)
         name = name_in(item, path)
         self._say("assistant", [{"type": "tool_use", "id": made, "name": name, "input": told}])
         self._caller[made] = len(self._turns) - 1
-        self._dropped.add_unread(item, _ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"call_id", "name", "namespace", "execution", read}, "input", "[]")
 
     def _result(self, item: Fields, path: str, id_name: str) -> None:
-        made = _call_id(item, id_name, path)
+        made = messages_blocks.call_id_in(item, id_name, path)
         if made not in self._caller:
             raise NotCarried(f"{path}.{id_name}", "no call before it has this id")
         place = self._caller[made] + 1
@@ -270,7 +263,7 @@ class _Conversation:
         output = item.get("output", NULL)
         content = output if is_text(output) else self._parts(item, "output", path, _USER_PARTS)
         self._turns[place].results.append({"type": "tool_result", "tool_use_id": made, "content": content})
-        self._dropped.add_unread(item, _ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
+        self._dropped.add_unread(item, ITEM | {"call_id", "output", "tools", "execution"}, "input", "[]")
 
     def _thought(self, item: Fields) -> None:
         """Add thinking that this upstream can check; what another one thought is sealed to it."""
@@ -285,7 +278,7 @@ class _Conversation:
         """Return a content as blocks; without its blank texts, which Messages refuses."""
         content, path = item.get(name, NULL), f"{path}.{name}"
         if is_text(content):
-            return _texts(content)
+            return messages_blocks.texts(content)
         blocks: list[Block] = []
         for part, where in objects_of(content, path):
             kind = word_in(part, "type", where)
@@ -305,24 +298,12 @@ class _Conversation:
             case _:
                 name = "refusal" if kind == "refusal" else "text"
                 self._dropped.add_unread(part, ("type", name), "input", rest)
-                return _texts(text_in(part, name, path))
-
-
-def _texts(text: msgspec.Raw) -> list[Block]:
-    """Return a text as a block; nothing for one of spaces and line ends alone, which Messages refuses."""
-    return [] if _BLANK.fullmatch(memoryview(text)) else [{"type": "text", "text": text}]
+                return messages_blocks.texts(text_in(part, name, path))
 
 
 def _image(part: Fields, path: str) -> Block:
     _refuse_file_id(part, path)
-    url = text_in(part, "image_url", path)
-    if _HTTPS.match(memoryview(url)):
-        return {"type": "image", "source": {"type": "url", "url": url}}
-    found = _IMAGE.match(memoryview(url))
-    if found is None:
-        raise NotCarried(f"{path}.image_url", "Messages takes https addresses, and JPEG, PNG, GIF and WebP as base64")
-    media_type = f"image/{found[1].decode().lower().replace('jpg', 'jpeg')}"
-    return {"type": "image", "source": _inline(url, found.end(), media_type)}
+    return messages_blocks.image(text_in(part, "image_url", path), f"{path}.image_url")
 
 
 def _document(part: Fields, path: str) -> Block:
@@ -330,37 +311,16 @@ def _document(part: Fields, path: str) -> Block:
     title: Block = {"title": text_in(part, "filename", path)} if "filename" in part else {}
     if "file_url" in part:
         url = text_in(part, "file_url", path)
-        if not _HTTPS.match(memoryview(url)):
+        if not messages_blocks.is_https(url):
             raise NotCarried(f"{path}.file_url", "Messages takes https addresses")
         return {"type": "document", "source": {"type": "url", "url": url}, **title}
-    data = text_in(part, "file_data", path)
-    found = _PDF.match(memoryview(data))
-    if found is None:
-        raise NotCarried(f"{path}.file_data", "Messages takes PDF as base64")
-    return {"type": "document", "source": _inline(data, found.end(), "application/pdf"), **title}
+    source = messages_blocks.pdf_source(text_in(part, "file_data", path), f"{path}.file_data")
+    return {"type": "document", "source": source, **title}
 
 
 def _refuse_file_id(part: Fields, path: str) -> None:
     if "file_id" in part:
         raise NotCarried(f"{path}.file_id", "a file that another provider keeps can't be read by this one")
-
-
-def _inline(url: msgspec.Raw, start: int, media_type: str) -> Json:
-    """Return the base64 that a data URL has from `start`, its bytes copied once."""
-    data = msgspec.Raw(b"".join((b'"', memoryview(url)[start:])))
-    return {"type": "base64", "media_type": media_type, "data": data}
-
-
-def _arguments(item: Fields, path: str) -> Json | msgspec.Raw:
-    """Return a call's arguments, every digit as it was; a call without any has none."""
-    text = word_in(item, "arguments", path)
-    if not text.strip():
-        return {}
-    try:
-        _decode_members(text)
-    except UNREADABLE as error:
-        raise NotCarried(f"{path}.arguments", "it is not a JSON object") from error
-    return msgspec.Raw(text.encode())
 
 
 def _action(item: Fields, path: str) -> Json:
@@ -372,25 +332,9 @@ def _searched_for(item: Fields, path: str) -> Json | msgspec.Raw:
     """Return what a search for tools was asked, which is an object there."""
     told = item.get("arguments", NULL)
     if is_text(told):
-        return _arguments(item, path)
+        return messages_blocks.call_input(item, path)
     object_of(told, f"{path}.arguments")
     return told
-
-
-def _call_id(item: Fields, name: str, path: str) -> str:
-    return _NO_ID.sub("_", word_in(item, name, path))
-
-
-def _read_include(given: Fields, dropped: Dropped) -> None:
-    """Drop what is asked for beside the answer; the thinking is always in it."""
-    for place, raw in enumerate(list_of(given["include"], "include") if "include" in given else ()):
-        match bytes(raw):
-            case b'"message.output_text.logprobs"':
-                raise NotCarried(f"include[{place}]", "Messages gives no log probabilities")
-            case b'"reasoning.encrypted_content"':
-                pass
-            case _:
-                dropped.add("include", f"[{place}]")
 
 
 def _reasoning(given: Fields, tools: Tools, dropped: Dropped) -> tuple[Json | None, str | None]:
