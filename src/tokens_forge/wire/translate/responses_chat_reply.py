@@ -21,8 +21,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.wire.request import UNREADABLE, Fields, Request
+from tokens_forge.wire.request import UNREADABLE, Fields, Request, utf8
 from tokens_forge.wire.sse import Event
+from tokens_forge.wire.translate.object_end import ObjectEnd
 from tokens_forge.wire.translate.responses_chat_request import EXTRA_CONTENT_MARK, REASONING_MARK, REASONING_MEMBERS
 from tokens_forge.wire.translate.responses_chat_tools import called_tools
 from tokens_forge.wire.translate.responses_output import CalledTool, Incomplete, Output
@@ -72,8 +73,14 @@ class _Call:
         self.place: int | None = None
         """In the output; None until its name comes. Without one nobody can answer it, and it is never told."""
         self.pieces: list[str] = []
+        self.end = ObjectEnd()
         self.grown = False
         """Whether more came since it was last looked at."""
+
+    def add(self, piece: str) -> None:
+        """Add a piece of its arguments."""
+        self.pieces.append(piece)
+        self.end.add(piece)
 
 
 class _Answer:
@@ -89,7 +96,8 @@ class _Answer:
         self._calls: dict[bytes, _Call] = {}
         """The last call of each index."""
         self._last_call: _Call | None = None
-        self._open: list[_Call] = []
+        self._grown: list[_Call] = []
+        """The calls of which more came since they were last looked at."""
         self._finish = ""
         self._tier = ""
         self._usage: Mapping[str, int] | None = None
@@ -170,10 +178,11 @@ class _Answer:
         if call is None or _is_another(call, call_id, name, indexed=indexed):
             self._end_whole()
             call = _Call(call_id)
-            self._open.append(call)
         self._calls[index] = self._last_call = call
-        call.pieces.append(_arguments(function.arguments))
-        call.grown = True
+        call.add(_arguments(function.arguments))
+        if not call.grown:
+            call.grown = True
+            self._grown.append(call)
         if call.place is not None:
             self.output.arguments(call.place, call.pieces[-1])
         elif name:
@@ -185,11 +194,11 @@ class _Answer:
 
     def _end_whole(self) -> None:
         """End the calls whose arguments are whole, since another thing begins."""
-        for call in tuple(self._open):
-            if call.grown and call.place is not None and _is_object("".join(call.pieces)):
+        for call in self._grown:
+            if call.place is not None and call.end.reached and _is_object("".join(call.pieces)):
                 self.output.end_call(call.place)
-                self._open.remove(call)
             call.grown = False
+        self._grown.clear()
 
 
 def _is_another(call: _Call, call_id: str, name: str, *, indexed: bool) -> bool:
@@ -266,7 +275,7 @@ _decode_members = msgspec.json.Decoder(Fields).decode
 
 def _chunk(data: bytes, otherwise: str) -> _Chunk:
     try:
-        return _decode_chunk(data)
+        return _decode_chunk(utf8(data))
     except UNREADABLE as error:
         raise UpstreamFault(otherwise) from error
 
@@ -316,7 +325,4 @@ def _begins(raw: msgspec.Raw, start: bytes) -> bool:
 
 
 def _text(raw: msgspec.Raw) -> str:
-    try:
-        return _decode_text(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("a text of the answer is no Unicode") from error
+    return _decode_text(raw)  # What was moved as a text of a chunk that could be read is one.
