@@ -5,6 +5,7 @@ route that made it; other paths pass only where the config lists them, with the 
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from tokens_forge.core.candidates import key_of
@@ -17,13 +18,17 @@ from tokens_forge.proxy.upstream import ERROR_BODY_AT_MOST, Endpoint, Failed, Se
 
 RESPONSES = "/v1/responses/"
 
+_PLAIN = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~:@!$&'()*+,=-]*)+")
+"""A path that means the same wherever it is read. The HTTP client resolves `..` and takes `?` and `#` for what follows
+a path, so that an escaped one would lead to another path than the one that was judged; a metered one, say."""
+
 _OF_KEPT = {"": ("GET", "DELETE"), "/cancel": ("POST",), "/input_items": ("GET",)}
 """What can be done with a kept response, by what follows its id (OpenAI API reference, "Responses"; read 2026-11)."""
 
 
 def kept_response(path: str) -> tuple[str, tuple[str, ...]] | None:
     """Return the id of a kept response and the methods that `path` takes; None when it is no such path."""
-    if not path.startswith(RESPONSES):
+    if not path.startswith(RESPONSES) or not _PLAIN.fullmatch(path):
         return None
     response, slash, rest = path.removeprefix(RESPONSES).partition("/")
     methods = _OF_KEPT.get(slash + rest)
@@ -43,6 +48,8 @@ def route_of_kept(proxy: Proxy, key: str, response: str) -> str:
 
 def listed_for(config: Config, method: str, path: str) -> tuple[str, str] | None:
     """Return the upstream whose `passes` lists what a client with a login asks, and the path after its base URL."""
+    if not _PLAIN.fullmatch(path):
+        return None
     for name, upstream in config.upstream.items():
         begins = "/v1" if upstream.dialect == "openai" else ""
         if upstream.credential != CLIENT or not path.startswith(f"{begins}/"):
