@@ -296,7 +296,7 @@ def reason_text(passed: PassedOver) -> str:
     if passed.reason == "not_pinned" and passed.error:
         return "another route made the response that the request goes on from"
     if passed.reason == "no_client_credential" and passed.error:
-        return "the client's login was meant for another upstream, and follows no fallback"
+        return _LOGINS[passed.error]
     reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
         # What holds nothing (a provider counts, or will say what it cost) still needs that something is there.
@@ -328,6 +328,12 @@ def clock(stamped: str) -> str:
 
 _MOST_HOLDS = 5
 """So many holds in the way are named; the ledger has them all."""
+
+_LOGINS = {
+    "meant_elsewhere": "the client's login was meant for another upstream, and follows no fallback",
+    "of_another_provider": "the client's login is for the provider whose dialect it speaks",
+}
+"""Why a client's login does not go to an upstream that takes one."""
 
 _REASONS: dict[Reason, str] = {
     "not_allowed": "its class is not allowed for this key",
