@@ -18,6 +18,7 @@ from tokens_forge.core.moments import stamp
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.proxy.upstream import (
+    BODY_AT_MOST,
     ERROR_BODY_AT_MOST,
     Answer,
     Client,
@@ -170,6 +171,8 @@ class _Taking:
     """Of a stream."""
     translator: StreamTranslator | None = None
     """Of a stream in another dialect than the client's."""
+    translated: int = 0
+    """Bytes of it that went through the translator, which keeps what it was told: a stream without end would too."""
     gone: bool = False
     """The client has left, and the stream is read on for its usage."""
 
@@ -218,6 +221,7 @@ class _Taking:
 
     def refused(self, error: str, body: bytes) -> Attempted:
         """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
+        body = _without_secret(self.order, body)
         if self.order.translation is not None:
             message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"
             body = self.downstream.family.error_body(
@@ -236,7 +240,7 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     """Take in a reply from its head on. Raises Failed and Interrupted."""
     if answer.status not in _OK:
         wait.allow(idle_s, "reset")
-        body = _without_secret(taking.order, await drain(answer))
+        body = await drain(answer)
         return taking.refused(_refusal(taking.order, answer.status, body), body)
     if taking.order.request.stream:
         return await _stream(taking, answer, wait, idle_s)
@@ -358,6 +362,9 @@ def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
         begins = begins or passed.first
         match passed.kind:
             case "data" if translator is not None:
+                taking.translated += len(event.raw)
+                if taking.translated > BODY_AT_MOST:
+                    raise UpstreamFault("the stream is longer than a whole reply may be")
                 out.append(translator.feed(event))
             case "data" if not passed.hidden:
                 out.append(event.raw)

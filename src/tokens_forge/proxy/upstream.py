@@ -74,10 +74,14 @@ class Endpoint:
 
 
 def without_secret(body: bytes, *secrets: str | None) -> bytes:
-    """Return an error's body without credentials: some upstreams repeat what they did not like."""
+    r"""Return an error's body without credentials: some upstreams repeat what they did not like.
+
+    JSON may write `/` as `\/` (RFC 8259, 7; PHP does).
+    """
     for secret in secrets:
         if secret:
-            body = body.replace(secret.encode(), b"[credential]")
+            for written in (secret, secret.replace("/", "\\/")):
+                body = body.replace(written.encode(), b"[credential]")
     return body
 
 
