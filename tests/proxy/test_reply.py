@@ -68,6 +68,17 @@ async def test_a_credential_in_a_success(tmp_path: Path, *, streamed: bool) -> N
             assert (400, "not [credential]") == (reply.status, reply.message)
 
 
+async def test_a_credential_for_a_name(tmp_path: Path) -> None:
+    """What an upstream says of itself is written down; its credential is not, whatever it gives for an id."""
+    secret = SECRETS["RELAY_KEY"]
+    async with playing(tmp_path) as play:
+        body = completion().replace(b"chatcmpl-1", secret.encode())
+        play.relay.answers(plain(body, headers={**JSON, "x-request-id": f"req {secret}"}))
+        assert "req [credential]" == (await play.ask()).headers["x-tf-upstream-request-id"]
+        assert "[credential]" == (await play.settled()).upstream_id
+        play.replies.clear()  # the body passes as it is
+
+
 async def test_what_the_client_sent_of_itself_stays_here(tmp_path: Path) -> None:
     """DESIGN 8: the client's token, key and cookies go to no upstream; the audit compares the headers that went."""
     async with playing(tmp_path) as play:

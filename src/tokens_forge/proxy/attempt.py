@@ -26,6 +26,7 @@ from tokens_forge.proxy.upstream import (
     Failed,
     Sent,
     drain,
+    said_without_secret,
     without_secret,
 )
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
@@ -96,6 +97,12 @@ class Order:
     drain_s: float
     """How long to read on when the client has left; 0 stops at once."""
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return the credentials that it is asked with, for no eyes but the upstream's."""
+        own = [self.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key") if self.login]
+        ours = self.endpoint.secret if self.endpoint else None
+        return tuple(secret for secret in (ours, *own) if secret)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
@@ -117,6 +124,8 @@ class Attempted:
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
     upstream_request_id: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The credentials that it was asked with: what the reply said is written down without them."""
 
 
 def named(upstream_request_id: str) -> Mapping[str, str]:
@@ -184,7 +193,7 @@ class _Taking:
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
         own_id = answer.headers.get("x-request-id") or answer.headers.get("request-id", "")
-        self.upstream_request_id = visible(own_id)[:120]
+        self.upstream_request_id = visible(said_without_secret(own_id, *self.order.secrets()))[:120]
         if answer.status not in _OK:
             self.wait_s = retry_after_s(answer.headers, now)
 
@@ -217,11 +226,12 @@ class _Taking:
             wait_s=self.wait_s,
             limits=self.limits,
             upstream_request_id=self.upstream_request_id,
+            secrets=self.order.secrets(),
         )
 
     def refused(self, error: str, body: bytes) -> Attempted:
         """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
-        body = _without_secret(self.order, body)
+        body = without_secret(body, *self.order.secrets())
         if self.order.translation is not None:
             message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"
             body = self.downstream.family.error_body(
@@ -257,12 +267,6 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
         taking.content_type = "application/json"
     # Read on for the usage of a client that has left (`disconnect = "drain"`).
     return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
-
-
-def _without_secret(order: Order, body: bytes) -> bytes:
-    """Return an error's body without the credential that it was asked with."""
-    own = [order.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key") if order.login]
-    return without_secret(body, order.endpoint.secret if order.endpoint else None, *own)
 
 
 def _refusal(order: Order, status: int, body: bytes) -> str:
