@@ -230,6 +230,15 @@ def test_the_limit_of_a_login_is_the_clients_own() -> None:
     assert [] == made.disagreeing()
 
 
+def test_a_login_goes_to_its_own_provider() -> None:
+    """What one provider's tool sends as its own goes to no other's upstream, though the request could be said there."""
+    made = bench(RELAY, OFFICIAL, relay=replace(ANTHROPIC, credential=CLIENT))
+    held = made.held(made.route(login=True, dialect_in="openai_chat"))
+    assert ("official", [(RELAY, "no_client_credential", "of_another_provider")]) == (held.route, over(held))
+    assert "relay" == made.held(made.route(login=True, dialect_in="anthropic_messages")).route
+    assert [] == made.disagreeing()
+
+
 def test_a_login_that_is_refused_cools_nothing() -> None:
     """DESIGN 7: a client's own 401 is returned as it is; other clients' logins are as good as before."""
     made = bench(RELAY, relay=LOGIN)
@@ -317,10 +326,11 @@ def told(**changes: object) -> list[tuple[str, str]]:
             [("upstream.u.passes", 'other paths pass only with the client\'s own login: `credential = "client"`')],
         ),
         (
-            {"credential": CLIENT, "passes": ("models", "POST /resp*", "PUSH /x")},
+            {"credential": CLIENT, "passes": ("models", "POST /resp*", "POST /v1/chat/*", "PUSH /x")},
             [
                 ("upstream.u.passes", "`models` is no method and path: write `GET /models`"),
                 ("upstream.u.passes", "`POST /resp*` would let calls pass that are metered: list no such path"),
+                ("upstream.u.passes", "`POST /v1/chat/*` would let calls pass that are metered: list no such path"),
                 ("upstream.u.passes", "`PUSH /x` is no method and path: write `GET /models`"),
             ],
         ),

@@ -264,6 +264,8 @@ def test_reasons_that_name_what_they_are_about() -> None:
     assert "its upstream can't be asked in openai_embeddings, and nothing translates that for it" == reason_text(kind)
     assert "another route made the response that the request goes on from" == reason_text(pinned)
     assert "the client's login was meant for another upstream, and follows no fallback" == reason_text(login)
+    other = PassedOver(candidate="a/b", reason="no_client_credential", error="of_another_provider")
+    assert "the client's login is for the provider whose dialect it speaks" == reason_text(other)
     assert "it can't do what the request asks for (messages[2].content[0])" == reason_text(said)
 
 

@@ -57,6 +57,13 @@ def test_a_key_of_ours_is_never_a_login() -> None:
     assert Presented(tokens=(KEY,), login=None) == presented({"x-tf-key": KEY, "chatgpt-account-id": "a"}, HERE)
 
 
+def test_a_key_of_ours_is_in_no_header() -> None:
+    """A tool may write its base URL, which has the key, into a header of its own: that stays here."""
+    own = {"authorization": "Bearer sk-ant-oat", "x-app": "cli"}
+    named = presented({**own, "x-claude-base-url": f"http://127.0.0.1:8787/k/{KEY}", "x-tf-key": KEY}, HERE)
+    assert Login(headers=own) == named.login
+
+
 def test_two_keys_are_one_too_many() -> None:
     """One named twice is one; of two neither counts."""
     there = Addressed(path="/v1/messages", token=KEY)

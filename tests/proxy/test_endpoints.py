@@ -11,10 +11,11 @@ import pytest
 from goldens import Golden, goldens
 from pairs import accounted, before, replays
 from playbook import Playbook, playing
-from upstreams import plain, refusal
+from upstreams import End, plain, refusal, stream
 
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.entries import Routed, Settled
+from tokens_forge.proxy import attempt as attempt_file
 
 BODIES: dict[DialectName, dict[str, object]] = {
     "openai_completions": {"model": "m", "prompt": "Say", "max_tokens": 20},
@@ -243,3 +244,17 @@ async def test_the_upstreams_error_in_a_response(tmp_path: Path) -> None:
             await client.responses.create(model="m", input="Hello", max_output_tokens=50)
         assert (502, play.closing().id) == (caught.value.status_code, caught.value.request_id)
         assert not isinstance(play.closing(), Settled)
+
+
+async def test_a_stream_without_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A translator keeps what it was told until the end: a stream longer than a whole reply may be breaks."""
+    monkeypatch.setattr(attempt_file, "BODY_AT_MOST", 1_000)
+    begin = b'data: {"type":"message_start","message":{"id":"a","usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
+    word = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}\n\n'
+    async with playing(tmp_path, before("anthropic_messages")) as play:
+        play.relay.answers(stream(begin, *[word] * 50, End.NEVER))
+        body = msgspec.json.encode({"model": "m", "stream": True, "messages": [{"role": "user", "content": "q"}]})
+        await play.send("POST", "/v1/chat/completions", body)
+        await play.idle()
+        (told,) = [line.entry for line in play.lines() if isinstance(line.entry, Settled)]
+        assert told.error in {"bad_reply", "stream_malformed"}  # by how much of it came before it was too much

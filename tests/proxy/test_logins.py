@@ -1,5 +1,6 @@
 """A client that keeps its own login: who it is said by a key of ours, what it may by its login, and where that goes."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,6 +186,55 @@ async def test_the_query_of_a_listed_path_passes_as_it_is(tmp_path: Path) -> Non
         play.relay.got.clear()  # it is no call: the audit counts those
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../v1/messages",
+        "/%2e%2e/%2e%2e/v1/messages",
+        "/%252e%252e/%252e%252e/v1/messages",
+        "/..;/v1/messages",
+        "/batch%3Fa",
+        "/batch%23a",
+        "/a%5c..%5cb",
+        "/%0d%0aX:y",
+        "/.",
+    ],
+)
+async def test_a_path_that_leads_elsewhere_does_not_pass(tmp_path: Path, path: str) -> None:
+    """CASES 34: what is listed is judged as its upstream reads it, so no listed path leads to a metered one."""
+    async with playing(tmp_path, setup()) as play:
+        target = f"/k/{play.tokens['aider']}/api/event_logging{path}"
+        assert b"404" == await status_of(play, "POST", target)
+        assert [] == play.relay.got
+
+
+async def test_a_query_passes_as_it_was_written(tmp_path: Path) -> None:
+    """An escape in it stays one: decoded it would part members, or end them."""
+    async with playing(tmp_path, setup()) as play:
+        play.relay.answers(plain(b"{}"))
+        target = f"/k/{play.tokens['aider']}/api/hello?x=1%26b%23c=2"
+        assert b"200" == await status_of(play, "GET", target)
+        assert ["GET /api/hello?x=1%26b%23c=2"] == [got.line for got in play.relay.got]
+        play.relay.got.clear()  # it is no call: the audit counts those
+
+
+async def status_of(play: Playbook, method: str, target: str, *head: str) -> bytes:
+    """Send a request whose target no client has made right, and return the reply's status."""
+    return (await said(play, f"{method} {target} HTTP/1.1", *head)).split(b" ")[1]
+
+
+async def said(play: Playbook, line: str, *head: str) -> bytes:
+    """Send a request with a login, its line as it is, and return all that comes back."""
+    host = play.url.removeprefix("http://")
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    lines = (line, f"Host: {host}", f"Authorization: Bearer {OWN}", "Connection: close", *head)
+    writer.write("\r\n".join((*lines, "", "")).encode())
+    got = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return got
+
+
 async def test_the_task_in_the_path(tmp_path: Path) -> None:
     """`/k/TOKEN/t/TASK/v1`: a tool that can only be given a URL has a task too."""
     async with playing(tmp_path, setup()) as play:
@@ -237,3 +287,24 @@ async def test_a_listed_path_of_another_provider(tmp_path: Path, relay: str, hea
         got = await play.send("GET", f"/k/{play.tokens['aider']}/v1/models", headers=own)
         assert (200, True) == (got.status, b'"opus"' in got.body)
         assert [] == play.relay.got
+
+
+async def test_a_token_where_it_does_not_belong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A path that is nearly ours, a model's name, and lines that are no HTTP: it is neither said nor logged."""
+    async with playing(tmp_path, setup()) as play:
+        token = play.tokens["aider"]
+        known = f"x-tf-key: {token}"
+        for line in (
+            f"GET /K/{token}/v1/models HTTP/1.1",
+            f"GET //k/{token}/v1/models HTTP/1.1",
+            f"GET /k//{token}/v1/models HTTP/1.1",
+            f"GET /k/{token}/k/{token}/v1/models HTTP/1.1",
+            f"GET /v1/models/{token} HTTP/1.1",
+            f"FOO /k/{token}/v1/models HTTP/1.1",
+            f"GET k/{token}/v1/models HTTP/1.1",
+            f"GET /k/{token}/v1/models HTTP/9.9",
+            f"GET /k/{token}/{'a' * 9000} HTTP/1.1",
+        ):
+            got = await said(play, line, known)
+            assert (b"4", False) == (got.split(b" ")[1][:1], token.encode() in got)
+        assert token not in caplog.text

@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from playbook import SECRETS, Setup, playing
 from upstreams import DONE, HELLO, JSON, USAGE, chunk, completion, plain, refusal, stream
@@ -54,6 +55,28 @@ async def test_a_credential_never_comes_down(tmp_path: Path) -> None:
         play.relay.answers(refusal(400, "bad", f"I do not like {SECRETS['RELAY_KEY']}"))
         reply = await play.ask()
         assert (400, "I do not like [credential]") == (reply.status, reply.message)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_credential_in_a_success(tmp_path: Path, *, streamed: bool) -> None:
+    """An error inside a success is an error too: whole, or where a stream should begin."""
+    error = msgspec.json.encode({"error": {"code": "invalid_prompt", "message": f"not {SECRETS['RELAY_KEY']}"}})
+    async with playing(tmp_path) as play:
+        for answer in (plain(error), *([stream(b"data: %s\n\n" % error)] if streamed else [])):
+            play.relay.answers(answer)
+            reply = await play.ask(stream=streamed)
+            assert (400, "not [credential]") == (reply.status, reply.message)
+
+
+async def test_a_credential_for_a_name(tmp_path: Path) -> None:
+    """What an upstream says of itself is written down; its credential is not, whatever it gives for an id."""
+    secret = SECRETS["RELAY_KEY"]
+    async with playing(tmp_path) as play:
+        body = completion().replace(b"chatcmpl-1", secret.encode())
+        play.relay.answers(plain(body, headers={**JSON, "x-request-id": f"req {secret}"}))
+        assert "req [credential]" == (await play.ask()).headers["x-tf-upstream-request-id"]
+        assert "[credential]" == (await play.settled()).upstream_id
+        play.replies.clear()  # the body passes as it is
 
 
 async def test_what_the_client_sent_of_itself_stays_here(tmp_path: Path) -> None:

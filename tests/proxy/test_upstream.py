@@ -13,7 +13,7 @@ from tokens_forge.core.config import Timeouts
 from tokens_forge.core.config import Upstream as Configured
 from tokens_forge.proxy import attempt as attempt_file
 from tokens_forge.proxy import upstream as upstream_file
-from tokens_forge.proxy.upstream import Client, Failed, Sent, endpoint
+from tokens_forge.proxy.upstream import Client, Failed, Sent, endpoint, without_secret
 from tokens_forge.wire.request import IN_ONE_PIECE_AT_MOST
 
 LARGE = 4096
@@ -168,3 +168,10 @@ async def test_no_credential_sends_none() -> None:
         answer.close()
         assert "authorization" not in upstream.got[0].headers
         assert "POST /v1/chat/completions" == upstream.got[0].line
+
+
+def test_a_credential_as_json_may_write_it() -> None:
+    """DESIGN 8: with its slashes escaped it is a credential as well (PHP writes them so)."""
+    body = rb'{"message":"sk/of/us and sk\/of\/us, not sk"}'
+    expected = b'{"message":"[credential] and [credential], not sk"}'
+    assert expected == without_secret(body, None, "sk/of/us")

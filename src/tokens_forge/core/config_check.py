@@ -81,9 +81,12 @@ def _passes(path: tuple[str, ...], upstream: Upstream) -> Iterator[Finding]:
         method, _, asked = listed.partition(" ")
         if method not in _METHODS or not asked.startswith("/"):
             yield Finding(path=path, what=f"`{listed}` is no method and path: write `GET /models`")
-        elif method == "POST" and any(fits(asked, metered) for metered in METERED_PATHS):
+        elif method == "POST" and any(fits(asked, metered) for metered in _METERED):
             yield Finding(path=path, what=f"`{listed}` would let calls pass that are metered: list no such path")
 
+
+_METERED = tuple(f"{version}{path.removeprefix('/v1')}" for path in METERED_PATHS for version in ("", "/v1"))
+"""With a version and without: a base URL may have it or not, and Anthropic's hosts take chat completions too."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 

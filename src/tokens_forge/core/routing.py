@@ -284,12 +284,28 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
         return _passed(terms, found.name, "not_pinned")
     if routed.made_by not in {"", found.route}:
         return _passed(terms, found.name, "not_pinned", error="previous_response_id")
-    if terms.config.upstream[found.upstream].credential == CLIENT and not routed.login:
-        return _passed(terms, found.name, "no_client_credential")
+    if (against := _no_login(asked, found)) is not None:
+        return against
     if (against := incapable(asked, found)) is not None:
         return against
     hold = hold_for(asked, found.name)
     return _passed(terms, found.name, "no_price") if hold is None else hold
+
+
+def _no_login(asked: Question, found: Candidate) -> PassedOver | None:
+    """Return a reason when a candidate's upstream takes its caller's login, and the client has none for it.
+
+    A tool's login is for the provider whose dialect the tool speaks: what Codex sends as its own goes to no upstream of
+    Anthropic's, also where the request could be said there.
+    """
+    routed, upstream = asked.routed, asked.terms.config.upstream[found.upstream]
+    if upstream.credential != CLIENT:
+        return None
+    if not routed.login:
+        return _passed(asked.terms, found.name, "no_client_credential")
+    if routed.dialect_in and not routed.dialect_in.startswith(f"{upstream.dialect}_"):
+        return _passed(asked.terms, found.name, "no_client_credential", error="of_another_provider")
+    return None
 
 
 def _login_elsewhere(asked: Question, found: Candidate) -> PassedOver | None:

@@ -299,7 +299,7 @@ def reason_text(passed: PassedOver) -> str:
     if passed.reason == "no_capability" and passed.error in get_args(DialectName):
         return f"its upstream can't be asked in {passed.error}, and nothing translates that for it"
     if passed.reason == "no_client_credential" and passed.error:
-        return "the client's login was meant for another upstream, and follows no fallback"
+        return _LOGINS[passed.error]
     reason = _REASONS[passed.reason].format(
         available=f"{passed.available} {passed.unit}".strip(),
         # What holds nothing (a provider counts, or will say what it cost) still needs that something is there.
@@ -331,6 +331,12 @@ def clock(stamped: str) -> str:
 
 _MOST_HOLDS = 5
 """So many holds in the way are named; the ledger has them all."""
+
+_LOGINS = {
+    "meant_elsewhere": "the client's login was meant for another upstream, and follows no fallback",
+    "of_another_provider": "the client's login is for the provider whose dialect it speaks",
+}
+"""Why a client's login does not go to an upstream that takes one."""
 
 _REASONS: dict[Reason, str] = {
     "not_allowed": "its class is not allowed for this key",

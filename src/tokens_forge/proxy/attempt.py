@@ -18,6 +18,7 @@ from tokens_forge.core.moments import stamp
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.proxy.upstream import (
+    BODY_AT_MOST,
     ERROR_BODY_AT_MOST,
     Answer,
     Client,
@@ -25,6 +26,7 @@ from tokens_forge.proxy.upstream import (
     Failed,
     Sent,
     drain,
+    said_without_secret,
     without_secret,
 )
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
@@ -98,6 +100,12 @@ class Order:
     drain_s: float
     """How long to read on when the client has left; 0 stops at once."""
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return the credentials that it is asked with, for no eyes but the upstream's."""
+        own = [self.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key") if self.login]
+        ours = self.endpoint.secret if self.endpoint else None
+        return tuple(secret for secret in (ours, *own) if secret)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
@@ -123,6 +131,8 @@ class Attempted:
     head: Mapping[str, str] = field(default_factory=dict[str, str])
     """Headers of the upstream's reply that the client gets: its id of the request, and to a client that came with its
     own login what its provider says of that login's limits."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The credentials that it was asked with: what the reply said is written down without them."""
 
 
 async def attempt(order: Order, client: Client, watch: Watch, downstream: Downstream) -> Attempted:
@@ -172,6 +182,8 @@ class _Taking:
     """Of a stream."""
     translator: StreamTranslator | None = None
     """Of a stream in another dialect than the client's."""
+    translated: int = 0
+    """Bytes of it that went through the translator, which keeps what it was told: a stream without end would too."""
     gone: bool = False
     """The client has left, and the stream is read on for its usage."""
 
@@ -183,7 +195,11 @@ class _Taking:
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
         own_id = answer.headers.get("x-request-id") or answer.headers.get("request-id", "")
-        head = {"x-tf-upstream-request-id": visible(own_id)[:120]} if own_id else {}
+        head = (
+            {"x-tf-upstream-request-id": visible(said_without_secret(own_id, *self.order.secrets()))[:120]}
+            if own_id
+            else {}
+        )
         if self.order.login:
             head |= {name: value for name, value in answer.headers.items() if name.lower().startswith(_OF_LOGIN)}
         self.head = head
@@ -222,6 +238,7 @@ class _Taking:
             wait_s=self.wait_s,
             limits=self.limits,
             head=self.head,
+            secrets=self.order.secrets(),
         )
 
     def look(self) -> None:
@@ -234,6 +251,7 @@ class _Taking:
 
     def refused(self, error: str, body: bytes) -> Attempted:
         """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
+        body = without_secret(body, *self.order.secrets())
         if self.order.translation is not None:
             message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"
             body = self.downstream.family.error_body(
@@ -252,7 +270,7 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     """Take in a reply from its head on. Raises Failed and Interrupted."""
     if answer.status not in _OK:
         wait.allow(idle_s, "reset")
-        body = _without_secret(taking.order, await drain(answer))
+        body = await drain(answer)
         return taking.refused(_refusal(taking.order, answer.status, body), body)
     if taking.order.request.stream:
         return await _stream(taking, answer, wait, idle_s)
@@ -269,12 +287,6 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
         taking.content_type = "application/json"
     # Read on for the usage of a client that has left (`disconnect = "drain"`).
     return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
-
-
-def _without_secret(order: Order, body: bytes) -> bytes:
-    """Return an error's body without the credential that it was asked with."""
-    own = [order.headers.get(name, "").rpartition(" ")[2] for name in ("authorization", "x-api-key") if order.login]
-    return without_secret(body, order.endpoint.secret if order.endpoint else None, *own)
 
 
 def _refusal(order: Order, status: int, body: bytes) -> str:
@@ -387,6 +399,9 @@ def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
             case "data" if taking.gone:
                 pass
             case "data" if translator is not None:
+                taking.translated += len(event.raw)
+                if taking.translated > BODY_AT_MOST:
+                    raise UpstreamFault("the stream is longer than a whole reply may be")
                 out.append(translator.feed(event))
             case "data" if not passed.hidden:
                 out.append(event.raw)

@@ -40,7 +40,7 @@ from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.caller import Login
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.reload import InForce
-from tokens_forge.proxy.upstream import Client, Endpoint
+from tokens_forge.proxy.upstream import Client, Endpoint, said_without_secret
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire.dialects import DIALECTS, TRANSLATIONS, Dialect
 from tokens_forge.wire.reply import Reply, Said
@@ -384,15 +384,20 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         whole=attempted.whole,
         output_estimate=said.output_estimate if said else 0,
         flags=tuple(_flags(said, row, metered=metered)),
-        model_served=visible(said.model_served)[:200] if said else "",
-        upstream_id=visible(said.upstream_id)[:MOST_ID] if said else "",
-        finish=visible(said.finish)[:40] if said else "",
-        tier_served=visible(said.tier_served)[:40] if said else "",
+        model_served=_told(said.model_served, attempted)[:200] if said else "",
+        upstream_id=_told(said.upstream_id, attempted)[:MOST_ID] if said else "",
+        finish=_told(said.finish, attempted)[:40] if said else "",
+        tier_served=_told(said.tier_served, attempted)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",
         reported_cost=said.reported_cost if said else None,
         wait_s=attempted.wait_s,
         limits=attempted.limits,
     )
+
+
+def _told(said: str, attempted: Attempted) -> str:
+    """Return what a reply says of itself as the ledger may have it: nothing invisible, and no credential."""
+    return visible(said_without_secret(said, *attempted.secrets))
 
 
 def _flags(said: Said | None, row: Row, *, metered: bool) -> Iterator[str]:

@@ -74,6 +74,8 @@ def _login(headers: Mapping[str, str]) -> Login | None:
         return None
     for name, value in headers.items():
         low = name.lower()
-        if (low in _OF_CLIENT or low.startswith(_OF_CLIENT_BEGIN)) and low not in _DROPPED:
+        if TOKEN_PREFIX in value or low in _DROPPED:  # a token of ours goes nowhere, wherever a client writes it
+            continue
+        if low in _OF_CLIENT or low.startswith(_OF_CLIENT_BEGIN):
             own[low] = value
     return Login(headers=own)

@@ -20,13 +20,18 @@ from tokens_forge.wire.dialects import is_unmetered
 
 RESPONSES = "/v1/responses/"
 
+_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:+,=-]+)+/?")
+"""A path that means the same to every server: no segment that is empty or goes up, nothing that is written as an
+escape, and nothing that ends a path. The HTTP client resolves `..` and takes `?` and `#` for what follows a path, so that
+an escaped one would lead to another path than the one that was judged; a metered one, say."""
+
 _OF_KEPT = {"": ("GET", "DELETE"), "/cancel": ("POST",), "/input_items": ("GET",)}
 """What can be done with a kept response, by what follows its id (OpenAI API reference, "Responses"; read 2026-11)."""
 
 
 def kept_response(path: str) -> tuple[str, tuple[str, ...]] | None:
     """Return the id of a kept response and the methods that `path` takes; None when it is no such path."""
-    if not path.startswith(RESPONSES):
+    if not path.startswith(RESPONSES) or not _PLAIN.fullmatch(path):
         return None
     response, slash, rest = path.removeprefix(RESPONSES).partition("/")
     methods = _OF_KEPT.get(slash + rest)
@@ -63,10 +68,6 @@ def listed_for(config: Config, method: str, path: str, login: Login) -> tuple[st
             return name, asked
     return None
 
-
-_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:+,=-]+)+/?")
-"""A path that means the same to every server: no segment that is empty or goes up, nothing that is written as an
-escape, and nothing that ends a path."""
 
 _READS = ("GET", "HEAD", "DELETE")
 

@@ -21,6 +21,7 @@ from tokens_forge.core.money import text
 from tokens_forge.core.price_help import price_line
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
+from tokens_forge.files.keys_file import without_tokens
 from tokens_forge.proxy.attempt import Attempted
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.wire.sse import comment
@@ -146,6 +147,7 @@ def ledger_stuck(client: Downstream, call_id: str = "") -> None:
 
 def error(client: Downstream, status: int, code: str, message: str, head: Mapping[str, str]) -> None:
     """Give the client an error of ours, in its dialect; it is not to be retried by its SDK."""
+    message = without_tokens(message)  # of a path that was not written as ours are, say
     body = client.family.error_body(status=status, code=code, message=message, call_id=head.get("x-request-id", ""))
     client.reply(status, {**head, "x-should-retry": "false"}, body, "application/json")
 

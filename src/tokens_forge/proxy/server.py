@@ -38,6 +38,7 @@ from tokens_forge.proxy.call import Asked, Proxy, serve
 from tokens_forge.proxy.caller import TF_KEY, Addressed, Login, Presented, addressed, presented
 from tokens_forge.proxy.control import Control
 from tokens_forge.proxy.downstream import Downstream
+from tokens_forge.proxy.http_server import HttpServer
 from tokens_forge.proxy.passing import kept_response, listed_for, pass_on, route_of_kept
 from tokens_forge.proxy.reload import InForce
 from tokens_forge.proxy.request_body import read_body
@@ -239,8 +240,9 @@ class _Server:
         to = in_force.endpoints.get(upstream)
         if to is None or (takes_login and login is None):
             raise RequestError(502, "upstream_failed", f"the upstream `{upstream}` has no credential")
-        raw = request.rel_url.raw_query_string
-        query = f"?{raw}" if raw else ""
+        # As it was written: what is decoded may mean something else there (`%26` parts two members, `%23` ends it).
+        written = request.rel_url.raw_query_string
+        query = f"?{written}" if written else ""
         body = b""
         if request.body_exists:
             body = await read_body(request, in_force.terms.config.server.max_body_mb * _MIB)
@@ -362,9 +364,7 @@ async def _listen(stack: AsyncExitStack, server: _Server, host: str, port: int) 
     """Listen on TCP and return the port."""
     if host not in _LOOPBACK and not server.has_keys:
         raise ForgeError(f"{host} is reached from other machines: issue a key first (`tf keys new NAME`)")
-    runner = web.ServerRunner(
-        web.Server(server.answer, access_log=None, auto_decompress=False), shutdown_timeout=SETTLE_S
-    )
+    runner = web.ServerRunner(HttpServer(server.answer), shutdown_timeout=SETTLE_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, host, port, backlog=512)

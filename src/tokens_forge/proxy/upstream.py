@@ -30,6 +30,9 @@ BODY_AT_MOST = 64 * 1024 * 1024
 
 ERROR_BODY_AT_MOST = 256 * 1024
 
+SECRET_FROM = 16
+"""Characters from which on a credential is looked for in names."""
+
 PART = 256 * 1024
 """Bytes of a large request that are written at a time."""
 
@@ -74,11 +77,26 @@ class Endpoint:
 
 
 def without_secret(body: bytes, *secrets: str | None) -> bytes:
-    """Return an error's body without credentials: some upstreams repeat what they did not like."""
+    r"""Return an error's body without credentials: some upstreams repeat what they did not like.
+
+    JSON may write `/` as `\/` (RFC 8259, 7; PHP does).
+    """
     for secret in secrets:
         if secret:
-            body = body.replace(secret.encode(), b"[credential]")
+            for written in (secret, secret.replace("/", "\\/")):
+                body = body.replace(written.encode(), b"[credential]")
     return body
+
+
+def said_without_secret(said: str, *secrets: str | None) -> str:
+    """Return what an upstream says of itself (an id, a model's name) without credentials.
+
+    Short ones are no secrets: a local server's may be a word that is in its models' names.
+    """
+    for secret in secrets:
+        if secret and len(secret) >= SECRET_FROM:
+            said = said.replace(secret, "[credential]")
+    return said
 
 
 def endpoint(upstream: Upstream, credential: str | None) -> Endpoint:
