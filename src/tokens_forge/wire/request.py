@@ -156,7 +156,7 @@ def has_entries(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
     return bytes(memoryview(fields.get(name, NULL))[:8]).translate(None, b" \t\r\n") not in _NOTHING
 
 
-def object_or_none(data: bytes | msgspec.Raw) -> Fields | None:
+def object_or_none(data: bytes | str | msgspec.Raw) -> Fields | None:
     """Return the members of a JSON object; None for anything else."""
     try:
         return _decode_members(data)
