@@ -36,7 +36,7 @@ price = "list"
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what the configs name."""
-    for name in ("TF_TEST_KEY", "OPENAI_API_KEY", "CODING_PLAN_KEY"):
+    for name in ("TF_TEST_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CODING_PLAN_KEY"):
         monkeypatch.setenv(name, "sk-made-up")
 
 
@@ -71,7 +71,7 @@ def test_a_config_that_can_be_used_is_told_in_a_few_lines(tmp_path: Path) -> Non
             "config.toml can be used.",
             "balances  wallet  5.5 USD",
             "routes    official  direct: openai, paid by wallet; serves gpt-5, gpt-*",
-            "models    gpt-5  official/gpt-5",
+            "models    gpt-5  official/gpt-5; asked in chat, responses; messages translated",
             "keys      aider  every class",
         ],
     ) == told(tmp_path, CONFIG)
@@ -180,7 +180,7 @@ def test_its_json_has_one_shape(tmp_path: Path) -> None:
         "problems": [],
         "balances": {"wallet": "5 USD"},
         "routes": {"official": "direct: openai, paid by wallet; serves gpt-5, gpt-*"},
-        "models": {"gpt-5": "official/gpt-5"},
+        "models": {"gpt-5": "official/gpt-5; asked in chat, responses; messages translated"},
         "keys": {},
     } == json.loads(tf(tmp_path, "check", "--json").out)
 
@@ -200,12 +200,59 @@ routes = ["official"]
 """
     (tmp_path / "config.toml").write_text(CONFIG + more)
     fund(tmp_path, wallet="5 USD")
+    asked = "asked in chat, responses; messages translated"
     assert {
         "quick": "stands for cheap",
-        "cheap": "official/gpt-5; cheapest; fallback none; may cross to direct for 5 USD a day",
-        "gpt-4*": "official; fallback class",
-        "gpt-5": "official/gpt-5",
+        "cheap": f"official/gpt-5; cheapest; fallback none; may cross to direct for 5 USD a day; {asked}",
+        "gpt-4*": f"official; fallback class; {asked}",
+        "gpt-5": f"official/gpt-5; {asked}",
     } == json.loads(tf(tmp_path, "check", "--json").out)["models"]
+
+
+LOGIN = """
+[balance.max]
+kind = "pool"
+unit = "percent"
+windows = "provider"
+[upstream.max]
+dialect = "anthropic"
+base_url = "https://api.anthropic.com"
+credential = "client"
+[route.max]
+class = "subscription"
+upstream = "max"
+balance = "max"
+serves = ["claude-opus-5-5"]
+[model.both]
+routes = ["max/claude-opus-5-5", "official/gpt-5"]
+fallback = "any"
+"""
+
+
+def test_in_which_dialects_a_model_can_be_asked_is_told(tmp_path: Path) -> None:
+    """As it is where one of its upstreams has the endpoint, else translated; and whose login a route goes by."""
+    fund(tmp_path, wallet="5 USD")
+    every = "asked in chat, responses, messages"
+    code, lines = told(tmp_path, CONFIG + LOGIN)
+    assert (0, "config.toml can be used.") == (code, lines[0])
+    assert [
+        "max       subscription: max by the client's own login, paid by max; serves claude-opus-5-5",
+        f"models    both             max/claude-opus-5-5, official/gpt-5; fallback any; {every}",
+        "gpt-5            official/gpt-5; asked in chat, responses; messages translated",
+        "claude-opus-5-5  max/claude-opus-5-5; asked in messages",
+    ] == [line.strip() for line in lines[4:]]
+
+
+def test_a_relay_of_anthropics_models_has_their_prices(tmp_path: Path) -> None:
+    """By the name of the model; under a name of its own once it says whose list it is."""
+    fund(tmp_path, wallet="5 USD")
+    relay = CONFIG.replace('dialect = "openai"', 'dialect = "anthropic"').replace("api.openai.com", "relay.example")
+    assert 0 == told(tmp_path, relay.replace('"gpt-5", "gpt-*"', '"claude-opus-5-5"'))[0]
+    local = relay.replace("https://relay.example/v1", "http://127.0.0.1:9").replace('"gpt-5"', '"claude-opus-5-5"')
+    code, lines = told(tmp_path, local)
+    expected = 'or name the provider whose list it is, `provider = "anthropic"` in `[upstream.openai]`'
+    assert (1, True) == (code, expected in lines[0])
+    assert 0 == told(tmp_path, local.replace("[upstream.openai]", '[upstream.openai]\nprovider = "anthropic"'))[0]
 
 
 def test_the_example_is_in_order(tmp_path: Path) -> None:
@@ -218,7 +265,7 @@ def test_the_example_is_in_order(tmp_path: Path) -> None:
     (tmp_path / "relay.key").chmod(0o600)
     for name in config.key:
         tf(tmp_path, "keys", "new", name)
-    fund(tmp_path, openai_credit="25 USD", rmb_wallet="500 CNY")
+    fund(tmp_path, openai_credit="25 USD", anthropic_credit="25 USD", rmb_wallet="500 CNY")
     code, lines = told(tmp_path, EXAMPLE.read_text())
     assert (0, "config.toml can be used.") == (code, lines[0])
     ends = "900 requests in 5h, 6000 requests in week, 2000 requests in 1d"

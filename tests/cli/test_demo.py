@@ -59,6 +59,7 @@ def test_each_call_is_one_line(out: str) -> None:
     assert ("aider", "smart", "relay", "rmb-wallet", "streamed") == charged[1]
     assert ("aider", "smart", "official", "openai-credit", "relay said 429") == charged[2]
     assert ("aider", "smart", "official", "openai-credit", "relay is cooling") == charged[3]
+    assert ("aider", "gpt-5-mini", "official", "openai-credit", "asked in Messages") == charged[4]
     assert ("nightly", "coder", "official", "openai-credit", "plan is used up") == charged[9]
     assert ["404 no such model", "402 can't be paid"] == [cells[-1] for cells in charged[12:]]
     units = [cells[4].split(" ")[-1] for cells in calls]

@@ -76,6 +76,80 @@ def test_a_config_is_never_overwritten(tmp_path: Path) -> None:
     assert ("# mine\n", False) == (config.read_text(), (tmp_path / "data").exists())
 
 
+def test_an_anthropic_key_is_found_in_its_own_dialect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any client can ask there; it is direct, at the list price, from a balance in its unit."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-made-up")
+    ran = tf(tmp_path, "init", "--balance", "anthropic=25 USD")
+    config = load(tmp_path / "config.toml", None)
+    upstream, route = config.upstream["anthropic"], config.route["anthropic"]
+    assert (0, {"anthropic": "25 USD"}) == (ran.code, posted(tmp_path))
+    assert ("anthropic", "https://api.anthropic.com") == (upstream.dialect, upstream.base_url)
+    assert ("direct", "list", True) == (route.route_class, route.price, "claude-*" in route.serves)
+    assert 0 == tf(tmp_path, "check").code
+
+
+def test_a_token_of_ours_is_no_providers_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a tool's shell OPENAI_API_KEY is tf's own: sent on, it would come back to nobody."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-tf-made-up")
+    ran = tf(tmp_path, "init")
+    assert 1 == ran.code
+    assert "no provider's key is in the environment" in ran.err
+
+
+@pytest.mark.usefixtures("openai_key")
+def test_it_says_how_a_tool_is_connected(tmp_path: Path) -> None:
+    """The two lines are one way; the other writes a tool's own settings."""
+    ran = tf(tmp_path, "init")
+    options = f"--config {tmp_path}/config.toml --data-dir {tmp_path}/data"
+    said = f"Or `tf {options} connect TOOL` writes that into a tool's own settings: claude-code, codex, opencode, "
+    assert said in ran.err
+
+
+def test_subscriptions_are_used_by_the_login_of_their_tools(tmp_path: Path) -> None:
+    """No key is needed and none issued: `tf connect` does that, and nothing warns of what is written."""
+    ran = tf(tmp_path, "init", "--subscription", "claude", "--subscription", "codex")
+    assert (0, "") == (ran.code, ran.out)
+    options = f"--config {tmp_path}/config.toml --data-dir {tmp_path}/data"
+    for tool in ("claude-code", "codex"):
+        assert f"its own login: tf {options} connect {tool} --login keep\n" in ran.err
+    config = load(tmp_path / "config.toml", None)
+    assert ({"client"}, {"subscription"}, {"provider"}) == (
+        {upstream.credential for upstream in config.upstream.values()},
+        {route.route_class for route in config.route.values()},
+        {balance.windows for balance in config.balance.values()},
+    )
+    assert ("https://chatgpt.com/backend-api/codex", ("responses",), ("GET /models",)) == (
+        config.upstream["codex"].base_url,
+        config.upstream["codex"].endpoints,
+        config.upstream["codex"].passes,
+    )
+    assert f"{tmp_path}/config.toml can be used." == tf(tmp_path, "check").out.splitlines()[0]
+
+
+def test_a_subscription_goes_before_the_same_models_for_money(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who brings the login is served by the plan; others by the key's money, and neither crosses into the other."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-made-up")
+    assert 0 == tf(tmp_path, "init", "--subscription", "claude", "--balance", "anthropic=5 USD").code
+    config = load(tmp_path / "config.toml", None)
+    assert ["claude", "anthropic"] == list(config.route)
+    assert f"{tmp_path}/config.toml can be used." == tf(tmp_path, "check").out.splitlines()[0]
+
+
+def test_a_config_that_is_there_is_told_what_to_add(tmp_path: Path) -> None:
+    """The tables are on stdout, so that they can be appended; nothing is written. Once in, they are not told again."""
+    config = tmp_path / "config.toml"
+    before = '[balance.own]\nkind = "free"\n'
+    config.write_text(before)
+    ran = tf(tmp_path, "init", "--subscription", "claude")
+    assert (0, before) == (ran.code, config.read_text())
+    assert f"{config} is there already and stays as it is. Add this to it:\n" in ran.err
+    config.write_text(f"{before}\n{ran.out}")
+    assert ["claude"] == list(load(config, None).route)
+    again = tf(tmp_path, "init", "--subscription", "claude")
+    assert (1, "") == (again.code, again.out)
+    assert f"{config} has a `[balance.claude]` already and stays as it is" in again.err
+
+
 def test_every_provider_it_knows_has_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The models that a first config names are in the price catalogue, at the provider's own URL."""
     for provider in PROVIDERS:
@@ -116,6 +190,13 @@ def test_an_upstream_of_ones_own_has_its_kind(tmp_path: Path) -> None:
         (["--upstream", "a=https://x.example/v1", "--balance", "a=5 CNY"], 1, "`--fx CNY=RATE`"),
         (["--upstream", "a=https://x.example/v1", "--fx", "CNY=0"], 1, "tf: `0` is no exchange rate"),
         (["--upstream", "a=http://localhost/v1", "--balance", "a=5 USD"], 1, "tf: `a` is on this machine and free"),
+        (["--subscription", "claud"], 2, "`claud` is not known. Did you mean `claude`?"),
+        (
+            ["--subscription", "claude", "--balance", "claude=5 USD"],
+            1,
+            "tf: `claude` is a subscription, counted by its",
+        ),
+        (["--subscription", "codex", "--upstream", "codex=https://x.example/v1"], 1, "is the name of a subscription"),
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_written(

@@ -110,6 +110,16 @@ def test_as_json(home: Path) -> None:
     assert ["passed_over", "first", "passed_over"] == [one["verdict"] for one in told["candidates"]]
 
 
+def test_for_a_client_of_a_dialect(home: Path) -> None:
+    """What it would be asked in there, on the screen and as JSON."""
+    ran = tf(home, "plan", "smart", "--dialect", "messages")
+    assert "  for    no key: every class, no key's budget, asking in anthropic_messages\n" in ran.out
+    assert "\n     asked in openai_chat, translated\n" in ran.out
+    told = json.loads(tf(home, "plan", "smart", "--dialect", "messages", "--no-login", "--json").out)
+    assert ("anthropic_messages", False) == (told["dialect"], told["login"])
+    assert {"openai_chat"} == {one["dialect_out"] for one in told["candidates"]}
+
+
 def test_what_would_be_refused(home: Path) -> None:
     """Exit 1, with the code that the client would get."""
     ran = tf(home, "plan", "smart", "--class", "direct")
@@ -125,6 +135,7 @@ def test_what_would_be_refused(home: Path) -> None:
             ("smart", "--needs", "eyes"),
             "tf: --needs: there is no `eyes`. There are: `audio`, `files`, `json_schema`, `tools`, `vision`.\n",
         ),
+        (("smart", "--dialect", "mesages"), "tf: --dialect: there is no `mesages`. Did you mean `messages`?\n"),
         (("smart", "--key", "aidr"), "tf: no key `aidr`. Did you mean `aider`?\n"),
         (("smart", "--class", "dirct"), "tf: `x-tf-class`: there is no class `dirct`. Did you mean `direct`?\n"),
         (

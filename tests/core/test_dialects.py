@@ -4,9 +4,9 @@ import pytest
 from builders import OFFICIAL, PLAN, RELAY, Bench, agreed, config, finished, listed, upstream
 from msgspec.structs import replace
 
-from tokens_forge.core.config import CLIENT, Config, Endpoint, Upstream
+from tokens_forge.core.config import CLIENT, Budget, Config, Endpoint, Key, Upstream
 from tokens_forge.core.config_check import check
-from tokens_forge.core.dialects import dialect_out, endpoints_of, is_free
+from tokens_forge.core.dialects import asked_in, dialect_out, endpoints_of, is_free, tier_out
 from tokens_forge.core.entries import Held, Refused, Routed, Settled
 
 OPENAI = upstream()
@@ -46,6 +46,10 @@ def over(entry: Held | Refused) -> list[tuple[str, str, str]]:
         ("openai_responses", replace(OPENAI, endpoints=("responses",)), "openai_responses"),
         ("openai_chat", replace(OPENAI, endpoints=("responses",)), None),
         ("something_else", OPENAI, None),
+        ("openai_responses", replace(OPENAI, credential=CLIENT), "openai_chat"),
+        ("anthropic_messages", replace(OPENAI, credential=CLIENT), None),
+        ("openai_chat", replace(ANTHROPIC, credential=CLIENT), None),
+        ("anthropic_messages", replace(ANTHROPIC, credential=CLIENT), "anthropic_messages"),
     ],
 )
 def test_what_an_upstream_is_asked_in(asked: str, there: Upstream, expected: str | None) -> None:
@@ -137,6 +141,48 @@ def test_a_free_call_counts_nothing_in_a_pool() -> None:
     assert [] == made.disagreeing()
 
 
+def test_a_free_call_counts_against_no_budget() -> None:
+    """Not by its list price either: it has none, and a budget that is used up does not stand against it."""
+    usd = Budget(limit="0.0001 USD", count="list", per="day")
+    conf = listed(RELAY, upstream={**config().upstream, "relay": ANTHROPIC}, key={"k": Key(budget=usd)})
+    made = Bench(terms=agreed(conf))
+    held = made.held(made.route(dialect_in="anthropic_count_tokens"))
+    settled = made.end(held)
+    assert isinstance(settled, Settled)
+    assert (["0"], ["0"]) == ([one.amount for one in held.counted], [one.amount for one in settled.counted])
+    assert [] == made.disagreeing()
+
+
+@pytest.mark.parametrize(
+    ("tier", "asked", "there", "expected"),
+    [
+        ("flex", "openai_chat", OPENAI, "flex"),
+        ("flex", "openai_responses", OPENAI, "flex"),
+        ("flex", "openai_responses", ANTHROPIC, ""),
+        ("priority", "openai_chat", ANTHROPIC, ""),
+        ("fast", "anthropic_messages", ANTHROPIC, "fast"),
+        ("fast", "anthropic_messages", OPENAI, ""),
+        ("flex", "openai_embeddings", ANTHROPIC, "flex"),
+        ("flex", "", ANTHROPIC, "flex"),
+    ],
+)
+def test_the_tier_that_an_upstream_is_asked_for(tier: str, asked: str, there: Upstream, expected: str) -> None:
+    """Its own name for it, where the client's word goes there at all."""
+    assert expected == tier_out(tier, asked, there)
+
+
+@pytest.mark.parametrize(("served", "certainty"), [("", "computed"), ("standard", "computed"), ("fast", "unpriced")])
+def test_a_tier_that_is_not_asked_for_is_not_paid_for(served: str, certainty: str) -> None:
+    """CASES 8: `speed` is left out for a chat upstream: neither hold nor charge is of a tier that it never heard of."""
+    made = bench(RELAY)
+    call = made.route(dialect_in="anthropic_messages", tier_asked="fast")
+    held = made.held(call)
+    settled = made.end(held, finished(tier_served=served))
+    assert isinstance(settled, Settled)
+    assert ("0.062", certainty) == (held.hold, settled.certainty)
+    assert [] == made.disagreeing()
+
+
 LOGIN = replace(OPENAI, credential=CLIENT)
 
 
@@ -167,6 +213,20 @@ def test_a_login_never_follows_a_fallback() -> None:
     made.attempt(call, "rate_limited")
     refused = made.refused(call)
     assert (RELAY, "no_client_credential", "meant_elsewhere") in over(refused)
+    assert [] == made.disagreeing()
+
+
+def test_the_limit_of_a_login_is_the_clients_own() -> None:
+    """Its client is to hear of it as the provider said it, where nobody else may answer; a key of ours has no such."""
+    made = bench(RELAY, relay=LOGIN)
+    call = made.route(login=True)
+    made.attempt(call, "rate_limited")
+    refused = made.refused(call)
+    assert ("exhausted", "rate_limited", 429) == (refused.reason, refused.error, refused.client_status)
+    made = bench(RELAY)
+    call = made.route()
+    made.attempt(call, "rate_limited")
+    assert 502 == made.refused(call).client_status
     assert [] == made.disagreeing()
 
 
@@ -277,3 +337,23 @@ def test_a_call_of_before_has_its_defaults() -> None:
         id="tf_1", key="k", model_asked="m", dialect_in="openai_chat", stream=False, input_estimate=1, output_bound=1
     )
     assert ({}, (), False) == (routed.uncarried, routed.dropped, routed.login)
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "own", "translated"),
+    [
+        ((), (), ()),
+        ((OPENAI,), ("chat",), ("responses", "messages")),
+        ((ANTHROPIC,), ("messages",), ("chat", "responses")),
+        ((OPENAI, ANTHROPIC), ("chat", "messages"), ("responses",)),
+        ((at("https://api.openai.com/v1"),), ("chat", "responses"), ("messages",)),
+        ((replace(OPENAI, endpoints=("responses",)),), ("responses",), ()),
+        ((replace(ANTHROPIC, credential=CLIENT),), ("messages",), ()),
+        ((replace(OPENAI, endpoints=("embeddings", "moderations")),), ("embeddings", "moderations"), ()),
+    ],
+)
+def test_in_which_dialects_a_model_can_be_asked(
+    upstreams: tuple[Upstream, ...], own: tuple[Endpoint, ...], translated: tuple[Endpoint, ...]
+) -> None:
+    """Translated is only what none of them has itself."""
+    assert (own, translated) == asked_in(upstreams)

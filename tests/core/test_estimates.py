@@ -178,6 +178,14 @@ def test_what_is_no_fact_is_not_learnt(changes: dict[str, object]) -> None:
     assert Estimates() == estimates
 
 
+def test_what_only_fills_a_cache_is_not_learnt() -> None:
+    """A message of at most 0 tokens has no answer: twenty of them must not bring the next hold down to nothing."""
+    estimates = Estimates()
+    filling = msgspec.structs.replace(routed(bound=0), dialect_in="anthropic_messages")
+    estimates.apply(filling, settled(usage={"input": 10, "cache_write_5m": 990, "output": 0}))
+    assert Estimates() == estimates
+
+
 class TestInput:
     """How far the estimate of the input is from the count."""
 
@@ -221,7 +229,8 @@ class TestInput:
         """Where no output is possible none is a fact, and the input is learnt."""
         estimates = Estimates()
         for _ in range(SAMPLES_AT_LEAST):
-            estimates.apply(routed(bound=0), settled(usage={"input": 500, "output": 0}))
+            embedding = msgspec.structs.replace(routed(bound=0), dialect_in="openai_embeddings")
+            estimates.apply(embedding, settled(usage={"input": 500, "output": 0}))
         assert (562, 0) == (estimates.input_estimate(CANDIDATE, 1000), estimates.expected_output(CANDIDATE))
 
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config
+from builders import LOCAL, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, config, upstream
 from msgspec.structs import replace
 
-from tokens_forge.core.config import Balance, Burn, Capabilities, Config, Cross, Key, Model, Rate, Report
+from tokens_forge.core.config import CLIENT, Balance, Burn, Capabilities, Config, Cross, Key, Model, Rate, Report
 from tokens_forge.core.entries import Held
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.plan import Plan, PlanOrder, plan
@@ -40,6 +40,8 @@ def planned(made: Bench, order: PlanOrder = SMART) -> Plan:
         pinned_class=order.route_class,
         fallback_asked=order.fallback,
         max_charge=order.max_charge,
+        dialect_in=order.dialect or "openai_chat",
+        login=order.login is not False,
     )
     entry = made.step(call)
     taken = [(one.candidate, one.hold, one.balance) for one in told.candidates if one.verdict == "first"]
@@ -183,3 +185,35 @@ def test_a_model_that_nothing_serves() -> None:
     """No candidates, and the code of an unknown model."""
     got = planned(bench(), PlanOrder(model="nothing"))
     assert ((), "model_not_found", 404) == (got.candidates, got.refused, got.status)
+
+
+def of(one: Plan) -> list[tuple[str, str, str, bool]]:
+    """Return each candidate's verdict, the dialect that it is translated into, and whether a login pays."""
+    return [(it.candidate, it.verdict, it.dialect_out, it.login) for it in one.candidates[:2]]
+
+
+def test_for_a_client_of_a_dialect() -> None:
+    """What is translated says into what, what can't be asked is passed over; without a dialect nothing is said."""
+    embeds = replace(upstream(), endpoints=("embeddings",))
+    anthropic = replace(upstream(), dialect="anthropic")
+    made = bench(config(report=FX, upstream={**config().upstream, "relay": embeds, "openai": anthropic}))
+    got = planned(made, replace(SMART, dialect="openai_responses"))
+    assert [(RELAY, "passed_over", "", False), (OFFICIAL, "first", "anthropic_messages", False)] == of(got)
+    ((passed,),) = (one.passed_over for one in got.candidates[:1])
+    assert ("no_capability", "openai_responses") == (passed.reason, passed.error)
+    got = planned(made, replace(SMART, dialect="anthropic_messages"))
+    assert ("anthropic_messages", (OFFICIAL, "first", "", False)) == (got.dialect, of(got)[1])
+    assert [(RELAY, "first", "", False), (OFFICIAL, "next", "", False)] == of(
+        plan(made.terms, made.fold, SMART, made.at)
+    )
+
+
+def test_for_a_client_with_a_login_of_its_own() -> None:
+    """It is taken to bring one unless it is said not to."""
+    login = replace(upstream(), credential=CLIENT)
+    made = bench(config(report=FX, upstream={**config().upstream, "relay": login}))
+    assert [(RELAY, "first", "", True), (OFFICIAL, "next", "", False)] == of(planned(made))
+    assert [(RELAY, "first", "", True), (OFFICIAL, "next", "", False)] == of(planned(made, replace(SMART, login=True)))
+    got = planned(made, replace(SMART, login=False))
+    assert [(RELAY, "passed_over", "", True), (OFFICIAL, "first", "", False)] == of(got)
+    assert (False, OFFICIAL) == (got.login, got.intended)

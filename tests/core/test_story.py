@@ -260,6 +260,8 @@ def test_reasons_that_name_what_they_are_about() -> None:
     pinned = PassedOver(candidate="a/b", reason="not_pinned", error="previous_response_id")
     login = PassedOver(candidate="a/b", reason="no_client_credential", error="meant_elsewhere")
     said = PassedOver(candidate="a/b", reason="no_capability", error="messages[2].content[0]")
+    kind = PassedOver(candidate="a/b", reason="no_capability", error="openai_embeddings")
+    assert "its upstream can't be asked in openai_embeddings, and nothing translates that for it" == reason_text(kind)
     assert "another route made the response that the request goes on from" == reason_text(pinned)
     assert "the client's login was meant for another upstream, and follows no fallback" == reason_text(login)
     assert "it can't do what the request asks for (messages[2].content[0])" == reason_text(said)

@@ -1,6 +1,7 @@
 """Which candidate answered a conversation last, and how much of it lies in that provider's prompt cache."""
 
-from builders import LOCAL, RELAY, START, Bench, agreed, finished, listed
+from builders import LOCAL, RELAY, START, Bench, agreed, config, finished, listed, upstream
+from msgspec.structs import replace
 
 from tokens_forge.core import threads
 from tokens_forge.core.entries import Renamed
@@ -52,6 +53,17 @@ def test_an_answer_without_a_usage_says_nothing_of_a_cache() -> None:
     assert Thread(candidate=RELAY, cached=823, ts=made.at, answers=1) == made.fold.threads.threads["t"]
     made.attempt(made.route(thread="u"), "client_left")
     assert Thread(candidate=RELAY, ts=made.at) == made.fold.threads.threads["u"]
+
+
+def test_counting_tokens_leaves_nothing_in_a_cache() -> None:
+    """CASES 50: Claude Code counts before it asks, where that can be done; the conversation stays at its cache."""
+    counts = replace(upstream(), dialect="anthropic", base_url="http://127.0.0.1:1")
+    made = Bench(terms=agreed(listed(RELAY, LOCAL, upstream={**config().upstream, "local": counts})))
+    made.topup(wallet="100 CNY")
+    made.attempt(made.route(thread="t"), finished(usage=CACHED))
+    known = made.fold.threads.threads["t"]
+    assert "local" == made.attempt(made.route(thread="t", dialect_in="anthropic_count_tokens")).route
+    assert known == made.fold.threads.threads["t"]
 
 
 def test_the_one_silent_longest_is_forgotten() -> None:

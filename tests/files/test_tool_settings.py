@@ -120,11 +120,15 @@ def test_aider_is_told_an_endpoint(tmp_path: Path) -> None:
     ],
 )
 def test_llm_is_told_its_models_and_a_key(tmp_path: Path, mac: bool, environ: dict[str, str], folder: str) -> None:
-    """One entry a model, under a name that is no model's own; the key is in its file of keys."""
+    """One entry a model, under a name that is no model's own; the key is in its file of keys.
+
+    llm itself refuses tools, a schema or an image to a model of which it is not told that it takes them.
+    """
     absolute = {name: str(tmp_path / value) for name, value in environ.items()}
     models, key = files("llm", tmp_path, wanted(), mac=mac, **absolute)
+    can = {"supports_tools": True, "supports_schema": True, "vision": True}
     rows = [
-        {"model_id": f"tf/{name}", "model_name": name, "api_base": f"{URL}/v1", "api_key_name": "tf"}
+        {"model_id": f"tf/{name}", "model_name": name, "api_base": f"{URL}/v1", "api_key_name": "tf", **can}
         for name in ("gpt-5", "smart")
     ]
     assert (tmp_path / folder / "extra-openai-models.yaml", rows) == (models.path, says(models))

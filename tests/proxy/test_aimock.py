@@ -16,7 +16,7 @@ import openai
 import pytest
 from components import Aimock, aimock_serving
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
-from playbook import SECRETS, Reply, Setup, playing
+from playbook import NO_TLS, SECRETS, Reply, Setup, playing
 from upstreams import DONE, HELLO, TOKENS, completion
 
 from tokens_forge.core.entries import Settled
@@ -46,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 @pytest.fixture
 async def aimock(served: str) -> AsyncGenerator[Aimock]:
     """Give a clean `aimock` that answers `Hi there`."""
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as http:
         aimock = Aimock(url=served, http=http)
         await aimock.forget()
         await aimock.answers(HI_THERE)

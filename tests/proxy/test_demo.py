@@ -25,13 +25,12 @@ from tokens_forge.proxy.server import running
 async def test_the_story_that_the_demo_tells(paths: Paths, http: httpx.AsyncClient) -> None:
     """Each call goes where the demo says: a 429 and a used-up pool go on elsewhere, a boundary refuses (CASES 23, 36).
 
-    Plain and streamed, two keys, a task; every charge is computed from what the upstream reported.
+    Plain and streamed, two keys, a task, one translated; every charge is computed from what the upstream reported.
     """
     async with standing(paths, now(), anew=True) as tokens, running(paths, {}, port=0) as proxy:
         for call in CALLS:
-            await http.post(
-                f"{proxy.url}/v1/chat/completions", content=call.body(), headers=dict(call.headers(tokens[call.key]))
-            )
+            headers = dict(call.headers(tokens[call.key]))
+            await http.post(f"{proxy.url}{call.path}", content=call.body(), headers=headers)
     told = entries(paths)
     causes = {entry.id: entry.cause.error for entry in told if isinstance(entry, Held) and entry.cause}
     story = [
@@ -63,6 +62,12 @@ async def test_the_story_that_the_demo_tells(paths: Paths, http: httpx.AsyncClie
         (entry.error, entry.wait_s) for entry in told if isinstance(entry, Voided)
     ]
     paid = [entry for entry in told if isinstance(entry, Settled)]
+    translated = [("gpt-5-mini", "anthropic_messages", "openai_chat")]
+    assert translated == [
+        (entry.upstream_model, entry.dialect_in, entry.dialect_out)
+        for entry in paid
+        if entry.dialect_in != entry.dialect_out
+    ]
     assert {"reported"} == {entry.usage_source for entry in paid}
     assert {"computed": 10, "zero": 2} == Counter(entry.certainty for entry in paid)
     assert any("cache_read" in entry.usage for entry in paid)

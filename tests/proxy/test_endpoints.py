@@ -1,5 +1,7 @@
 """The other endpoints: embeddings, moderations, legacy completions, tokens counted, models, kept responses."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import anthropic
@@ -12,7 +14,7 @@ from playbook import Playbook, playing
 from upstreams import plain, refusal
 
 from tokens_forge.core.dialects import DialectName
-from tokens_forge.core.entries import Settled
+from tokens_forge.core.entries import Routed, Settled
 
 BODIES: dict[DialectName, dict[str, object]] = {
     "openai_completions": {"model": "m", "prompt": "Say", "max_tokens": 20},
@@ -165,6 +167,21 @@ async def test_going_on_from_a_response(tmp_path: Path) -> None:
     async with playing(tmp_path / "x", before("openai_chat")) as play, play.openai() as client:
         with pytest.raises(openai.BadRequestError, match="previous_response_id"):
             await client.responses.create(model="m", input="Go on", previous_response_id="resp_1")
+
+
+async def test_going_on_from_a_response_with_a_long_id(tmp_path: Path) -> None:
+    """Relays make ids of their own, longer than OpenAI's: what goes on from one goes to its route all the same."""
+    long = "resp_" + "x" * 190
+    async with playing(tmp_path, before("openai_responses")) as play, play.openai() as client:
+        made = plain_golden()
+        named = replace(made, data=re.sub(rb'"id": ?"resp_\w+"', b'"id":"%s"' % long.encode(), made.data, count=1))
+        for before_it in (None, long):
+            replays(play, named)
+            await client.responses.create(
+                model="m", input="Hello", max_output_tokens=50, previous_response_id=before_it
+            )
+        routed = [line.entry for line in play.lines() if isinstance(line.entry, Routed)]
+        assert [("", ""), (long, "relay")] == [(one.previous, one.made_by) for one in routed]
 
 
 def plain_golden() -> Golden:

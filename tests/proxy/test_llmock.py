@@ -14,7 +14,7 @@ import openai
 import pytest
 from components import Llmock, llmock_serving
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
-from playbook import Playbook, Reply, Setup, playing
+from playbook import NO_TLS, Playbook, Reply, Setup, playing
 from upstreams import DONE, HELLO, completion, until
 
 from tokens_forge.proxy import watch as watch_file
@@ -51,7 +51,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 @pytest.fixture
 async def llmock(served: str) -> AsyncGenerator[Llmock]:
     """Give a clean `llmock` that answers `Hi there`; at the end it must have nothing against the proxy."""
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as http:
         llmock = Llmock(url=served, http=http)
         await llmock.forget()
         await llmock.behaves(HI_THERE)
@@ -301,7 +301,7 @@ async def test_a_client_that_leaves(tmp_path: Path, llmock: Llmock) -> None:
 async def test_a_quota(tmp_path: Path) -> None:
     """A real quota: the reply that takes the last of it says so, and nobody runs into it (half a minute or more)."""
     with llmock_serving(tmp_path, "--rpm", "2") as url:
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as http:
             llmock = Llmock(url=url, http=http)
             await llmock.behaves(HI_THERE)
             async with playing(tmp_path, before(llmock)) as play:
@@ -330,7 +330,7 @@ async def test_everything_at_random(tmp_path: Path) -> None:
     options = [f"--error-rate={status}=0.06" for status in (408, 429, 500, 503)]
     options += [f"--stream-fault={kind}=0.1" for kind in BREAKS]
     with llmock_serving(tmp_path, *options, "--stream-stall-seconds", "30") as url:
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as http:
             llmock = Llmock(url=url, http=http)
             async with playing(tmp_path, before(llmock, 'timeouts = { idle = "1s" }')) as play:
                 # Each asks for something of its own, or `llmock` would take one for another's retry.

@@ -1,5 +1,6 @@
 """A client that keeps its own login: who it is said by a key of ours, what it may by its login, and where that goes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -97,6 +98,19 @@ async def test_a_login_that_is_refused(tmp_path: Path, status: int) -> None:
         assert 200 == await messages(play)
 
 
+async def test_a_plan_that_is_used_up(tmp_path: Path) -> None:
+    """Nobody else may answer: the provider's own 429 comes, with what it says of the limit, and names the call."""
+    alone = replace(setup(), more=PLAN.replace('routes = ["max/opus", "spare/opus"]', 'routes = ["max/opus"]'))
+    said = {"anthropic-ratelimit-unified-5h-status": "rejected", "retry-after": "7200"}
+    async with playing(tmp_path, alone) as play:
+        play.relay.answers(refusal(429, "rate_limit_error", "This request would exceed your limit", headers=said))
+        got = await play.send("POST", f"/k/{play.tokens['aider']}/v1/messages", BODY, headers=LOGIN)
+        assert (429, "This request would exceed your limit") == (got.status, got.message)
+        assert said == got.said(*said)
+        entry = play.closing()
+        assert (429, entry.id) == (entry.client_status, got.headers["request-id"])
+
+
 async def test_a_login_never_follows_a_fallback(tmp_path: Path) -> None:
     """Another upstream answers with a credential of ours, in its own dialect; the login is not sent there."""
     async with playing(tmp_path, setup()) as play:
@@ -132,6 +146,45 @@ async def test_listed_paths_pass(tmp_path: Path) -> None:
         play.relay.got.clear()  # they are no calls: the audit counts those
 
 
+@pytest.mark.parametrize(
+    ("status", "path"),
+    [
+        (404, "/api/event_logging/%2e%2e/%2e%2e/v1/messages"),
+        (404, "/api/event_logging/..%2f..%2fv1/messages"),
+        (404, "/api/event_logging/.%2E/x"),
+        (404, "/api/event_logging//batch"),
+        (404, "/api/event_logging/a%3Fb"),
+        (404, "/api/event_logging/a%23b"),
+        (404, "/api/event_logging/a%5Cb"),
+        (404, "/api/event_logging/a%252Fb"),
+        (404, "/v1/messages%3F/logs"),
+        (404, "/v1/messages%23/logs"),
+        (404, "/v1/messages/?/logs"),
+        (404, "/V1/Messages"),
+        (404, "/V1/MESSAGES/count_tokens/"),
+        (501, "/v1/messages/batches"),
+        (501, "/v1/messages/batches/logs"),
+    ],
+)
+async def test_a_listed_pattern_lets_no_call_pass(tmp_path: Path, status: int, path: str) -> None:
+    """CASES 34: what fits a pattern may be another path upstream, by dots, a query, an end of the path or its case."""
+    patterns = '"POST /*/logs", "POST /V1/*", "POST /v1/messages/b*"'
+    more = replace(setup(), relay=setup().relay.replace("]", f", {patterns}]"))
+    async with playing(tmp_path, more) as play:
+        got = await play.send("POST", f"/k/{play.tokens['aider']}{path}", BODY, headers=LOGIN)
+        assert (status, []) == (got.status, play.relay.got)
+
+
+async def test_the_query_of_a_listed_path_passes_as_it_is(tmp_path: Path) -> None:
+    """An escape in it is not undone: what stands behind it would be cut off, or become another member."""
+    async with playing(tmp_path, setup()) as play:
+        play.relay.answers(plain(b"{}"))
+        key = f"/k/{play.tokens['aider']}"
+        await play.send("GET", f"{key}/api/hello?after=a%26b%23c&d=1", headers=LOGIN)
+        assert ["GET /api/hello?after=a%26b%23c&d=1"] == [got.line for got in play.relay.got]
+        play.relay.got.clear()  # it is no call: the audit counts those
+
+
 async def test_the_task_in_the_path(tmp_path: Path) -> None:
     """`/k/TOKEN/t/TASK/v1`: a tool that can only be given a URL has a task too."""
     async with playing(tmp_path, setup()) as play:
@@ -158,3 +211,29 @@ async def test_a_token_in_a_path_is_not_shown_again(tmp_path: Path) -> None:
         for path, status in ((f"/k/{token}/v1/nothing", 404), (f"/k/{token}/v1/files", 501), (f"/k/{token}x/v1", 401)):
             got = await play.send("GET", path)
             assert (status, False) == (got.status, token.encode() in got.body)
+
+
+async def test_a_login_goes_to_no_other_provider(tmp_path: Path) -> None:
+    """A ChatGPT login is nothing for Anthropic: what Codex asks is not translated where a login would go with it."""
+    async with playing(tmp_path, setup()) as play:
+        body = msgspec.json.encode({"model": "opus", "input": "Hello"})
+        headers = {"authorization": "Bearer of-chatgpt", "chatgpt-account-id": "acc", "x-tf-key": play.tokens["aider"]}
+        got = await play.send("POST", "/v1/responses", body, headers=headers)
+        assert (200, "spare") == (got.status, got.headers["x-tf-route"])
+        assert [] == play.relay.got
+
+
+@pytest.mark.parametrize(
+    ("relay", "headers"),
+    [
+        ('dialect = "anthropic"\npasses = ["GET /v1/models"]', {}),
+        ('dialect = "openai"\npasses = ["GET /models"]', {"anthropic-version": "2023-06-01"}),
+    ],
+)
+async def test_a_listed_path_of_another_provider(tmp_path: Path, relay: str, headers: dict[str, str]) -> None:
+    """Both providers' clients ask for models there: a login goes to its own, and the other's client is told ours."""
+    async with playing(tmp_path, replace(setup(), relay=relay)) as play:
+        own = {"authorization": "Bearer of-another", **headers}
+        got = await play.send("GET", f"/k/{play.tokens['aider']}/v1/models", headers=own)
+        assert (200, True) == (got.status, b'"opus"' in got.body)
+        assert [] == play.relay.got

@@ -196,6 +196,14 @@ async def test_health_needs_no_key(tmp_path: Path) -> None:
         assert (200, {"status": "ok"}) == (got.status_code, got.json())
 
 
+async def test_claude_code_finds_its_base_url_answering(tmp_path: Path) -> None:
+    """It asks before its first call, with no key but one that is in the URL."""
+    async with playing(tmp_path) as play, httpx.AsyncClient(trust_env=False) as anybody:
+        for base in (play.url, f"{play.url}/k/{play.tokens['aider']}"):
+            assert 200 == (await anybody.head(f"{base}/api/hello")).status_code
+        assert [] == play.transcript()
+
+
 async def test_a_task_is_recorded(tmp_path: Path) -> None:
     """`x-tf-task` books the call under a task, in every entry that names the key."""
     async with playing(tmp_path) as play:

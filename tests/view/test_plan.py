@@ -1,10 +1,10 @@
 """A plan on a screen: which balance it would burn stands first, then every candidate with its figures or its reason."""
 
-from builders import OFFICIAL, PLAN, RELAY, Bench, agreed, config
+from builders import OFFICIAL, PLAN, RELAY, Bench, agreed, config, upstream
 from msgspec.structs import replace
 from screens import printed
 
-from tokens_forge.core.config import Balance, Cross, Model
+from tokens_forge.core.config import CLIENT, Balance, Cross, Model
 from tokens_forge.core.plan import PlanOrder, plan
 from tokens_forge.core.prices import Cards
 from tokens_forge.view.plan import plan_view
@@ -48,6 +48,8 @@ def test_what_is_not_known_and_what_a_provider_counts() -> None:
     told = text(made, PlanOrder(model="smart"))
     assert "burns  what its provider counts of plan by plan/m (subscription)" in told
     assert "an unknown amount expected; 0 USD now" in told
+    pinned = text(made, PlanOrder(model="smart", route="official"))
+    assert "the client pinned another route or class\n     what its provider counts expected; " in pinned
     assert "no key: every class, no key's budget" in told
 
 
@@ -62,3 +64,21 @@ def test_what_pays_beyond_a_pool_and_what_is_refused() -> None:
     assert "refused  nothing would be tried: 402 insufficient_balance" in told
     assert "balance plan used up until 2026-11-24 15:00:00 UTC: 0 requests left, 1 requests needed" in told
     assert "balance credit 0 USD available, 0.02168 USD needed" in told
+
+
+def test_the_client_and_what_it_brings() -> None:
+    """Its dialect and its login stand where it is named; a candidate says what is translated and whose login pays."""
+    login = replace(upstream(), credential=CLIENT)
+    made = Bench(terms=agreed(config(upstream={**config().upstream, "relay": login})))
+    made.topup(wallet="100 CNY", credit="5 USD")
+    told = text(made, PlanOrder(model="smart", key="k", dialect="openai_responses"))
+    assert "for    key k, asking in openai_responses, taken to bring its own login (`--no-login`: without)\n" in told
+    assert "balance wallet: taken\n     asked in openai_chat, translated\n     by the client's own login\n" in told
+    assert "for    key k, with its own login\n" in text(made, PlanOrder(model="smart", key="k", login=True))
+    without = text(made, PlanOrder(model="smart", key="k", login=False))
+    assert "key k, without a login of its own\n" in without
+    assert "balance wallet: passed over\n     the client brought no login for it\n" in without
+    only = replace(upstream(), endpoints=("embeddings",))
+    made = Bench(terms=agreed(config(upstream={**config().upstream, "relay": only})))
+    told = text(made, PlanOrder(model="smart", dialect="anthropic_messages"))
+    assert "its upstream can't be asked in anthropic_messages, and nothing translates that for it\n" in told

@@ -327,3 +327,12 @@ def test_a_crossing_is_seen() -> None:
     """An attempt beyond where the call must stay says by whose permission."""
     told = text(routed(CALL), held_official(CALL, crossed="direct"), settled_official(CALL))
     assert "official/gpt-5 (direct, crossed into by the model's permission) at openai" in told
+
+
+def test_a_call_that_was_translated() -> None:
+    """From which dialect into which, and what was left out on the way."""
+    asked = routed(CALL, dialect_in="anthropic_messages")
+    held = held_relay(CALL, dialect_out="openai_chat", dropped=("top_k",))
+    expected = "asked in openai_chat, translated from anthropic_messages, without top_k\n"
+    assert expected in text(asked, held)
+    assert "asked in openai_chat, translated from another, without top_k\n" in text(held)

@@ -439,6 +439,13 @@ def test_which_usage_is_a_fact(events: Sequence[bytes], usage: dict[str, int], a
     assert (usage, accounted) == (usage_of(meter), meter.accounted)
 
 
+def test_an_output_without_an_input_is_a_floor() -> None:
+    """It is no usage of an answer, but thinking that is not shown has no bytes: the estimate is not below it."""
+    assert (None, 15) == (metered(ZEROS, TEXT, OUTPUT).reading, metered(ZEROS, TEXT, OUTPUT).output_estimate)
+    assert 2 == metered(ZEROS, TEXT, RUNNING % 1).output_estimate
+    assert 2 == metered(ZEROS, TEXT, RUNNING % -1).output_estimate
+
+
 def test_an_impossible_usage_is_flagged() -> None:
     """It keeps the hold as the charge, so it must be told from an absent one."""
     start = b'{"type":"message_start","message":{"usage":{"input_tokens":-1,"output_tokens":1}}}'

@@ -596,6 +596,13 @@ def test_a_response_of_an_unknown_shape_is_read() -> None:
     assert metered(b'{"type":7,"response":%s}' % odd).reading is None
 
 
+def test_what_can_be_read_of_an_unknown_shape_is() -> None:
+    """CASES 8: the tier that was served prices the answer, whatever else is odd about it."""
+    odd = b'{"id":"r","model":"m","service_tier":"flex","incomplete_details":"no object","output":[],%s}' % USAGE
+    expected = Reply(model_served="m", upstream_id="r", tier_served="flex", finish="", reading=READ)
+    assert expected == read_reply(odd)
+
+
 def test_a_golden_tells_searches_from_pages() -> None:
     """Two searches and a page that was opened are two searches."""
     assert golden("openai_responses", "web-search.json").usage["searches"] == 2

@@ -18,22 +18,33 @@ def test_its_own_dialect_is_not_translated() -> None:
     """Nor what can't be asked; the request is sent as it came."""
     made = translations(asked(), CHAT, (CHAT, None, CHAT))
     assert ({}, {}, ()) == (made.made, made.uncarried, made.dropped(""))
-    assert asked() == made.asked(asked(), "", of_openai=True)
+    assert asked() == made.asked(asked(), "", of_openai=True, most=0)
 
 
 def test_each_dialect_once() -> None:
     """What is sent has the other dialect's members, what is left out is named."""
     made = translations(asked(b',"seed":1'), CHAT, (MESSAGES, CHAT, MESSAGES))
     assert ("seed",) == made.dropped(MESSAGES)
-    sent = b"".join(encoded(made.asked(asked(), MESSAGES, of_openai=False).fields))
+    sent = b"".join(encoded(made.asked(asked(), MESSAGES, of_openai=False, most=0).fields))
     assert (b'"max_tokens":7' in sent, b"seed" in sent) == (True, False)
 
 
 def test_openais_own_models_have_another_name_for_the_maximum() -> None:
     """Their newer models refuse `max_tokens`; what others take stays."""
     made = translations(asked(), CHAT, (MESSAGES,))
-    fields = made.asked(asked(), MESSAGES, of_openai=True).fields
+    fields = made.asked(asked(), MESSAGES, of_openai=True, most=0).fields
     assert (b"7", False) == (bytes(fields["max_completion_tokens"]), "max_tokens" in fields)
+
+
+def test_a_maximum_that_nobody_named() -> None:
+    """Messages must have one: it is what the model gives, so that no answer is cut at what was held for it."""
+    made = translations(asked(), CHAT, (MESSAGES,))
+    assert [b"32000", b"7"] == [
+        bytes(made.asked(asked(), MESSAGES, of_openai=False, most=most).fields["max_tokens"]) for most in (32_000, 0)
+    ]
+    named = asked(b',"max_completion_tokens":5')
+    bounded = translations(named, CHAT, (MESSAGES,))
+    assert b"5" == bytes(bounded.asked(named, MESSAGES, of_openai=False, most=32_000).fields["max_tokens"])
 
 
 def test_what_can_not_be_said() -> None:

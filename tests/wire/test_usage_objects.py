@@ -194,6 +194,8 @@ def shown(read: UsageRead) -> tuple[Mapping[str, int], tuple[str, ...]]:
         ),
         # OpenAI's Python library, `CreateEmbeddingResponse`: no completion is no output; figures constructed.
         ("openai_embeddings", b'{"prompt_tokens":8,"total_tokens":8}', {"input": 8, "output": 0}, ()),
+        # Voyage AI tells nothing but the total (Claude docs, "Embeddings", read 2026-11).
+        ("openai_embeddings", b'{"total_tokens":10}', {"input": 10, "output": 0}, ()),
         # OpenAI API reference, "Create transcription", read 2026-11: by tokens, or by the length of the sound
         # (`Transcription.usage` of its library; figures constructed).
         (
@@ -297,6 +299,14 @@ def test_a_key_of_ones_own_is_paid_elsewhere() -> None:
     assert (Decimal("0.00095000000000000001"), None) == (theirs.reported_cost, theirs.upstream_cost)
     assert ({"input": 9, "output": 1}, ()) == shown(theirs)
     assert read_openai_chat(b'{"is_byok":true}').reading is None
+
+
+def test_what_a_relay_charges_for_a_message() -> None:
+    """CASES 15: it stands where the last usage that names it has it, of a stream as of a whole reply."""
+    start, end = b'{"input_tokens":9,"output_tokens":1}', b'{"output_tokens":5,"cost":0.0031}'
+    assert Decimal("0.0031") == read_anthropic_messages(start, end).reported_cost
+    assert None is read_anthropic_messages(start).reported_cost
+    assert Decimal(0) == read_anthropic_messages(b'{"input_tokens":9,"output_tokens":1,"cost":0}', b"{}").reported_cost
 
 
 @pytest.mark.parametrize(

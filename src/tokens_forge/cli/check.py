@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 import typer
 
 from tokens_forge.cli.output import say, say_json
-from tokens_forge.core.config import Config, Finding
+from tokens_forge.core.config import CLIENT, Config, Finding
 from tokens_forge.core.errors import Problem
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tokens_forge.core.candidates import Candidate
     from tokens_forge.core.fold import Fold
 
 
@@ -63,32 +64,46 @@ def _summary(config: Config, fold: "Fold", keys: tuple[str, ...]) -> dict[str, d
 
     return {
         "balances": {name: _balance(config, fold, name) for name in config.balance},
-        "routes": {
-            name: f"{route.route_class}: {route.upstream}, paid by {route.balance}; serves {', '.join(route.serves)}"
-            for name, route in config.route.items()
-        },
+        "routes": {name: _route(config, name) for name in config.route},
         "models": {name: _model(config, name) for name in dict.fromkeys((*config.model, *models(config, "")))},
         "keys": {name: ", ".join(config.key[name].classes) if name in config.key else "every class" for name in keys},
     }
 
 
+def _route(config: Config, name: str) -> str:
+    route = config.route[name]
+    by = " by the client's own login" if config.upstream[route.upstream].credential == CLIENT else ""
+    return f"{route.route_class}: {route.upstream}{by}, paid by {route.balance}; serves {', '.join(route.serves)}"
+
+
 def _model(config: Config, name: str) -> str:
-    """Return what a name means: its candidates in order, and what is not the default of its table."""
+    """Return what a name means: its candidates in order, what is not its table's default, and how it can be asked."""
     from tokens_forge.core.candidates import match
 
     table = config.model.get(name)
+    found = match(config, name).candidates
     if table is None:
-        return ", ".join(one.name for one in match(config, name).candidates)
+        return "; ".join((", ".join(one.name for one in found), *_asked(config, found)))
     if table.alias:
         return f"stands for {table.alias}"
-    listed = table.routes if "*" in name else (one.name for one in match(config, name).candidates)
-    said = [", ".join(listed)]
+    said = [", ".join(table.routes if "*" in name else (one.name for one in found))]
     if table.burn != "listed":
         said.append(table.burn)
     said.append(f"fallback {table.fallback}")
     if table.cross is not None:
         said.append(f"may cross to {table.cross.to} for {table.cross.up_to} a {table.cross.per}")
-    return "; ".join(said)
+    return "; ".join((*said, *_asked(config, found)))
+
+
+def _asked(config: Config, found: "tuple[Candidate, ...]") -> Iterator[str]:
+    """Yield in which dialects candidates can be asked, as they are or translated; of none nothing is known."""
+    from tokens_forge.core.dialects import asked_in
+
+    own, translated = asked_in(config.upstream[one.upstream] for one in found)
+    if own:
+        yield f"asked in {', '.join(own)}"
+    if translated:
+        yield f"{', '.join(translated)} translated"
 
 
 def _balance(config: Config, fold: "Fold", name: str) -> str:

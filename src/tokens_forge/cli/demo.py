@@ -142,7 +142,7 @@ async def _call(client: "httpx.AsyncClient", call: "DemoCall", token: str) -> _R
     class _Refusal(msgspec.Struct):
         error: _Error
 
-    answer = await client.post("/v1/chat/completions", content=call.body(), headers=dict(call.headers(token)))
+    answer = await client.post(call.path, content=call.body(), headers=dict(call.headers(token)))
     charge = answer.headers.get("x-tf-charge", "")
     error = ""
     if not answer.is_success:
@@ -168,6 +168,8 @@ def _line(call: "DemoCall", reply: _Reply) -> None:
 
 
 def _how(call: "DemoCall") -> Iterator[str]:
+    if call.messages:
+        yield "asked in Messages"
     if call.stream:
         yield "streamed"
 

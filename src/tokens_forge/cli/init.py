@@ -2,7 +2,8 @@
 
 It finds the provider keys in the environment, takes or asks for what is left at each provider, writes the config,
 posts the opening balances and issues a first key. It never overwrites a config and never sends anything. What the
-user's tool needs is on stdout: two lines for its shell; the rest is said on stderr.
+user's tool needs is on stdout: two lines for its shell; the rest is said on stderr. A subscription is used by its
+tool's own login, so `tf connect` goes on from there; for a config that is there already its tables are printed.
 """
 
 import os
@@ -25,10 +26,12 @@ from tokens_forge.core.money import Amount, read_amount
 from tokens_forge.files.paths import Paths, private_folder, write_private
 
 if TYPE_CHECKING:
-    from tokens_forge.files.first_config import First
+    from tokens_forge.files.first_config import First, Subscription
     from tokens_forge.files.ledger_writer import Ledger
 
 Answer = TypeVar("Answer")
+
+_FIRST_KEY = "default"
 
 
 def init(
@@ -47,26 +50,43 @@ def init(
         list[str] | None,
         typer.Option(metavar="UNIT=RATE", help="Units of a balance's currency for one USD.", show_default=False),
     ] = None,
-    key: Annotated[str, typer.Option(metavar="NAME", help="The first key's name: who will use it.")] = "default",
+    subscription: Annotated[
+        list[str] | None,
+        typer.Option(metavar="claude|codex", help="A plan used by its tool's own login.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The first key's name: who will use it.", show_default=_FIRST_KEY),
+    ] = None,
 ) -> None:
-    """Write a first config, post what is left at your providers, and issue a key."""
+    """Write a first config, post what is left at your providers, and issue a key.
+
+    A subscription can be added to a config later: its tables are printed then, and nothing is written.
+    """
     from tokens_forge.files import first_config
     from tokens_forge.files.ledger_writer import open_ledger
 
     paths: Paths = ctx.obj
+    plans = _plans(subscription or [])
+    if plans and not (upstream or balance or fx or key) and os.path.lexists(paths.config):
+        _say_what_to_add(ctx, paths, plans)
+        return
     _refuse_to_overwrite(paths)
     urls = _pairs(upstream or [], "--upstream", "NAME=BASE_URL")
     given = _pairs(balance or [], "--balance", '"NAME=25.00 USD"')
     amounts = {name: _amount(written) for name, written in given.items()}
     rates = {unit: _rate(written) for unit, written in _pairs(fx or [], "--fx", "CNY=7.10").items()}
     providers = [provider for provider in first_config.found(os.environ) if provider.name not in urls]
-    if not providers and not urls:
+    if not providers and not urls and not plans:
         variables = ", ".join(provider.variable for provider in first_config.PROVIDERS)
         raise ForgeError(
-            f"no provider's key is in the environment ({variables}): export one, or name an endpoint with "
-            "`--upstream NAME=BASE_URL`"
+            f"no provider's key is in the environment ({variables}): export one, name an endpoint with "
+            "`--upstream NAME=BASE_URL`, or a plan with `--subscription claude`"
         )
+    # The key of a tool that keeps its login is issued by `tf connect`; an SDK's has nothing to pay with there.
+    key = key or ("" if not providers and not urls else _FIRST_KEY)
     parts = [
+        *(first_config.of_subscription(plan) for plan in plans),
         *(first_config.of_provider(provider) for provider in providers),
         *(first_config.of_url(name, url) for name, url in urls.items()),
     ]
@@ -86,8 +106,52 @@ def init(
             _open_balance(ledger, name, amount, now)
     for part in parts:
         _say_what_is_missing(ctx, part, amounts)
-    _say_the_key(paths, key, now)
+    if key:
+        _say_the_key(paths, key, now)
+        hint(f"Or `{_command(ctx, 'connect', 'TOOL')}` writes that into a tool's own settings: {_tools()}.")
+    for plan in plans:
+        _say_how_it_is_used(ctx, plan)
     hint(f"Then start the proxy: {_command(ctx, 'serve')}")
+
+
+def _plans(names: list[str]) -> "list[Subscription]":
+    from tokens_forge.files.first_config import SUBSCRIPTIONS
+
+    known = {plan.name: plan for plan in SUBSCRIPTIONS}
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"`{name}` is not known.{did_you_mean(name, known)}", param_hint="--subscription")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _say_what_to_add(ctx: typer.Context, paths: Paths, plans: "Sequence[Subscription]") -> None:
+    """Print the tables of subscriptions for a config that is there. Raises ForgeError where they would not fit in."""
+    from tokens_forge.files import first_config
+    from tokens_forge.files.config_file import load
+
+    config = load(paths.config, paths.prices)
+    for plan in plans:
+        for table, names in (("balance", config.balance), ("upstream", config.upstream), ("route", config.route)):
+            if plan.name in names:
+                raise ForgeError(
+                    f"{paths.config} has a `[{table}.{plan.name}]` already and stays as it is: `tf check` says what it "
+                    "means"
+                )
+    hint(f"{paths.config} is there already and stays as it is. Add this to it:")
+    say(first_config.blocks([first_config.of_subscription(plan) for plan in plans], rates={}).rstrip("\n"))
+    for plan in plans:
+        _say_how_it_is_used(ctx, plan)
+
+
+def _say_how_it_is_used(ctx: typer.Context, plan: "Subscription") -> None:
+    connect = _command(ctx, "connect", plan.tool, "--login", "keep")
+    hint(f"The subscription `{plan.name}` is used by {plan.tool}, which goes on sending its own login: {connect}")
+
+
+def _tools() -> str:
+    from tokens_forge.files.tool_settings import TOOLS
+
+    return ", ".join(name for name, tool in TOOLS.items() if tool.files)
 
 
 def _refuse_to_overwrite(paths: Paths) -> None:
@@ -123,13 +187,19 @@ def _rate(written: str) -> str:
 
 def _check(parts: "Sequence[First]", amounts: Mapping[str, Amount], key: str) -> None:
     names = [part.name for part in parts]
-    for name in (*names, key):
+    for name in (*names, *([key] if key else [])):
         if not is_name(name):
             raise ForgeError(f"`{name}` is no name: {NAME_RULE}")
+    taken = next((name for name in names if names.count(name) > 1), "")
+    if taken:
+        raise ForgeError(f"`{taken}` is the name of a subscription here: give the upstream another one")
+    plans = [part.name for part in parts if part.subscription]
     free = [part.name for part in parts if not part.unit]
     for name in amounts:
         if name not in names:
             raise ForgeError(f"no provider or upstream named `{name}`.{did_you_mean(name, names)}")
+        if name in plans:
+            raise ForgeError(f"`{name}` is a subscription, counted by its provider: leave its --balance out")
         if name in free:
             raise ForgeError(f"`{name}` is on this machine and free: leave its --balance out")
 

@@ -4,7 +4,7 @@ A running proxy is asked, as it alone knows what is held and what cools at this 
 say it.
 """
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
+    from tokens_forge.core.dialects import DialectName
     from tokens_forge.core.entries import Need
     from tokens_forge.core.plan import Plan, PlanOrder
 
@@ -38,6 +39,18 @@ def plan(
         str,
         typer.Option(help="What it asks beyond text: tools,vision,json_schema,audio,files.", show_default=False),
     ] = "",
+    dialect: Annotated[
+        str,
+        typer.Option(metavar="chat|responses|messages", help="What its client speaks (else any).", show_default=False),
+    ] = "",
+    login: Annotated[
+        bool | None,
+        typer.Option(
+            "--login/--no-login",
+            help="Whether its client brings a login of its own (else it does).",
+            show_default=False,
+        ),
+    ] = None,
     task: Annotated[str, typer.Option(help="The task: its cap and budgets.", show_default=False)] = "",
     route_class: Annotated[
         str, typer.Option("--class", help="Pin a class, as `x-tf-class` does.", show_default=False)
@@ -66,6 +79,8 @@ def plan(
         fallback=fallback,
         max_charge=max_charge,
         needs=_needs(needs),
+        dialect=_dialect(dialect),
+        login=login,
         input=tokens_in,
         output=tokens_out,
         bound=max_tokens,
@@ -93,6 +108,19 @@ def _needs(written: str) -> "tuple[Need, ...]":
         if word not in get_args(Need):
             raise ForgeError(f"--needs: there is no `{word}`.{did_you_mean(word, get_args(Need))}")
     return cast("tuple[Need, ...]", words)
+
+
+def _dialect(written: str) -> "DialectName | Literal['']":
+    """Return the ledger's name of a client's dialect. Raises ForgeError for one that is none."""
+    from tokens_forge.core.config import did_you_mean
+    from tokens_forge.core.dialects import DIALECT_OF
+
+    for endpoint, name in DIALECT_OF.items():
+        if endpoint == written:
+            return name
+    if written:
+        raise ForgeError(f"--dialect: there is no `{written}`.{did_you_mean(written, DIALECT_OF)}")
+    return ""
 
 
 def _planned(paths: Paths, order: "PlanOrder") -> "Plan":

@@ -3,6 +3,8 @@
 Only what the route or the catalogue states counts; what nobody says stands against nothing. It decides no order.
 """
 
+import re
+
 from tokens_forge.core.candidates import Candidate
 from tokens_forge.core.config import Capabilities, Route, fits
 from tokens_forge.core.dialects import dialect_out
@@ -58,6 +60,20 @@ def context_of(terms: Terms, found: Candidate, at: str) -> int:
         return own
     card = card_at(listed, moment(at))
     return (card.context_window or 0) if card else 0
+
+
+def output_of(route: Route, model: str) -> int:
+    """Return how many tokens of output a model gives at most: the route's word, else what is known; 0 when nothing is.
+
+    Source: Anthropic, "Models overview" (read 2026-11): no model since Claude 4 gives less than 32,000.
+    """
+    if own := stated(route, model).output:
+        return own
+    return _OUTPUT_SINCE_CLAUDE_4 if _SINCE_CLAUDE_4.search(model) else 0
+
+
+_OUTPUT_SINCE_CLAUDE_4 = 32_000
+_SINCE_CLAUDE_4 = re.compile(r"\bclaude-(?![123](?![0-9])|instant)")
 
 
 def stated(route: Route, model: str) -> Capabilities:

@@ -21,6 +21,7 @@ from tokens_forge.core.config import (
 from tokens_forge.core.dialects import METERED_PATHS, SPEAKS
 from tokens_forge.core.model_check import capability_findings, model_findings, serves_findings
 from tokens_forge.core.price_check import price_findings
+from tokens_forge.core.upstream_check import is_url, login_findings, upstream_findings
 
 
 def check(config: Config) -> tuple[Finding, ...]:
@@ -38,7 +39,9 @@ def _server(config: Config) -> Iterator[Finding]:
 def _upstreams(config: Config) -> Iterator[Finding]:
     for name, upstream in config.upstream.items():
         path = ("upstream", name)
-        if not upstream.base_url.startswith(("https://", "http://")):
+        if is_url(upstream.base_url):
+            yield from upstream_findings(path, upstream)
+        else:
             yield Finding(
                 path=(*path, "base_url"),
                 what=f"`{upstream.base_url}` is no base URL: write `https://HOST/v1` (what stands before "
@@ -140,6 +143,7 @@ def _routes(config: Config) -> Iterator[Finding]:
             yield Finding(path=(*path, "serves"), what='it serves no model: write `serves = ["MODEL"]`')
         yield from serves_findings(path, route)
         yield from capability_findings(path, route)
+        yield from login_findings(path, route, config)
         if route.balance not in config.balance:
             yield Finding(
                 path=(*path, "balance"),

@@ -4,10 +4,11 @@ A table of what each kind of upstream speaks, and what can be translated. Routin
 asked; how bytes become values is `wire/`'s part.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tokens_forge.core.config import Endpoint, Upstream
+from tokens_forge.core.config import CLIENT, Endpoint, Upstream
 
 DialectName = Literal[
     "openai_chat",
@@ -50,6 +51,13 @@ _HAVE: dict[str, tuple[Endpoint, ...]] = {
 SPEAKS: dict[str, tuple[Endpoint, ...]] = {"openai": (*_HAVE["openai"], "responses"), "anthropic": _HAVE["anthropic"]}
 """What an upstream of each dialect can have."""
 
+DIALECT_OF: Mapping[Endpoint, DialectName] = {
+    "chat": "openai_chat",
+    "responses": "openai_responses",
+    "messages": "anthropic_messages",
+}
+"""The dialects of conversations, by the endpoint where clients speak them."""
+
 METERED_PATHS = (
     "/chat/completions",
     "/completions",
@@ -64,9 +72,30 @@ METERED_PATHS = (
 
 
 def dialect_out(asked: str, upstream: Upstream) -> DialectName | None:
-    """Return the dialect in which `upstream` is asked for what a client says in `asked`; None when it can't be."""
+    """Return the dialect in which `upstream` is asked for what a client says in `asked`; None when it can't be.
+
+    A client's own login is of the provider whose dialect it speaks: it goes to no other provider's upstream.
+    """
+    if upstream.credential == CLIENT and not asked.startswith(upstream.dialect):
+        return None
     has = endpoints_of(upstream)
     return next((name for name in _SPOKEN.get(asked, ()) if _ENDPOINTS[name] in has), None)
+
+
+def asked_in(upstreams: Iterable[Upstream]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
+    """Return in which dialects some upstream can be asked as it is, and in which only by translation.
+
+    What holds no conversation is named only where nothing else can be asked for.
+    """
+    known = tuple(upstreams)
+    own: list[Endpoint] = []
+    translated: list[Endpoint] = []
+    for name, dialect in DIALECT_OF.items():
+        spoken = {dialect_out(dialect, one) for one in known} - {None}
+        if spoken:
+            (own if dialect in spoken else translated).append(name)
+    rest: dict[Endpoint, None] = dict.fromkeys(name for one in known for name in endpoints_of(one))
+    return tuple(own or rest), tuple(translated)
 
 
 def endpoints_of(upstream: Upstream) -> tuple[Endpoint, ...]:
@@ -85,6 +114,16 @@ def is_openai(upstream: Upstream) -> bool:
     """
     host = urlsplit(upstream.base_url).hostname or ""
     return upstream.dialect == "openai" and (host == "api.openai.com" or host.endswith(".openai.azure.com"))
+
+
+def tier_out(tier: str, asked: str, upstream: Upstream) -> str:
+    """Return the tier of service that `upstream` is asked for where a client asks for `tier`; empty: its usual one.
+
+    Tiers have their provider's own names. A translation into another provider's dialect leaves out those that have
+    rates of their own, or asks for what the provider may give (`auto`), so that its reply alone says more.
+    """
+    spoken = dialect_out(asked, upstream) or asked
+    return tier if spoken.partition("_")[0] == asked.partition("_")[0] else ""
 
 
 def is_free(asked: str, upstream: Upstream) -> bool:

@@ -91,7 +91,8 @@ class Estimates(msgspec.Struct, kw_only=True):
         """
         outputs = [entry.usage[name] for name in OUTPUT_CLASSES if name in entry.usage]
         inputs = [entry.usage[name] for name in INPUT_CLASSES if name in entry.usage]
-        empty = not outputs or (sum(outputs) == 0 and routed.output_bound > 0)  # an embedding has none by its nature
+        # An embedding has none by its nature; what only fills a cache or scores a prompt says nothing of an answer.
+        empty = not outputs or (sum(outputs) == 0 and routed.dialect_in != "openai_embeddings")
         if entry.outcome != "ok" or entry.usage_source != "reported" or empty or not inputs:
             return
         name = candidate_name(entry.route, entry.upstream_model)

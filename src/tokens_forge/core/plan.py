@@ -11,6 +11,8 @@ import msgspec
 from tokens_forge.core.book import is_money, remaining, unit_of
 from tokens_forge.core.burn import in_report
 from tokens_forge.core.candidates import candidate
+from tokens_forge.core.config import CLIENT
+from tokens_forge.core.dialects import DialectName, dialect_out
 from tokens_forge.core.entries import HoldBasis, Need, PassedOver, Ranked, Record, RouteClass, Routed
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.money import ZERO, subtract, text
@@ -37,6 +39,10 @@ class PlanOrder(msgspec.Struct, frozen=True, kw_only=True):
     max_charge: str = ""
     needs: tuple[Need, ...] = ()
     """What it would ask of a model beyond text."""
+    dialect: DialectName | Literal[""] = ""
+    """The dialect of the client; without one every candidate is taken to be asked as it speaks."""
+    login: bool | None = None
+    """Whether the client brings a login of its own; where it is not said it is taken to."""
     input: Annotated[int, msgspec.Meta(ge=0)] = 1000
     """Tokens of input."""
     output: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -57,6 +63,10 @@ class Planned(Record, frozen=True, kw_only=True):
     """ROUTE/MODEL."""
     route_class: RouteClass = msgspec.field(name="class")
     upstream: str
+    dialect_out: str = ""
+    """The dialect that the upstream would be asked in, where that is not the client's."""
+    login: bool = False
+    """Whether it is used by a login of the client's own."""
     balance: str
     """What pays: the route's balance, or the one that pays beyond a pool."""
     verdict: Verdict
@@ -100,6 +110,10 @@ class Plan(Record, frozen=True, kw_only=True):
     by: str = ""
     """The table or the name that the model was found by, where an alias or a pattern led there."""
     key: str = ""
+    dialect: str = ""
+    """The client's dialect; empty when it was not said."""
+    login: bool | None = None
+    """Whether the client brings a login of its own; absent when it was not said."""
     task: str = ""
     task_known: bool = False
     """Whether anything bounds the task: any name may be sent, so a misspelt one has no cap."""
@@ -124,7 +138,8 @@ def plan(terms: Terms, fold: Fold, order: PlanOrder, at: str) -> Plan:
         key=order.key,
         task=order.task,
         model_asked=order.model,
-        dialect_in="",
+        dialect_in=order.dialect,
+        login=order.login is not False,
         stream=False,
         input_estimate=order.input,
         output_bound=max(config.settle.output_bound, order.output or 0) if order.bound is None else order.bound,
@@ -154,6 +169,8 @@ def plan(terms: Terms, fold: Fold, order: PlanOrder, at: str) -> Plan:
         intended=routed.intended,
         by=routed.model,
         key=order.key,
+        dialect=order.dialect,
+        login=order.login,
         task=order.task,
         task_known=order.task in config.task or order.task in fold.budgets.tasks,
         candidates=tuple(
@@ -176,6 +193,8 @@ def _planned(asked: Question, call: OpenCall, name: str, *, first: str, output: 
     payer = hold.balance if hold else found.balance
     balance = config.balance[payer]
     expected = expected_for(asked, name, output=output, balance=payer)
+    upstream = config.upstream[found.upstream]
+    spoken = dialect_out(asked.routed.dialect_in, upstream)
     state = asked.fold.book.state(payer, unit_of(balance))
     now = remaining(balance, state, asked.at)
     counted = balance.windows != "provider"
@@ -188,6 +207,8 @@ def _planned(asked: Question, call: OpenCall, name: str, *, first: str, output: 
         candidate=name,
         route_class=found.route_class,
         upstream=found.upstream,
+        dialect_out="" if spoken is None or spoken == asked.routed.dialect_in else spoken,
+        login=upstream.credential == CLIENT,
         balance=payer,
         verdict="passed_over" if hold is None else "first" if name == first else "next",
         passed_over=against,

@@ -185,7 +185,7 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
         return Refuse(reason="task_stopped", error="task_stopped", status=403, passed_over=())
     tried = len(call.trail)
     if tried >= terms.config.policy.attempts:
-        return _exhausted(call, tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates))
+        return _exhausted(terms, call, tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates))
     passed_over: list[PassedOver] = []
     for name in _order(call):
         found = candidate(terms.config, name)
@@ -204,7 +204,7 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
             cause=_cause(call, passed_over),
             dialect_out=_translated(terms, call.routed, found),
         )
-    return _refuse(call, tuple(passed_over))
+    return _refuse(terms, call, tuple(passed_over))
 
 
 def _translated(terms: Terms, routed: Routed, found: Candidate) -> str:
@@ -509,10 +509,10 @@ def _cause(call: OpenCall, passed_over: list[PassedOver]) -> Cause | None:
     return None
 
 
-def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
+def _refuse(terms: Terms, call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
     """Return the refusal that says most: what time ends, then what money ends, then what only the config ends."""
     if call.trail:
-        return _exhausted(call, passed_over)
+        return _exhausted(terms, call, passed_over)
     reasons = {passed.reason for passed in passed_over}
     if reasons & set(WAIT_REASONS):
         untils = [passed.until for passed in passed_over if passed.reason in WAIT_REASONS and passed.until]
@@ -529,11 +529,19 @@ def _refuse(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
     return Refuse(reason="not_allowed", error="not_allowed", status=403, passed_over=passed_over)
 
 
-def _exhausted(call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
-    """Return the refusal after the last attempt. One whose request fits nowhere is the client's own to shorten."""
+def _exhausted(terms: Terms, call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
+    """Return the refusal after the last attempt.
+
+    One whose request fits nowhere is the client's own to shorten, and the limit of a login is the client's own too:
+    it is told as its provider told it.
+    """
     if all(attempt.error == "context_too_long" for attempt in call.trail):
         code, status = _REFUSALS["context_too_long"][1:]
         return Refuse(reason="exhausted", error=code, status=status, passed_over=passed_over)
+    last = call.trail[-1]
+    upstream = candidate(terms.config, last.candidate).upstream
+    if last.error == "rate_limited" and terms.config.upstream[upstream].credential == CLIENT:
+        return Refuse(reason="exhausted", error="rate_limited", status=429, passed_over=passed_over)
     return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=passed_over)
 
 

@@ -24,7 +24,7 @@ from tokens_forge.core.book import (
 )
 from tokens_forge.core.budgets import Binding, Payer, bindings, counted
 from tokens_forge.core.config import CATALOGUE_UNIT, Counting, Holding
-from tokens_forge.core.dialects import is_free
+from tokens_forge.core.dialects import is_free, tier_out
 from tokens_forge.core.entries import (
     CardUsed,
     Certainty,
@@ -157,8 +157,11 @@ def hold_for(asked: Question, candidate: str, *, balance: str = "") -> Hold | No
 
 def _is_free(terms: Terms, routed: Routed, candidate: str) -> bool:
     """Say whether such a call costs nothing there, whatever its balance."""
-    upstream = terms.config.route[candidate.partition("/")[0]].upstream
-    return is_free(routed.dialect_in, terms.config.upstream[upstream])
+    return is_free(routed.dialect_in, _upstream(terms, candidate))
+
+
+def _upstream(terms: Terms, candidate: str) -> config.Upstream:
+    return terms.config.upstream[terms.config.route[candidate.partition("/")[0]].upstream]
 
 
 def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -> Counted | None:
@@ -166,7 +169,8 @@ def counted_for(asked: Question, candidate: str, hold: Hold, binding: Binding) -
     terms = asked.terms
     payer = terms.config.balance[hold.balance]
     need = _need(asked, candidate, binding.hold or payer.hold)
-    amount = _listed_for(asked, candidate, need) if binding.count == "list" else None
+    free = _is_free(terms, asked.routed, candidate)  # by its provider's word, so that it has no list price either
+    amount = _listed_for(asked, candidate, need) if binding.count == "list" and not free else None
     by: Counting = "charge" if amount is None else "list"
     if amount is None and is_money(payer) and hold.basis.kind != "free":
         money = _money_for(asked, candidate, need)
@@ -412,11 +416,10 @@ def _need(asked: Question, candidate: str, holding: Holding | None) -> _Need:
 def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tuple[Decimal, tuple[str, ...]]:
     """Return what `need` costs on a card in the tier of service asked for, and what of it has no price."""
     usage = {"input": need.input, "output": need.output}
+    upstream = _upstream(asked.terms, candidate)
     if "seconds" in card.rates:
-        conf = asked.terms.config
-        upstream = conf.upstream[conf.route[candidate.partition("/")[0]].upstream]
         usage["seconds"] = -(-read_duration_ms(upstream.timeouts.whole) // 1000)
-    return cost(usage, card, service=asked.routed.tier_asked)
+    return cost(usage, card, service=tier_out(asked.routed.tier_asked, asked.routed.dialect_in, upstream))
 
 
 def says_what_it_costs(amount: Decimal, basis: HoldBasis) -> bool:
@@ -509,7 +512,7 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         usage=usage,
         source=source,
         at=at,
-        service=finish.tier_served or routed.tier_asked,
+        service=finish.tier_served or tier_out(routed.tier_asked, routed.dialect_in, _upstream(terms, candidate)),
         card=card,
         reported=finish.reported_cost,
         seconds=-int(-finish.total_ms // 1000),

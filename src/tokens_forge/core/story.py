@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
+from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.entries import (
     Adjusted,
     AdjustedReason,
@@ -295,6 +296,8 @@ def reason_text(passed: PassedOver) -> str:
         return f"no exchange rate of the day says what it {what}: add one to [report] fx"
     if passed.reason == "not_pinned" and passed.error:
         return "another route made the response that the request goes on from"
+    if passed.reason == "no_capability" and passed.error in get_args(DialectName):
+        return f"its upstream can't be asked in {passed.error}, and nothing translates that for it"
     if passed.reason == "no_client_credential" and passed.error:
         return "the client's login was meant for another upstream, and follows no fallback"
     reason = _REASONS[passed.reason].format(

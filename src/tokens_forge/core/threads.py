@@ -38,9 +38,11 @@ class Threads(msgspec.Struct, kw_only=True):
     def apply(self, ts: str, entry: Settled) -> None:
         """Follow an attempt that was settled at `ts`: only one that began to answer left something in a cache.
 
-        One whose usage nobody reported says nothing of it: what was known of its candidate stays known.
+        One whose usage nobody reported says nothing of it: what was known of its candidate stays known. Where tokens
+        were only counted, nothing was read or written.
         """
-        if not entry.thread or entry.outcome not in {"ok", "disconnected", "broken"}:
+        counted = entry.dialect_in == "anthropic_count_tokens"
+        if not entry.thread or counted or entry.outcome not in {"ok", "disconnected", "broken"}:
             return
         before = self.threads.pop(entry.thread, None)
         if len(self.threads) >= THREADS_AT_MOST:

@@ -34,7 +34,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     path: tuple[str, ...]
     """Names from the root of the file."""
-    value: str | bool | dict[str, str]
+    value: str | bool | dict[str, str | bool]
     kind: Kind = "set"
 
 
@@ -88,7 +88,7 @@ def masked(value: object) -> object:
 
 def masked_setting(setting: Setting) -> Setting:
     """Return a setting that says no token."""
-    return msgspec.structs.replace(setting, value=cast("str | bool | dict[str, str]", masked(setting.value)))
+    return msgspec.structs.replace(setting, value=cast("str | bool | dict[str, str | bool]", masked(setting.value)))
 
 
 def value_of(form: Form, text: str) -> object:
@@ -215,4 +215,4 @@ def _item_out(form: Form, text: str, before: str, setting: Setting) -> str | Non
 def _name(setting: Setting) -> str:
     """Return how a setting is called: its path, or an item's first words."""
     item = next(iter(setting.value.values()), "") if isinstance(setting.value, dict) and setting.kind == "item" else ""
-    return " ".join(part for part in (".".join(setting.path), item) if part)
+    return " ".join(str(part) for part in (".".join(setting.path), item) if part)

@@ -86,7 +86,7 @@ def drop_table(text: str, path: Path) -> str:
 def _written(new: object) -> str:
     """Return a value as TOML has it: a basic string is written as in JSON."""
     if isinstance(new, dict):
-        pairs = cast("dict[str, str]", new).items()
+        pairs = cast("dict[str, object]", new).items()
         return f"{{ {', '.join(f'{dotted((name,))} = {_written(one)}' for name, one in pairs)} }}"
     return msgspec.json.encode(new).decode().replace("\x7f", "\\u007f")
 

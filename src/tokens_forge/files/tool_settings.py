@@ -17,7 +17,8 @@ noted what came: Claude Code 2.1.331, Codex 0.169.0, OpenCode 1.18.33, aider 0.8
   names its models.
 - aider (its pages "YAML config file" and "OpenAI compatible APIs"): `~/.aider.conf.yml`; a model is `openai/NAME`.
 - llm (its pages "Other models" and "Setup"): `extra-openai-models.yaml` and `keys.json` in `LLM_USER_PATH`, else in
-  click's folder for `io.datasette.llm`. One entry a model; keys are named.
+  click's folder for `io.datasette.llm`. One entry a model, which says whether it takes tools, a schema and images;
+  keys are named.
 - Continue (its pages "config.yaml Reference" and "Migrating Config to YAML"): `config.yaml` in `~/.continue`; once it
   is there `config.json` beside it is no longer read.
 - The SDKs (openai-python, openai-node, anthropic-sdk-python and -typescript) read `OPENAI_BASE_URL` and
@@ -117,7 +118,7 @@ def _claude_code(wanted: Wanted, places: Places) -> tuple[SettingsFile, ...]:
 
 def _codex(wanted: Wanted, places: Places) -> tuple[SettingsFile, ...]:
     # The key is in a header, not in the path: Codex prints the URL with every error, and errors are shared.
-    key: Mapping[str, str | bool | dict[str, str]] = (
+    key: Mapping[str, str | bool | dict[str, str | bool]] = (
         {"requires_openai_auth": True, "http_headers": {"x-tf-key": wanted.token}}
         if wanted.login == "keep"
         else {"experimental_bearer_token": wanted.token}
@@ -158,6 +159,10 @@ def _aider(wanted: Wanted, places: Places) -> tuple[SettingsFile, ...]:
     return (SettingsFile(path=places.home / ".aider.conf.yml", form="yaml", settings=settings),)
 
 
+_LLM_CAN = {"supports_tools": True, "supports_schema": True, "vision": True}
+"""What llm refuses itself to a model of which nobody says it. Here the routes say what a model can't do."""
+
+
 def _llm(wanted: Wanted, places: Places) -> tuple[SettingsFile, ...]:
     mac = places.home / "Library/Application Support"
     application = mac if places.mac else places.folder("XDG_CONFIG_HOME", ".config")
@@ -171,6 +176,7 @@ def _llm(wanted: Wanted, places: Places) -> tuple[SettingsFile, ...]:
                 "model_name": model,
                 "api_base": wanted.v1,
                 "api_key_name": PROVIDER,
+                **_LLM_CAN,
             },
             kind="item",
         )

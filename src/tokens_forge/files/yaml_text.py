@@ -18,7 +18,7 @@ from tokens_forge.core.errors import ForgeError
 Path = tuple[str, ...]
 """A key of the root, or nothing for the root itself."""
 
-Item = Mapping[str, str]
+Item = Mapping[str, str | bool]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/@+-]*(?::[A-Za-z0-9._/@+-]+)*")
 
@@ -100,8 +100,10 @@ def remove(text: str, path: Path, index: int) -> str:
     return f"{text[:after]} []{text[after:start]}{text[end:]}"
 
 
-def written(new: str) -> str:
-    """Return a text as YAML has it: plain where that is safe, else quoted as in JSON."""
+def written(new: str | bool) -> str:
+    """Return a text, or yes or no, as YAML has it: plain where that is safe, else quoted as in JSON."""
+    if isinstance(new, bool):
+        return "true" if new else "false"
     plain = _PLAIN.fullmatch(new) is not None and value(new) == new
     return new if plain else msgspec.json.encode(new).decode().replace("\x7f", "\\x7f")
 

@@ -114,6 +114,8 @@ class Attempted:
     content_type: str = ""
     said: Said | None = None
     """What the reply said of itself."""
+    translator: StreamTranslator | None = None
+    """Of a stream in another dialect than the client's: what the client was told."""
     whole: bool = True
     """Whether the reply came to its end."""
     wait_s: Decimal | None = None
@@ -196,12 +198,13 @@ class _Taking:
         """
         if error in _CUT and self.meter is not None and self.meter.whole:
             error = ""
-        if not error and self.translator is not None:
+        if not error and self.translator is not None and not self.gone:
             body = self.translator.end()
         elif not error and self.meter is not None:
             body = body or self.meter.ending
-        whole = not error or self.meter is None or self.meter.accounted
-        if self.gone or (self.order.drain_s and self.downstream.begun and self.downstream.left):
+        whole = not error or said is not None or self.meter is None or self.meter.accounted
+        self.look()
+        if self.gone:
             error = "client_left"
         elif self.downstream.begun:
             error = _ONCE_BEGUN.get(error, error)
@@ -214,11 +217,20 @@ class _Taking:
             body=body,
             content_type=self.content_type,
             said=said or self.meter,
+            translator=self.translator,
             whole=whole,
             wait_s=self.wait_s,
             limits=self.limits,
             head=self.head,
         )
+
+    def look(self) -> None:
+        """Note that the client of a stream has left, where it is drained.
+
+        Nothing more is made for it: what can't be translated is then no failure that ends the drain.
+        """
+        if self.order.drain_s and self.downstream.begun and self.downstream.left:
+            self.gone = True
 
     def refused(self, error: str, body: bytes) -> Attempted:
         """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
@@ -296,6 +308,7 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
     try:
         while some:
             some = await answer.some()
+            taking.look()
             if not taking.downstream.begun and len(head) < ERROR_BODY_AT_MOST:
                 head += some
             # At its end, a last event without its blank line still counts.
@@ -312,8 +325,18 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
     if not meter.complete:
         if taking.downstream.begun:
             return taking.ended("reset")
-        return taking.refused(_unreadable(order, answer.status, head), head)
+        return _no_stream(taking, answer.status, head)
     return taking.ended("")
+
+
+def _no_stream(taking: _Taking, status: int, head: bytes) -> Attempted:
+    """Return what came where a stream was asked for and nothing of one did.
+
+    A whole reply can't be given, but it was billed, and it says how much.
+    """
+    if (reply := taking.order.dialect.read_reply(head)) is not None:
+        return taking.ended("bad_reply", said=reply)
+    return taking.refused(_unreadable(taking.order, status, head), head)
 
 
 async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
@@ -361,6 +384,8 @@ def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
         passed = meter.feed(event)
         begins = begins or passed.first
         match passed.kind:
+            case "data" if taking.gone:
+                pass
             case "data" if translator is not None:
                 out.append(translator.feed(event))
             case "data" if not passed.hidden:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
 from tokens_forge.core.candidates import candidate, match
+from tokens_forge.core.capabilities import output_of
 from tokens_forge.core.config import CLIENT
 from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
@@ -49,8 +50,8 @@ from tokens_forge.wire.translations import Translations, translations
 RETRY_AFTER_S = 0.2
 _FALSE = msgspec.Raw(b"false")
 
-MOST_ID = 120
-"""Characters of a client's `previous_response_id` that the ledger keeps."""
+MOST_ID = 200
+"""Characters of an upstream's id that the ledger keeps, as it gave it and as a client goes on from it."""
 
 JITTER_MS = 250
 """A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
@@ -306,7 +307,8 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     config, asked = call.terms.config, call.asked
     upstream = config.upstream[held.upstream]
     dialect = DIALECTS[cast("DialectName", held.dialect_out)] if held.dialect_out else asked.dialect
-    request = call.translated.asked(asked.request, held.dialect_out, of_openai=is_openai(upstream))
+    most = output_of(config.route[held.route], held.upstream_model)
+    request = call.translated.asked(asked.request, held.dialect_out, of_openai=is_openai(upstream), most=most)
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     login = asked.login if upstream.credential == CLIENT else None
     order = Order(
@@ -383,7 +385,7 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         output_estimate=said.output_estimate if said else 0,
         flags=tuple(_flags(said, row, metered=metered)),
         model_served=visible(said.model_served)[:200] if said else "",
-        upstream_id=visible(said.upstream_id)[:200] if said else "",
+        upstream_id=visible(said.upstream_id)[:MOST_ID] if said else "",
         finish=visible(said.finish)[:40] if said else "",
         tier_served=visible(said.tier_served)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",
@@ -407,7 +409,9 @@ async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
     """Tell the client why nothing answers, once line `seq` says so."""
     books = call.proxy.books
     await _written(books, seq)
-    if refuse.reason != "client_left":
+    if refuse.error == "rate_limited" and call.last is not None:
+        reply.limit_of_login(call.client, call.last, call.open)
+    elif refuse.reason != "client_left":
         why = reply.why(refuse, call.open, call.terms.config, call.last, call.translated.refused.values())
         reply.refused(call.client, refuse, why, call.open, books.moment())
 

@@ -74,6 +74,13 @@ class DemoCall:
     include_usage: bool = False
     """Whether the client asks for the usage of a stream; most don't, and are still metered."""
     task: str = ""
+    messages: bool = False
+    """Whether it is asked in Anthropic's dialect, as Claude Code does: no upstream of the demo speaks it."""
+
+    @property
+    def path(self) -> str:
+        """Where it is asked."""
+        return "/v1/messages" if self.messages else "/v1/chat/completions"
 
     def headers(self, token: str) -> Mapping[str, str]:
         """Return what the client sends with it."""
@@ -89,10 +96,15 @@ class DemoCall:
 
     def body(self) -> bytes:
         """Return the request's JSON: the project's files as a system message, then the conversation so far."""
-        messages = [{"role": "system", "content": _PROJECT}]
+        messages: list[dict[str, str]] = []
         for said in self.says[:-1]:
             messages += [{"role": "user", "content": said}, {"role": "assistant", "content": _DONE}]
         messages.append({"role": "user", "content": self.says[-1]})
+        if self.messages:
+            return msgspec.json.encode(
+                {"model": self.model, "system": _PROJECT, "messages": messages, "max_tokens": 800}
+            )
+        messages.insert(0, {"role": "system", "content": _PROJECT})
         options = {"stream_options": {"include_usage": True}} if self.include_usage else {}
         return msgspec.json.encode(
             {
@@ -120,8 +132,8 @@ CALLS = (
     DemoCall(key="aider", model="smart", says=_BASKET[:2], stream=True),
     DemoCall(key="aider", model="smart", says=_BASKET[:3]),
     DemoCall(key="aider", model="smart", says=_BASKET, stream=True),
-    # A name without a table: whatever route serves it.
-    DemoCall(key="aider", model="gpt-5-mini", says=("Name this commit.",)),
+    # A name without a table: whatever route serves it. Asked in another dialect than its upstream's, it is translated.
+    DemoCall(key="aider", model="gpt-5-mini", says=("Name this commit.",), messages=True),
     DemoCall(key="aider", model="gpt-5-mini", says=("Sum up the diff.",), stream=True, include_usage=True),
     # The plan gives three requests; the fourth is worth money to its model.
     DemoCall(key="nightly", model="coder", says=_REFACTOR[:1], task="refactor-42"),

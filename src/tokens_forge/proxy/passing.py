@@ -5,15 +5,18 @@ route that made it; other paths pass only where the config lists them, with the 
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from tokens_forge.core.candidates import key_of
 from tokens_forge.core.config import CLIENT, Config, fits
+from tokens_forge.core.dialects import METERED_PATHS
 from tokens_forge.core.errors import RequestError
 from tokens_forge.proxy.call import Proxy
 from tokens_forge.proxy.caller import Login
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.upstream import ERROR_BODY_AT_MOST, Endpoint, Failed, Sent, without_secret
+from tokens_forge.wire.dialects import is_unmetered
 
 RESPONSES = "/v1/responses/"
 
@@ -41,16 +44,43 @@ def route_of_kept(proxy: Proxy, key: str, response: str) -> str:
     return route
 
 
-def listed_for(config: Config, method: str, path: str) -> tuple[str, str] | None:
-    """Return the upstream whose `passes` lists what a client with a login asks, and the path after its base URL."""
+def listed_for(config: Config, method: str, path: str, login: Login) -> tuple[str, str] | None:
+    """Return the upstream whose `passes` lists what a client with a login asks, and the path after its base URL.
+
+    Clients of both providers ask below `/v1`. Anthropic's say their version, others don't: a login goes to its own.
+    """
+    whose = "anthropic" if "anthropic-version" in login.headers else "openai"
     for name, upstream in config.upstream.items():
         begins = "/v1" if upstream.dialect == "openai" else ""
         if upstream.credential != CLIENT or not path.startswith(f"{begins}/"):
             continue
+        if path.startswith("/v1/") and upstream.dialect != whose:
+            continue
         asked = path.removeprefix(begins)
+        if _is_a_call(method, path, asked):
+            continue
         if any(fits(listed, f"{method} {asked}") for listed in upstream.passes):
             return name, asked
     return None
+
+
+_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:+,=-]+)+/?")
+"""A path that means the same to every server: no segment that is empty or goes up, nothing that is written as an
+escape, and nothing that ends a path."""
+
+_READS = ("GET", "HEAD", "DELETE")
+
+
+def _is_a_call(method: str, path: str, asked: str) -> bool:
+    """Say whether a request may be one that is metered, whatever a pattern takes (CASES 34).
+
+    An upstream's server may hear one in another spelling of its path.
+    """
+    if not _PLAIN.fullmatch(asked):
+        return True
+    return method not in _READS and (
+        asked.lower().rstrip("/") in METERED_PATHS or is_unmetered(path.lower().rstrip("/"))
+    )
 
 
 async def pass_on(  # noqa: PLR0913 - a request has so many parts

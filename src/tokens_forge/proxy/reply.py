@@ -29,6 +29,9 @@ from tokens_forge.wire.translation import NotCarried
 MOST_DROPPED = 1_000
 """Characters of the header that names what was left out."""
 
+LONGEST_WAIT_S = 60
+"""A longer wait is no Retry-After: OpenAI's SDKs heed none beyond a minute, agents sit it out in silence."""
+
 _OK = 200
 _BAD_REQUEST = 400
 _STOPPING = 503
@@ -106,12 +109,22 @@ async def answer(
 
 
 def refused(client: Downstream, refuse: Refuse, message: str, call: OpenCall, at: str) -> None:
-    """Give the client the reason why nothing answers, and the wait when time alone ends it."""
+    """Give the client the reason why nothing answers, and the wait when time alone ends it.
+
+    A long wait stands in the message alone: Codex and OpenCode would sit through it without a word.
+    """
     head = {"x-request-id": call.routed.id, "x-tf-attempts": str(len(call.trail))}
     if refuse.until:
-        wait_us = microseconds(moment(refuse.until)) - microseconds(moment(at))
-        head["retry-after"] = str(max(1, -(-wait_us // _MICROSECONDS)))
+        wait_s = -(-(microseconds(moment(refuse.until)) - microseconds(moment(at))) // _MICROSECONDS)
+        if wait_s <= LONGEST_WAIT_S:
+            head["retry-after"] = str(max(1, wait_s))
     error(client, refuse.status, refuse.error, message, head)
+
+
+def limit_of_login(client: Downstream, attempted: Attempted, call: OpenCall) -> None:
+    """Give a client that came with its own login what its provider says of its limit, as it says it."""
+    head = {"x-request-id": call.routed.id, "x-tf-attempts": str(len(call.trail)), "x-should-retry": "false"}
+    client.reply(attempted.status, {**head, **attempted.head}, attempted.body, attempted.content_type)
 
 
 def ended(why: str) -> Refuse:
@@ -204,7 +217,8 @@ def _broken(client: Downstream, closing: Settled | Voided, attempted: Attempted)
     message = (
         f"The upstream's stream ended early ({closing.error}). What came is settled; see `tf explain {closing.id}`."
     )
-    return client.family.error_event(status=502, code=closing.error, message=message, said=attempted.said)
+    told = attempted.translator.broken(code=closing.error, message=message) if attempted.translator else b""
+    return told or client.family.error_event(status=502, code=closing.error, message=message, said=attempted.said)
 
 
 def _costs(closing: Settled | Voided) -> Mapping[str, str]:

@@ -199,13 +199,14 @@ class _Server:
     async def _dispatch(self, request: web.BaseRequest, client: Downstream, to: Addressed) -> None:
         self._check_origin(request)
         path = to.path
-        if path in {"/health", "/", ""}:  # Claude Code looks whether its base URL answers
+        # Claude Code looks whether its base URL answers, without a key (2.1.331: HEAD /api/hello; before: /)
+        if path in {"/health", "/", ""} or (path == "/api/hello" and request.method == "HEAD"):
             self._health(request, client)
             return
         shown = presented(request.headers, to)
         key = self._key(shown)
         config = self._proxy.in_force.terms.config
-        if shown.login and (listed := listed_for(config, request.method, path)):
+        if shown.login and (listed := listed_for(config, request.method, path, shown.login)):
             await self._pass(request, client, *listed, shown.login)
         elif dialect := BY_PATH.get(path):
             _check_upgrade(request)
@@ -238,7 +239,8 @@ class _Server:
         to = in_force.endpoints.get(upstream)
         if to is None or (takes_login and login is None):
             raise RequestError(502, "upstream_failed", f"the upstream `{upstream}` has no credential")
-        query = f"?{request.query_string}" if request.query_string else ""
+        raw = request.rel_url.raw_query_string
+        query = f"?{raw}" if raw else ""
         body = b""
         if request.body_exists:
             body = await read_body(request, in_force.terms.config.server.max_body_mb * _MIB)

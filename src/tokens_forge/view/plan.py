@@ -24,6 +24,13 @@ _WORD: dict[Verdict, tuple[str, str]] = {
 }
 
 
+_LOGIN = {
+    None: "taken to bring its own login (`--no-login`: without)",
+    True: "with its own login",
+    False: "without a login of its own",
+}
+
+
 def plan_view(plan: Plan) -> RenderableType:
     """Return what to print for a plan. What it would burn stands first."""
     head = Table.grid(padding=(0, 2))
@@ -51,6 +58,10 @@ def _glance(plan: Plan) -> Iterator[tuple[str, Text]]:
     who = [f"key {plan.key}" if plan.key else "no key: every class, no key's budget"]
     if plan.task:
         who.append(f"task {plan.task}{'' if plan.task_known else ', which has no cap and no budget'}")
+    if plan.dialect:
+        who.append(f"asking in {plan.dialect}")
+    if plan.login is not None or any(one.login for one in plan.candidates):
+        who.append(_LOGIN[plan.login])
     yield "for", shown(", ".join(who))
     tokens = f"{count(plan.input)} tokens in, about {count(plan.output)} out; held for at most {count(plan.bound)} out"
     yield "of", shown(tokens)
@@ -76,6 +87,10 @@ def _candidate(plan: Plan, one: Planned) -> Iterator[Text]:
     for passed in one.passed_over:
         beyond = f"balance {passed.balance} " if passed.balance != one.balance or len(one.passed_over) > 1 else ""
         yield shown(f"{beyond}{reason_text(passed)}", "yellow")
+    if one.dialect_out:
+        yield shown(f"asked in {one.dialect_out}, translated")
+    if one.login and one.verdict != "passed_over":
+        yield shown("by the client's own login")
     if one.crossed:
         yield shown(f"crosses into {one.crossed}, by the model's permission", "yellow")
     yield shown("; ".join(_figures(plan, one)))
@@ -90,8 +105,7 @@ def _cost(one: Planned) -> str:
         return "an unknown amount"
     if one.unit == FREE_UNIT:
         return "nothing"
-    provider = one.hold_basis is not None and one.hold_basis.kind == "provider"
-    return "what its provider counts" if provider else amount(one.expected, one.unit)
+    return "what its provider counts" if one.unit == "percent" else amount(one.expected, one.unit)
 
 
 def _figures(plan: Plan, one: Planned) -> Iterator[str]:

@@ -244,17 +244,17 @@ def _attempts(story: Story) -> RenderableType | None:
     table.add_column()
     table.add_column(overflow="fold")
     for attempt in story.attempts:
-        table.add_row(str(attempt.n), attempt.role, Text("\n").join(_attempt(attempt)))
+        table.add_row(str(attempt.n), attempt.role, Text("\n").join(_attempt(attempt, story.dialect_in)))
     return _section("Attempts", table)
 
 
-def _attempt(attempt: AttemptTold) -> Iterator[Text]:
+def _attempt(attempt: AttemptTold, dialect_in: str) -> Iterator[Text]:
     crossed = ", crossed into by the model's permission" if attempt.crossed else ""
     named = f" ({attempt.route_class}{crossed})" if attempt.route_class else ""
     yield shown(f"{attempt.candidate}{named} at {attempt.upstream}, balance {attempt.balance}", "bold")
     if attempt.dialect_out:
         left_out = f", without {', '.join(attempt.dropped)}" if attempt.dropped else ""
-        yield shown(f"asked in {attempt.dialect_out}{left_out}")
+        yield shown(f"asked in {attempt.dialect_out}, translated from {dialect_in or 'another'}{left_out}")
     yield shown(_held(attempt))
     for window in attempt.windows:
         yield shown(f"counted in window {window.window}, {clock(window.start)} to {clock(window.end)}")

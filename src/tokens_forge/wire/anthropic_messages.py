@@ -138,6 +138,8 @@ class StreamMeter:
     def __init__(self) -> None:
         self._begun = False
         self._output_quarters = 0
+        self._output = 0
+        """As the last `message_delta` said that told no input."""
         self._start: tuple[bytes, ...] = ()
         """The usage of `message_start`, where it knows the input."""
         self._reading: Reading | None = None
@@ -171,8 +173,11 @@ class StreamMeter:
 
     @property
     def output_estimate(self) -> int:
-        """Tokens streamed so far, from the bytes of text, thinking and tool input; signatures are none."""
-        return tokens(self._output_quarters)
+        """Tokens streamed so far, from the bytes of text, thinking and tool input; signatures are none.
+
+        An output that was told without any input is at least a floor: thinking that is not shown has no bytes.
+        """
+        return max(tokens(self._output_quarters), self._output)
 
     @property
     def complete(self) -> bool:
@@ -234,7 +239,11 @@ class StreamMeter:
 
         The counts are cumulative, so the start and the last one say all.
         """
-        if read_anthropic_messages(usage).reading is None or not (self._start or given(_decode_input(usage).tokens)):
+        if read_anthropic_messages(usage).reading is None:
+            return
+        if not (self._start or given(_decode_input(usage).tokens)):
+            alone = read_anthropic_messages(_NO_INPUT, usage).reading
+            self._output = alone.usage.get("output", 0) if alone is not None else 0
             return
         read = read_anthropic_messages(*self._start, usage)
         self._reading, self._told = read.reading, True
@@ -449,6 +458,8 @@ _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_count = msgspec.json.Decoder(_Count).decode
 _decode_input = msgspec.json.Decoder(_Input).decode
+
+_NO_INPUT = b'{"input_tokens":0}'
 
 
 def _message(data: bytes) -> _Message | None:

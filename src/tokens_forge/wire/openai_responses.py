@@ -45,6 +45,7 @@ from tokens_forge.wire.request import (
     raw_of,
     refused,
     value,
+    word_or_empty,
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
@@ -464,6 +465,9 @@ def _response(data: bytes | msgspec.Raw) -> _Response | None:
     if found is None:
         return None
     return _Response(
+        id=word_or_empty(found.get("id", NULL)),
+        model=word_or_empty(found.get("model", NULL)),
+        service_tier=word_or_empty(found.get("service_tier", NULL)),
         output=found.get("output", NULL),
         usage=found.get("usage", NULL),
         tool_usage=found.get("tool_usage", NULL),

@@ -50,6 +50,13 @@ class StreamTranslator(Protocol):
         """
         ...
 
+    def broken(self, *, code: str, message: str) -> bytes:
+        """Return what ends the client's stream instead when the upstream's broke, after what was said of it so far.
+
+        Empty where the error event of the client's dialect needs nothing of that.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:

@@ -7,14 +7,19 @@ left out stand in a header and in the ledger. Which dialects there are is `core/
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.visible import visible
 from tokens_forge.wire.dialects import TRANSLATIONS
-from tokens_forge.wire.request import Fields, Request
+from tokens_forge.wire.request import NULL, Fields, Request
 from tokens_forge.wire.translation import NotCarried, Translated
 
 MOST_DROPPED = 64
 """Members that were left out which are named."""
+
+_MAXIMA = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""Where a client's dialect has its maximum."""
 
 MOST_PATH = 120
 """Characters of a member's path that are shown."""
@@ -37,14 +42,18 @@ class Translations:
         """Return the paths of what is left out in a dialect; nothing in the client's own."""
         return self.made[spoken].dropped if spoken in self.made else ()
 
-    def asked(self, request: Request, spoken: str, *, of_openai: bool) -> Request:
+    def asked(self, request: Request, spoken: str, *, of_openai: bool, most: int) -> Request:
         """Return the client's request with the members of the dialect in which an upstream is asked.
 
         `of_openai`: it is OpenAI's own, whose newer models take the maximum of a chat completion under another name.
+        `most`: tokens of output that the model gives; where the client names no maximum and the dialect must have one,
+        it is that, and no answer is cut at what was held for it.
         """
         if spoken not in self.made:
             return request
         fields = self.made[spoken].fields
+        if "max_tokens" in fields and not any(request.fields.get(name, NULL) != NULL for name in _MAXIMA):
+            fields = fields | {"max_tokens": msgspec.Raw(b"%d" % max(most, request.output_bound))}
         return replace(request, fields=_renamed(fields) if of_openai else fields)
 
 

@@ -136,10 +136,14 @@ def read_openai_responses(
 
 
 def read_openai_embeddings(usage: bytes) -> UsageRead:
-    """Return what the `usage` of embeddings says: `prompt_tokens`, no output, no cache."""
+    """Return what the `usage` of embeddings says: `prompt_tokens`, no output, no cache.
+
+    Where the total is all that is told, that is the input (Voyage AI; Claude docs, "Embeddings", read 2026-11).
+    """
     told = _members(usage)
-    tokens = _count(told, "prompt_tokens")
-    counts = TotalCounts(input=tokens, output=None if tokens is None else 0, total=_count(told, "total_tokens"))
+    tokens, total = _count(told, "prompt_tokens"), _count(told, "total_tokens")
+    tokens = total if tokens is None else tokens
+    counts = TotalCounts(input=tokens, output=None if tokens is None else 0, total=total)
     return _with_cost(told, from_totals(counts, "openai_embeddings"))
 
 
@@ -180,8 +184,10 @@ def read_anthropic_messages(*usages: bytes) -> UsageRead:
     output is a placeholder, and until a `message_delta` came the reading's output is no more than that.
     """
     counts, tier, speed, apart = MessagesCounts(), "", "", False
+    costs: Members = {}
     for usage in usages:
         told = _members(usage)
+        costs = told if "cost" in told else costs
         counts = later(counts, _messages_counts(told))
         tier = _text(told, "service_tier") or tier
         speed = _text(told, "speed") or speed
@@ -190,7 +196,8 @@ def read_anthropic_messages(*usages: bytes) -> UsageRead:
     reading = from_messages(counts)
     if reading is not None and apart:
         reading = _flagged(reading, "iterations_apart")
-    return UsageRead(reading=reading, tier_served=FAST if speed == FAST else tier)
+    # Anthropic names no cost; a relay that has this dialect, such as OpenRouter, does.
+    return replace(_with_cost(costs, reading), tier_served=FAST if speed == FAST else tier)
 
 
 def read_gemini(usage: bytes) -> UsageRead:

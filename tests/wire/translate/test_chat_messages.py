@@ -36,6 +36,10 @@ Json = dict[str, Any]
 
 HI = [{"role": "user", "content": "hi"}]
 SAID = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+MARK = {"type": "ephemeral"}
+KEPT = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": MARK}]}]}
+"""The same with its end marked for the cache, as agents have it."""
+
 TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 SENT_TOOL: Json = {"name": "f", "input_schema": {"type": "object", "properties": {}}}
 
@@ -115,15 +119,16 @@ def calls(*arguments: str) -> Json:
             ),
             ({"response_format": {"type": "text"}}, {}),
             ({"tools": [], "tool_choice": "auto", "parallel_tool_calls": False}, {}),
-            ({"tools": [TOOL]}, {"tools": [SENT_TOOL]}),
-            ({"tools": [TOOL], "tool_choice": "auto"}, {"tools": [SENT_TOOL]}),
+            ({"tools": [TOOL]}, {"tools": [SENT_TOOL], **KEPT}),
+            ({"tools": [TOOL], "tool_choice": "auto"}, {"tools": [SENT_TOOL], **KEPT}),
+            ({"prompt_cache_key": "k"}, KEPT),
             (
                 {"tools": [TOOL], "parallel_tool_calls": False},
-                {"tools": [SENT_TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+                {"tools": [SENT_TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}, **KEPT},
             ),
             (
                 {"tools": [TOOL], "tool_choice": "none", "parallel_tool_calls": False},
-                {"tools": [SENT_TOOL], "tool_choice": {"type": "none"}},
+                {"tools": [SENT_TOOL], "tool_choice": {"type": "none"}, **KEPT},
             ),
             # A forced tool and thinking exclude each other; the effort holds without it.
             (
@@ -139,6 +144,7 @@ def calls(*arguments: str) -> Json:
                 {"functions": [{"name": "f", "description": "d"}]},
                 {
                     "tools": [{**SENT_TOOL, "description": "d"}],
+                    **KEPT,
                     "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
                 },
             ),
@@ -191,7 +197,6 @@ def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:
         "frequency_penalty": 0.5,
         "presence_penalty": 0,
         "verbosity": "low",
-        "prompt_cache_key": "k",
         "logit_bias": {},
         "logprobs": False,
         "n": 1,
@@ -212,7 +217,6 @@ def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:
         "store",
         "frequency_penalty",
         "verbosity",
-        "prompt_cache_key",
         "stream_options.include_obfuscation",
         "service_tier",
         "user",
@@ -452,6 +456,48 @@ def test_cache_marks_are_carried() -> None:
     assert dropped == ()
 
 
+def marks(body: Json) -> list[str]:
+    """Return the texts of what is marked, in order; a result's is that of its id."""
+    turns = [block for turn in body["messages"] for block in turn["content"]]
+    return [str(it.get("text", it.get("tool_use_id"))) for it in (*body["system"], *turns) if "cache_control" in it]
+
+
+def test_an_agents_prompt_is_cached() -> None:
+    """CASES 50: OpenAI caches unasked, Messages up to marks; they move on with the conversation."""
+    begun: list[Json] = [{"role": "system", "content": "s"}, {"role": "system", "content": "t"}, *HI]
+    later = [
+        *begun,
+        calls("{}", "{}"),
+        *({"role": "tool", "tool_call_id": f"call_{n}", "content": "c"} for n in (0, 1)),
+    ]
+    assert ["t", "hi"] == marks(sent(messages=begun, tools=[TOOL])[0])
+    assert ["t", "call_1"] == marks(sent(messages=later, tools=[TOOL])[0])
+    forced = {"type": "function", "function": {"name": "f"}}
+    assert [] == marks(sent(messages=begun)[0])
+    assert [] == marks(sent(messages=begun, tools=[TOOL], tool_choice=forced)[0])
+
+
+RESULT: Json = {
+    "role": "tool",
+    "tool_call_id": "call_0",
+    "content": [{"type": "text", "text": "c", "cache_control": MARK}],
+}
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        {"cache_control": MARK},
+        {"tools": [TOOL | {"cache_control": MARK}]},
+        {"messages": [*HI, calls("{}"), RESULT]},
+        {"messages": [{"role": "system", "content": "s", "cache_control": MARK}, *HI]},
+    ],
+)
+def test_a_client_that_marks_is_left_its_marks(marked: Json) -> None:
+    """Messages takes four at most, and the client knows best."""
+    assert 1 == json.dumps(sent(**({"tools": [TOOL]} | marked))[0]).count("cache_control")
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=9)), max_size=9))
 def test_all_that_is_said_is_sent(said: list[tuple[str, str]]) -> None:
@@ -628,6 +674,16 @@ def test_what_is_no_message_is_the_upstreams_fault(body: bytes) -> None:
     """An unreadable reply raises, and its content is not repeated."""
     with pytest.raises(UpstreamFault, match=r"the upstream's (reply is no message|message has something else)"):
         TRANSLATION.reply(body, asked(), CALL)
+
+
+def test_a_call_whose_input_is_no_text_is_the_upstreams_fault() -> None:
+    """What is not decoded is not looked at, so its bytes may be none of UTF-8; a bug of ours would lose its usage."""
+    block = b'{"type":"tool_use","id":"t","name":"f","input":{"a":"\xff"}}'
+    with pytest.raises(UpstreamFault, match="no Unicode"):
+        TRANSLATION.reply(b'{"content":[%s],"usage":{"input_tokens":1,"output_tokens":1}}' % block, asked(), CALL)
+    start = b'data: {"type":"content_block_start","index":0,"content_block":%s}\n\n' % block
+    with pytest.raises(UpstreamFault, match="no Unicode"):
+        chunks_for(start, asked())
 
 
 def library(upstream: bytes) -> OpenAI:

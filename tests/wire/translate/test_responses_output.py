@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+from openai.types.responses import ResponseFailedEvent
 
 from tokens_forge.wire.request import Fields, Request
 from tokens_forge.wire.translate.responses_output import CalledTool, Output, usage_object
@@ -119,3 +120,25 @@ def test_input_tokens_have_the_cached_ones_in_them() -> None:
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 28,
     } == usage_object(usage | {"audio_out": 7, "reasoning": 2, "requests": 1})
+
+
+def test_a_response_that_failed_is_the_one_that_began() -> None:
+    """Its client knows it by its id, and goes on counting; what was said of it is there, and none of it is done."""
+    output = begun()
+    output.text("Half of")
+    output.close()
+    output.call(FUNCTION, "call_1")
+    output.taken()
+    output.fail("stream_cut", "It was cut.")
+    (_, data) = output.taken().rstrip().split(b"\n")
+    failed = ResponseFailedEvent.model_validate_json(data.removeprefix(b"data: "), strict=True)
+    assert (9, "resp_0199c9a1f4007000800000000000abcd", "failed") == (
+        failed.sequence_number,
+        failed.response.id,
+        failed.response.status,
+    )
+    told = json.loads(data.removeprefix(b"data: "))["response"]
+    assert {"code": "server_error", "message": "It was cut.", "type": "stream_cut"} == told["error"]
+    assert [("message", "completed"), ("function_call", "incomplete")] == [
+        (item["type"], item["status"]) for item in told["output"]
+    ]

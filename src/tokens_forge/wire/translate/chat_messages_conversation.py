@@ -8,7 +8,8 @@ Sources, read 2026-11: the message types of OpenAI's Python library 3.54.0 and o
 are hoisted), "Vision" and "PDF support" (media types), "Messages" (empty texts are refused; `tool_use.id`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 import msgspec
 
@@ -55,6 +56,22 @@ class Conversation:
             case _:
                 raise NotCarried(f"{path}.role", "Messages knows no such role")
         self._dropped.add_unread(message, _MESSAGE_MEMBERS[role], "messages", "[]")
+
+    def mark(self) -> None:
+        """Mark the ends of the system and of the conversation for the cache, unless the client has marked anything."""
+        if any("cache_control" in block for blocks in self._all() for block in blocks):
+            return
+        for blocks in (self.system, self._blocks):
+            if blocks:
+                blocks[-1] = {**blocks[-1], "cache_control": _EPHEMERAL}
+
+    def _all(self) -> Iterator[Iterable[Json]]:
+        """Yield the rows of blocks: the system's, each turn's, and each result's within one."""
+        yield self.system
+        for turn in self.turns:
+            blocks = cast("list[Json]", turn["content"])
+            yield blocks
+            yield from (cast("list[Json]", block.get("content", ())) for block in blocks)
 
     def _say(self, role: str, blocks: list[Json]) -> None:
         """Add what one side says to its turn: the two take turns. A message that says nothing is none."""
@@ -136,6 +153,7 @@ class Conversation:
 
 _EMPTY_TEXT = msgspec.Raw(b'""')
 
+_EPHEMERAL: Json = {"type": "ephemeral"}
 _TEXTS = frozenset({"text"})
 _USER_PARTS = frozenset({"text", "image_url", "file"})
 _ASSISTANT_PARTS = frozenset({"text", "refusal"})

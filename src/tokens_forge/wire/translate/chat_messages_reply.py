@@ -111,6 +111,10 @@ class ChatStream:
             written += data_event(msgspec.json.encode({**self._head, "choices": [], "usage": usage}))
         return written + DONE
 
+    def broken(self, *, code: str, message: str) -> bytes:  # noqa: ARG002 - an error event stands alone there
+        """Return nothing: an error event ends any stream."""
+        return b""
+
     def _start(self, message: "_Message") -> bytes:
         if message.usage != NULL:
             self._usages.append(bytes(message.usage))
@@ -268,8 +272,11 @@ def _function(block: _Block) -> Json:
 
 
 def _input(block: _Block) -> str:
-    """Return the input of a call as it was written: a chat's arguments are a text."""
-    return "{}" if block.input == NULL else bytes(block.input).decode()
+    """Return the input of a call as it was written: a chat's arguments are a text. Raises UpstreamFault for none."""
+    try:
+        return "{}" if block.input == NULL else bytes(block.input).decode()
+    except UnicodeDecodeError as error:  # what was not decoded may hold bytes that are no text
+        raise UpstreamFault("the input of a call is no Unicode") from error
 
 
 def _joined(texts: Iterable[msgspec.Raw]) -> msgspec.Raw:

@@ -4,11 +4,17 @@ Decides member by member what is carried, refused by its path or dropped and nam
 member is dropped). It never cuts what the client said: texts, schemas and images are moved as the bytes they came in,
 and a tool's arguments keep every digit.
 
+OpenAI caches prompts unasked, Messages up to marked blocks. A client that marks nothing has the ends of the system and
+of the conversation marked where the same beginning will come again: it names a `prompt_cache_key`, or offers tools
+without forcing one, as agents do, whose every turn would be paid in full else. A forced tool is how a single answer
+gets its form: there nothing is marked.
+
 Sources, read 2026-11: OpenAI API reference ("Create chat completion") and the parameter types of its Python library
 3.54.0; the parameter types of Anthropic's library 2.13.0 (`MessageCreateParams`, `OutputConfigParam`,
 `ThinkingConfigParam`, `ToolParam`) and its docs "OpenAI SDK compatibility" (system messages are hoisted, `thinking` is
 taken from chat requests), "Extended thinking" (a forced tool and thinking exclude each other), "Adaptive thinking" (no
-signed thinking is asked for in earlier turns), "Service tiers".
+signed thinking is asked for in earlier turns), "Prompt caching" (a write costs a quarter more than input, a read a
+tenth of it; short prompts are not cached, marked or not), "Service tiers".
 """
 
 from collections.abc import Mapping
@@ -53,6 +59,9 @@ def translate_request(request: Request) -> Translated:
         if choice["type"] in _FORCED:
             raise NotCarried("tool_choice", "there is no tool that could be chosen")
         choice = None
+    comes_again = "prompt_cache_key" in given or (tools and (choice is None or choice["type"] not in _FORCED))
+    if comes_again and "cache_control" not in given and not any("cache_control" in tool for tool in tools):
+        conversation.mark()
     sent: dict[str, object] = {
         "model": request.model,
         "max_tokens": request.output_bound,
@@ -140,6 +149,7 @@ _CARRIED = frozenset(
         "safety_identifier",
         "service_tier",
         "cache_control",
+        "prompt_cache_key",
     }
 )
 """Members that are carried, whole or in part; what is left of one is named where it is read. `top_k`, `thinking` and

@@ -96,6 +96,10 @@ class MessagesStream:
         """Return what ends the stream: the blocks that are left, the usage and `message_stop`."""
         return b"".join([*self._events(ended=True), *self._ending()])
 
+    def broken(self, *, code: str, message: str) -> bytes:  # noqa: ARG002 - an error event stands alone there
+        """Return nothing: an error event ends any stream."""
+        return b""
+
     def _events(self, *, ended: bool) -> Iterator[bytes]:
         if not self._begun:
             self._begun = True

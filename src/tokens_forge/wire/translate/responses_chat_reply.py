@@ -80,6 +80,11 @@ class ResponsesStream:
         self._answer.finish()
         return self._answer.output.taken()
 
+    def broken(self, *, code: str, message: str) -> bytes:
+        """Return the end of a response that failed, with what was said."""
+        self._answer.output.fail(code, message)
+        return self._answer.output.taken()
+
 
 class _Call:
     """A call of a tool, as far as it was said."""

@@ -76,6 +76,11 @@ class ResponsesStream:
         self._answer.finish()
         return self._answer.output.taken()
 
+    def broken(self, *, code: str, message: str) -> bytes:
+        """Return the end of a response that failed, with what was said."""
+        self._answer.output.fail(code, message)
+        return self._answer.output.taken()
+
 
 class _Answer:
     """What the model said so far; one block is open at a time, and a block that begins ends the one before."""

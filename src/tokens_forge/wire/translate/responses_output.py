@@ -144,6 +144,18 @@ class Output:
         }
         self._event(f"response.{self._ending['status']}", response=self.response())
 
+    def fail(self, code: str, message: str) -> None:
+        """End the response as one that failed, under the id and after the events that its client has.
+
+        Clients know an error's `code` from a closed list; ours is its `type` (see `openai_responses.error_event`). Of
+        what was being said no event says that it is done.
+        """
+        for item in self._items:
+            item.status = item.status or "incomplete"
+        error = {"code": "server_error", "message": message, "type": code}
+        self._ending = {"status": "failed", "error": error, "incomplete_details": None, "usage": None}
+        self._event("response.failed", response=self.response())
+
     def response(self) -> Json:
         """Return the response as far as it was said."""
         return {
