@@ -22,8 +22,8 @@ RESPONSES = "/v1/responses/"
 
 _PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:+,=-]+)+/?")
 """A path that means the same to every server: no segment that is empty or goes up, nothing that is written as an
-escape, and nothing that ends a path. The HTTP client resolves `..` and takes `?` and `#` for what follows a path, so that
-an escaped one would lead to another path than the one that was judged; a metered one, say."""
+escape, and nothing that ends a path. The HTTP client resolves `..` and takes `?` and `#` for what follows a path, so
+that an escaped one would lead to another path than the one that was judged; a metered one, say."""
 
 _OF_KEPT = {"": ("GET", "DELETE"), "/cancel": ("POST",), "/input_items": ("GET",)}
 """What can be done with a kept response, by what follows its id (OpenAI API reference, "Responses"; read 2026-11)."""

@@ -23,21 +23,28 @@ import msgspec
 from tokens_forge.core.entries import Need
 from tokens_forge.core.usage import INPUT_CLASSES, Reading
 from tokens_forge.wire.estimate import text_quarters, tokens
-from tokens_forge.wire.reply import Passed, Reply, Said
+from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said
 from tokens_forge.wire.request import (
+    JSON_SCHEMA,
     MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
     Request,
+    begins,
+    has_entries,
     input_estimate,
+    is_text,
     members,
     model_of,
     number,
+    object_or_none,
     opened_with,
+    raw_of,
     refused,
     shown,
     value,
+    word_or_empty,
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
@@ -64,7 +71,6 @@ _KIND_BY_STATUS = {
 }
 
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(?:image|document)"')
-_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
 _HEADER = re.compile(rb'\A"(?:x-anthropic-billing-header:[^"\\]*+(?:\\n)?)?')
 _REMINDER = b'"<system-reminder>'
 
@@ -97,7 +103,7 @@ def read_count_request(body: bytes, *, output_bound: int, inline_tokens: int) ->
 
 def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:  # noqa: ARG001 - a stream always tells its usage
     """Return the members to send: the request's with the upstream's name of the model, every other value as it was."""
-    return request.fields | {"model": msgspec.Raw(msgspec.json.encode(model))}
+    return request.fields | {"model": raw_of(model)}
 
 
 def read_reply(body: bytes) -> Reply | None:
@@ -124,12 +130,6 @@ def read_count_reply(body: bytes) -> Reply | None:
     except UNREADABLE:
         return None
     return Reply()
-
-
-_ORDINARY = Passed(kind="data")
-_FIRST = Passed(kind="data", first=True)
-_COMMENT = Passed(kind="comment")
-_MALFORMED = Passed(kind="malformed")
 
 
 class StreamMeter:
@@ -198,20 +198,20 @@ class StreamMeter:
         """Take the next event and return what it is. A kind that nobody knows is data."""
         data = event.data
         if not data or data.isspace():
-            return _COMMENT
+            return COMMENT
         said = _event(data)
         if said is None:
-            return _MALFORMED
+            return MALFORMED
         kind = said.type or event.name
         if kind == "ping":
-            return _COMMENT
+            return COMMENT
         if kind == "error" or event.name == "error" or given(said.error):
             return Passed(kind="error", error=word_for(read_error(200, data)))
         self._read(said)
         if kind == "message_stop":
             self.done = True
             return Passed(kind="done", first=self._begins())
-        return _FIRST if self._begins() else _ORDINARY
+        return FIRST if self._begins() else ORDINARY
 
     def _read(self, said: "_Event") -> None:
         if said.message is not None:
@@ -318,10 +318,10 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
     )
 
 
-def _check(fields: Fields, name: str, begins: bytes, wanted: str) -> None:
+def _check(fields: Fields, name: str, start: bytes, wanted: str) -> None:
     """Raise RequestError (400) for a value that does not begin as the `wanted` kind does; no more is decoded."""
     raw = fields.get(name, NULL)
-    if raw != NULL and not _begins(raw, begins):
+    if raw != NULL and not begins(raw, start):
         raise refused(name, f"{shown(raw)} is not {wanted}")
 
 
@@ -338,8 +338,6 @@ class _Part(msgspec.Struct):
 _decode_turn = msgspec.json.Decoder(_Turn).decode
 _decode_parts = msgspec.json.Decoder(list[_Part]).decode
 _decode_blocks = msgspec.json.Decoder(list[Fields]).decode
-
-_NOTHING = frozenset({b"", b"null", b"[]"})
 
 
 def _opening(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[bytes]:
@@ -361,7 +359,7 @@ def _opening(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[bytes]:
         except msgspec.DecodeError as error:
             raise refused(f"messages[{place}]", "it is not an object with a `role`") from error
         words = _words(turn.content, f"messages[{place}].content")
-        for text in [text for text in words if not _begins(text, _REMINDER)] or words:
+        for text in [text for text in words if not begins(text, _REMINDER)] or words:
             yield opened_with(text)
         if turn.role == "user":
             return
@@ -371,7 +369,7 @@ def _words(content: msgspec.Raw, path: str) -> list[msgspec.Raw]:
     """Return the texts of a content as they are written; a block of another kind is its members."""
     if content == NULL:
         return []
-    if _begins(content, b'"'):
+    if is_text(content):
         return [content]
     try:
         blocks = _decode_blocks(content)
@@ -385,20 +383,16 @@ def _without_mark(block: Fields) -> msgspec.Raw:
     return msgspec.Raw(b",".join(said))
 
 
-def _begins(raw: msgspec.Raw, start: bytes) -> bool:
-    return bytes(memoryview(raw)[: len(start)]) == start
-
-
 def _needs(fields: Fields) -> Iterator[Need]:
     """Yield what a request asks of a model beyond text, each word once."""
-    if bytes(memoryview(fields.get("tools", NULL))[:8]).translate(None, b" \t\r\n") not in _NOTHING:
+    if has_entries(fields, "tools"):
         yield "tools"
     # The input of a tool may have any member, so what looks like a part is looked for where parts are.
     messages = fields["messages"]
     parts = set(_kinds(messages)) if _PART.search(messages) else set[str | None]()
     if "image" in parts:
         yield "vision"
-    if any(_SCHEMA.search(fields.get(name, NULL)) for name in ("output_config", "output_format")):
+    if any(JSON_SCHEMA.search(fields.get(name, NULL)) for name in ("output_config", "output_format")):
         yield "json_schema"
     if "document" in parts:
         yield "files"
@@ -460,15 +454,12 @@ class _Event(msgspec.Struct):
     error: msgspec.Raw = NULL
 
 
-_decode_members = msgspec.json.Decoder(Fields).decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_count = msgspec.json.Decoder(_Count).decode
 _decode_input = msgspec.json.Decoder(_Input).decode
 
 _NO_INPUT = b'{"input_tokens":0}'
-
-_decode_text = msgspec.json.Decoder(str).decode
 
 
 def _message(data: bytes) -> _Message | None:
@@ -480,7 +471,7 @@ def _message(data: bytes) -> _Message | None:
     try:
         return _decode_message(data)
     except msgspec.ValidationError:
-        members = _members(data)
+        members = object_or_none(data)
     except UNREADABLE:
         return None
     if members is None:
@@ -494,31 +485,17 @@ def _event(data: bytes) -> _Event | None:
     try:
         return _decode_event(data)
     except msgspec.ValidationError:
-        members = _members(data)
+        members = object_or_none(data)
     except UNREADABLE:
         return None
     if members is None:
         return None
     return _Event(
-        type=_text(members.get("type", NULL)),
+        type=word_or_empty(members.get("type", NULL)),
         message=_message(members.get("message", NULL)),
         usage=members.get("usage", NULL),
         error=members.get("error", NULL),
     )
-
-
-def _members(data: bytes) -> Fields | None:
-    try:
-        return _decode_members(data)
-    except UNREADABLE:
-        return None
-
-
-def _text(raw: msgspec.Raw) -> str:
-    try:
-        return _decode_text(raw)
-    except UNREADABLE:
-        return ""
 
 
 def _said_quarters(said: _Block) -> int:

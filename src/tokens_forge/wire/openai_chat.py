@@ -18,18 +18,22 @@ import msgspec
 from tokens_forge.core.entries import Need
 from tokens_forge.core.usage import Reading
 from tokens_forge.wire.estimate import text_quarters, tokens
-from tokens_forge.wire.reply import Passed, Reply, Said
+from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
+    JSON_SCHEMA,
     MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
     Request,
+    has_entries,
     input_estimate,
     members,
     model_of,
     number,
+    object_or_none,
     opened_with,
+    raw_of,
     refused,
     value,
 )
@@ -56,7 +60,6 @@ _KIND_BY_STATUS = {
 
 _TOOLS = ("tools", "functions")
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(image_url|input_audio|file)"')
-_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
 
 
 def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:
@@ -101,7 +104,7 @@ def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fiel
 
     With `inject_usage` a stream is asked for its usage.
     """
-    fields = request.fields | {"model": msgspec.Raw(msgspec.json.encode(model))}
+    fields = request.fields | {"model": raw_of(model)}
     if request.stream and inject_usage:
         given = fields.get("stream_options", NULL)
         options = {} if given == NULL else msgspec.json.decode(given, type=Fields)
@@ -117,21 +120,9 @@ def read_reply(body: bytes) -> Reply | None:
         return None
     meter.read(chunk)
     meter.end()
-    return Reply(
-        model_served=meter.model_served,
-        upstream_id=meter.upstream_id,
-        finish=meter.finish,
-        tier_served=meter.tier_served,
-        reading=meter.reading,
-        reported_cost=meter.reported_cost,
-        output_estimate=meter.output_estimate,
-    )
+    return reply_of(meter)
 
 
-_ORDINARY = Passed(kind="data")
-_FIRST = Passed(kind="data", first=True)
-_COMMENT = Passed(kind="comment")
-_MALFORMED = Passed(kind="malformed")
 _HIDDEN = Passed(kind="data", hidden=True)
 
 
@@ -194,14 +185,14 @@ class StreamMeter:
         """Take the next event and return what it is."""
         data = event.data
         if not data or data.isspace():
-            return _COMMENT
+            return COMMENT
         if data.startswith(b"[DONE]"):
             self.end()
             self.done = True
             return Passed(kind="done", first=self._begins())
         chunk = _chunk(data)
         if chunk is None:
-            return _MALFORMED
+            return MALFORMED
         if given(chunk.error) or event.name == "error" or chunk.object == "error":
             self.read(chunk)
             return Passed(kind="error", error=word_for(read_error(200, data)))
@@ -210,7 +201,7 @@ class StreamMeter:
         of_usage = not chunk.choices and chunk.choices is not None and bytes(chunk.usage) not in {b"", b"null"}
         if of_usage and not self._include_usage:
             return _HIDDEN
-        return _FIRST if self._begins() else _ORDINARY
+        return FIRST if self._begins() else ORDINARY
 
     def read(self, chunk: "_Chunk") -> None:
         """Add what one chunk says."""
@@ -284,8 +275,6 @@ def _model(name: str) -> dict[str, object]:
 
 
 _FIRST_INDEX = b"0"
-_NOTHING = frozenset({b"", b"null", b"[]"})
-_decode_members = msgspec.json.Decoder(Fields).decode
 
 
 class _StreamOptions(msgspec.Struct):
@@ -313,11 +302,11 @@ def _needs(fields: Fields) -> Iterator[Need]:
     Parts of a message are found by their `type`. Inside a text a quote is escaped, so no prompt reads as a part.
     """
     parts = {found[1] for found in _PART.finditer(fields["messages"])}
-    if any(bytes(fields.get(name, b""))[:8].translate(None, b" \t\r\n") not in _NOTHING for name in _TOOLS):
+    if any(has_entries(fields, name) for name in _TOOLS):
         yield "tools"
     if b"image_url" in parts:
         yield "vision"
-    if _SCHEMA.search(fields.get("response_format", NULL)):
+    if JSON_SCHEMA.search(fields.get("response_format", NULL)):
         yield "json_schema"
     if b"input_audio" in parts or fields.get("audio", NULL) != NULL:
         yield "audio"
@@ -381,14 +370,13 @@ def _chunk(data: bytes) -> _Chunk | None:
         pass
     except UNREADABLE:
         return None
-    try:
-        members = _decode_members(data)
-    except UNREADABLE:
+    found = object_or_none(data)
+    if found is None:
         return None
     return _Chunk(
-        choices=[_Choice()] if "choices" in members else None,
-        usage=members.get("usage", NULL),
-        error=members.get("error", NULL),
+        choices=[_Choice()] if "choices" in found else None,
+        usage=found.get("usage", NULL),
+        error=found.get("error", NULL),
     )
 
 

@@ -27,13 +27,18 @@ from tokens_forge.wire.request import (
     UNREADABLE,
     Fields,
     Request,
+    begins,
     input_estimate,
+    is_text,
     members,
     model_of,
     number,
+    object_or_none,
+    raw_of,
     refused,
     shown,
     value,
+    word_or_empty,
 )
 from tokens_forge.wire.usage_objects import given, read_openai_embeddings
 
@@ -100,7 +105,7 @@ def read_moderations(body: bytes, *, output_bound: int, inline_tokens: int) -> R
     if not inputs:
         raise refused("input", "it is missing: write a text, or a list of texts or of parts")
     if fields.get("model", NULL) == NULL:
-        fields["model"] = msgspec.Raw(msgspec.json.encode(MODERATION_WHEN_NOT_GIVEN))
+        fields["model"] = raw_of(MODERATION_WHEN_NOT_GIVEN)
     needs: tuple[Need, ...] = ("vision",) if "image_url" in set(_part_types(inputs)) else ()
     return _without_output(fields, input_estimate(fields, ("input",), inline_tokens), needs)
 
@@ -138,28 +143,17 @@ def _without_output(fields: Fields, estimate: int, needs: tuple[Need, ...]) -> R
 
 
 def _reply(body: bytes, answer: str) -> Reply | None:
-    try:
-        told = _decode_members(body)
-    except UNREADABLE:
-        return None
-    if not _begins(told.get(answer, NULL), b"[") or given(told.get("error")):
+    told = object_or_none(body)
+    if told is None or not begins(told.get(answer, NULL), b"[") or given(told.get("error")):
         return None
     usage = read_openai_embeddings(bytes(told.get("usage", NULL)))
     return Reply(
-        model_served=_text(told, "model"),
-        upstream_id=_text(told, "id"),
-        tier_served=_text(told, "service_tier"),
+        model_served=word_or_empty(told.get("model", NULL)),
+        upstream_id=word_or_empty(told.get("id", NULL)),
+        tier_served=word_or_empty(told.get("service_tier", NULL)),
         reading=usage.reading,
         reported_cost=usage.reported_cost,
     )
-
-
-def _text(told: Fields, name: str) -> str:
-    raw = told.get(name, NULL)
-    try:
-        return msgspec.json.decode(raw, type=str) if _begins(raw, b'"') else ""
-    except UNREADABLE:
-        return ""
 
 
 def _most(fields: Fields) -> int:
@@ -179,7 +173,7 @@ def _inputs(fields: Fields, name: str, kinds: Mapping[str, Callable[[msgspec.Raw
     raw = fields.get(name, NULL)
     if raw == NULL:
         return ()
-    if _is_text(raw) or (kinds is _TEXTS and _is_tokens(raw)):
+    if is_text(raw) or (kinds is _TEXTS and _is_tokens(raw)):
         return (raw,)
     items = value(fields, name, list[msgspec.Raw], "a text or a list")
     if not items:
@@ -212,12 +206,8 @@ def _part_types(inputs: Sequence[msgspec.Raw]) -> Iterator[str]:
                 raise refused(f"input[{place}]", "it is not a part with a `type`") from error
 
 
-def _is_text(raw: msgspec.Raw) -> bool:
-    return _begins(raw, b'"')
-
-
 def _is_part(raw: msgspec.Raw) -> bool:
-    return _begins(raw, b"{")
+    return begins(raw, b"{")
 
 
 def _is_token(raw: msgspec.Raw) -> bool:
@@ -228,18 +218,13 @@ def _is_tokens(raw: msgspec.Raw) -> bool:
     return _TOKENS.fullmatch(memoryview(raw)) is not None
 
 
-def _begins(raw: msgspec.Raw, mark: bytes) -> bool:
-    return bytes(memoryview(raw)[:1]) == mark
-
-
 class _Part(msgspec.Struct):
     type: str
 
 
-_TEXTS = {"a text": _is_text, "a list of tokens": _is_tokens, "a token": _is_token}
+_TEXTS = {"a text": is_text, "a list of tokens": _is_tokens, "a token": _is_token}
 """What a list of prompts or inputs may hold, as an error names it."""
 
-_PARTS = {"a text": _is_text, "a part": _is_part}
+_PARTS = {"a text": is_text, "a part": _is_part}
 
-_decode_members = msgspec.json.Decoder(Fields).decode
 _decode_part = msgspec.json.Decoder(_Part).decode

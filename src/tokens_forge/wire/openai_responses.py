@@ -27,19 +27,25 @@ from tokens_forge.core.entries import Need
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading
 from tokens_forge.wire.estimate import text_quarters, tokens
-from tokens_forge.wire.reply import Passed, Reply, Said
+from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
+    JSON_SCHEMA,
     MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
     Request,
+    has_entries,
     input_estimate,
+    is_text,
     members,
     model_of,
     number,
+    object_or_none,
+    raw_of,
     refused,
     value,
+    word_or_empty,
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
@@ -52,7 +58,6 @@ _INPUT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 """Members that give a request its input where it has none of its own."""
 
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(input_image|computer_screenshot|input_audio|input_file|additional_tools)"')
-_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
 
 
 def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:
@@ -98,7 +103,7 @@ def read_compact_request(body: bytes, *, output_bound: int, inline_tokens: int) 
 
 def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:  # noqa: ARG001 - a stream has its usage unasked
     """Return the members to send: the request's with the upstream's name of the model, every other value as it was."""
-    return request.fields | {"model": msgspec.Raw(msgspec.json.encode(model))}
+    return request.fields | {"model": raw_of(model)}
 
 
 def read_reply(body: bytes) -> Reply | None:
@@ -116,15 +121,7 @@ def read_reply(body: bytes) -> Reply | None:
         return None
     meter = StreamMeter()
     meter.read(response, ended="")
-    return Reply(
-        model_served=meter.model_served,
-        upstream_id=meter.upstream_id,
-        finish=meter.finish,
-        tier_served=meter.tier_served,
-        reading=meter.reading,
-        reported_cost=meter.reported_cost,
-        output_estimate=meter.output_estimate,
-    )
+    return reply_of(meter)
 
 
 def read_compact_reply(body: bytes) -> Reply | None:
@@ -132,10 +129,6 @@ def read_compact_reply(body: bytes) -> Reply | None:
     return read_reply(body)
 
 
-_ORDINARY = Passed(kind="data")
-_FIRST = Passed(kind="data", first=True)
-_COMMENT = Passed(kind="comment")
-_MALFORMED = Passed(kind="malformed")
 _FOREIGN_MARK = Passed(kind="data", hidden=True)
 
 _ENDS = {
@@ -203,13 +196,13 @@ class StreamMeter:
         """Take the next event and return what it is."""
         data = event.data
         if not data or data.isspace():
-            return _COMMENT
+            return COMMENT
         if data.startswith(b"[DONE]"):
             # Clients stop reading at it: one that came without the answer's end must not hide the error that follows.
             return _FOREIGN_MARK
         said = _event(data)
         if said is None:
-            return _MALFORMED
+            return MALFORMED
         self.events += 1
         kind = said.type or event.name
         if kind in _ENDS:
@@ -221,7 +214,7 @@ class StreamMeter:
         if kind in {_FAILED, "error"} or event.name == "error" or given(said.error):
             return Passed(kind="error", error=word_for(read_error(200, data)))
         self._add(kind, said)
-        return _FIRST if self._begins() else _ORDINARY
+        return FIRST if self._begins() else ORDINARY
 
     def read(self, response: "_Response", *, ended: str | None) -> None:
         """Add what a response says: `ended` is how it ended where it does not say, None for one that goes on."""
@@ -320,8 +313,6 @@ _FAILURE: dict[str, object] = {
 }
 """A response of which nothing is known but that it failed: every member that clients insist on."""
 
-_NOTHING = frozenset({b"", b"null", b"[]"})
-
 
 class _Named(msgspec.Struct):
     type: str | None = None
@@ -331,7 +322,7 @@ class _Named(msgspec.Struct):
 def _items_of(fields: Fields) -> list[msgspec.Raw]:
     """Return the items of a request's input: a text is one, as it was written."""
     raw = fields.get("input", NULL)
-    if _is_text(raw):
+    if is_text(raw):
         return [raw]
     if raw == NULL and any(given(fields.get(name)) for name in _INPUT_ELSEWHERE):
         return []
@@ -356,7 +347,7 @@ def _opening(fields: Fields, items: list[msgspec.Raw]) -> Iterator[bytes]:
     for name in ("prompt_cache_key", "instructions"):
         if given(fields.get(name)):
             yield bytes(fields[name])
-    if _is_text(fields.get("input", NULL)):
+    if is_text(fields.get("input", NULL)):
         yield bytes(fields["input"])
         return
     for place, item in enumerate(items):
@@ -375,12 +366,11 @@ def _needs(fields: Fields) -> Iterator[Need]:
     Parts of an item are found by their `type`. Inside a text a quote is escaped, so no prompt reads as a part.
     """
     parts = {found[1] for found in _PART.finditer(fields.get("input", NULL))}
-    tools = bytes(memoryview(fields.get("tools", NULL))[:8]).translate(None, b" \t\r\n")
-    if tools not in _NOTHING or b"additional_tools" in parts:
+    if has_entries(fields, "tools") or b"additional_tools" in parts:
         yield "tools"
     if b"input_image" in parts or b"computer_screenshot" in parts:
         yield "vision"
-    if _SCHEMA.search(fields.get("text", NULL)):
+    if JSON_SCHEMA.search(fields.get("text", NULL)):
         yield "json_schema"
     if b"input_audio" in parts:
         yield "audio"
@@ -443,7 +433,6 @@ _HOSTED = frozenset({"file_search_call", "code_interpreter_call", "image_generat
 _LOCAL = "local"
 """The environment of a shell that is the client's own; another one is rented."""
 
-_decode_members = msgspec.json.Decoder(Fields).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
@@ -456,7 +445,7 @@ def _event(data: bytes) -> _Event | None:
     try:
         return _decode_event(data)
     except msgspec.ValidationError:  # A `type` that is no text, or no object at all.
-        return None if _members(data) is None else _Event()
+        return None if object_or_none(data) is None else _Event()
     except UNREADABLE:
         return None
 
@@ -470,15 +459,15 @@ def _response(data: bytes | msgspec.Raw) -> _Response | None:
     try:
         return _decode_response(data)
     except msgspec.ValidationError:
-        found = _members(data)
+        found = object_or_none(data)
     except UNREADABLE:
         return None
     if found is None:
         return None
     return _Response(
-        id=_text(found, "id"),
-        model=_text(found, "model"),
-        service_tier=_text(found, "service_tier"),
+        id=word_or_empty(found.get("id", NULL)),
+        model=word_or_empty(found.get("model", NULL)),
+        service_tier=word_or_empty(found.get("service_tier", NULL)),
         output=found.get("output", NULL),
         usage=found.get("usage", NULL),
         tool_usage=found.get("tool_usage", NULL),
@@ -492,21 +481,6 @@ def _item(raw: msgspec.Raw) -> _Item:
         return _decode_item(raw)
     except UNREADABLE:
         return _Item()
-
-
-def _members(data: bytes | msgspec.Raw) -> Fields | None:
-    try:
-        return _decode_members(data)
-    except UNREADABLE:
-        return None
-
-
-def _text(found: Fields, name: str) -> str | None:
-    """Return a member that is a text; None for anything else."""
-    try:
-        return msgspec.json.decode(found.get(name, NULL), type=str)
-    except UNREADABLE:
-        return None
 
 
 def _list(raw: msgspec.Raw) -> list[msgspec.Raw] | None:
@@ -546,8 +520,4 @@ def _said_quarters(item: _Item) -> int:
 
 def _string_quarters(raw: msgspec.Raw) -> int:
     """Return quarters of tokens of a delta that is a text; what a shell printed is an object, and no output."""
-    return text_quarters(bytes(raw)) if _is_text(raw) else 0
-
-
-def _is_text(raw: msgspec.Raw) -> bool:
-    return bytes(memoryview(raw)[:1]) == b'"'
+    return text_quarters(bytes(raw)) if is_text(raw) else 0

@@ -46,6 +46,13 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Our word for an ``error``."""
 
 
+ORDINARY = Passed(kind="data")
+FIRST = Passed(kind="data", first=True)
+COMMENT = Passed(kind="comment")
+MALFORMED = Passed(kind="malformed")
+"""What most events of a stream are."""
+
+
 class Meter(Protocol):
     """Reads a stream as it passes: what each event is, and what all of them say."""
 
@@ -88,6 +95,19 @@ class Meter(Protocol):
     def feed(self, event: Event) -> Passed:
         """Take the next event and return what it is."""
         ...
+
+
+def reply_of(meter: Meter) -> Reply:
+    """Return what a meter read of a whole reply."""
+    return Reply(
+        model_served=meter.model_served,
+        upstream_id=meter.upstream_id,
+        finish=meter.finish,
+        tier_served=meter.tier_served,
+        reading=meter.reading,
+        reported_cost=meter.reported_cost,
+        output_estimate=meter.output_estimate,
+    )
 
 
 Said = Reply | Meter

@@ -35,9 +35,14 @@ NULL = msgspec.Raw(b"null")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or not the JSON that was asked for."""
 
+JSON_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
+"""How a form of the answer is found that is a schema. Inside a text a quote is escaped, so no prompt reads as one."""
+
 _PART = 1024 * 1024
 _Value = TypeVar("_Value")
 _decode_members = msgspec.json.Decoder(Fields).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_NOTHING = frozenset({b"", b"null", b"[]"})
 
 # A string of base64 at least 64 long where a picture, sound or file has it (OpenAI: `url`, `image_url`, `data`,
 # `file_data`; Anthropic: `data`): a text that reads like one is billed as the text that it is. The repeat is
@@ -142,6 +147,27 @@ def begins(raw: msgspec.Raw, start: bytes) -> bool:
 def is_text(raw: msgspec.Raw) -> bool:
     """Say whether a value is a text."""
     return bytes(memoryview(raw)[:1]) == b'"'
+
+
+def has_entries(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
+    """Say whether a member is a list with entries, or anything else but null; it may be long and is not copied."""
+    return bytes(memoryview(fields.get(name, NULL))[:8]).translate(None, b" \t\r\n") not in _NOTHING
+
+
+def object_or_none(data: bytes | str | msgspec.Raw) -> Fields | None:
+    """Return the members of a JSON object; None for anything else."""
+    try:
+        return _decode_members(data)
+    except UNREADABLE:
+        return None
+
+
+def word_or_empty(raw: msgspec.Raw) -> str:
+    """Return a text; empty for anything else."""
+    try:
+        return _decode_text(raw)
+    except UNREADABLE:
+        return ""
 
 
 def opened_with(message: msgspec.Raw) -> bytes:

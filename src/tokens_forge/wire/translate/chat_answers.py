@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.wire.request import NULL, UNREADABLE, Fields, begins, is_text, utf8
+from tokens_forge.wire.request import NULL, UNREADABLE, begins, is_text, object_or_none, utf8
 from tokens_forge.wire.usage_objects import given, read_openai_chat
 
 REASONING_MEMBERS = ("reasoning_content", "reasoning")
@@ -150,11 +150,7 @@ def begins_call(call: ToolCall, last_id: str) -> bool:
 
 def is_whole(arguments: str) -> bool:
     """Say whether a tool's arguments are a JSON object."""
-    try:
-        _decode_object(arguments)
-    except UNREADABLE:
-        return False
-    return True
+    return object_or_none(arguments) is not None
 
 
 def usage_of(raw: msgspec.Raw, *, ended: bool) -> Mapping[str, int] | None:
@@ -182,7 +178,6 @@ _NOTHING = (msgspec.Raw(), NULL)
 
 _decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_pieces = msgspec.json.Decoder(list[_Piece]).decode
-_decode_object = msgspec.json.Decoder(Fields).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 

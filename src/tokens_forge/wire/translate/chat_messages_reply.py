@@ -24,12 +24,13 @@ from tokens_forge.wire.openai_chat import DONE
 from tokens_forge.wire.request import NULL, UNREADABLE, Request, utf8
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.translate.chat_messages_request import DEFAULTS
+from tokens_forge.wire.translate.made_ids import created_s, made_id
 from tokens_forge.wire.translate.members import Json, is_default
 from tokens_forge.wire.translate.messages_blocks import TIERS
 from tokens_forge.wire.usage_objects import read_anthropic_messages
 
 
-def reply(body: bytes, request: Request, call_id: str) -> bytes:
+def translate_reply(body: bytes, request: Request, call_id: str) -> bytes:
     """Return the chat completion for a message. Raises UpstreamFault for what is none."""
     try:
         message = _decode_message(utf8(body))
@@ -48,7 +49,7 @@ def reply(body: bytes, request: Request, call_id: str) -> bytes:
     if thought != NULL:
         said["reasoning_content"] = thought
     calls = [
-        {"id": block.id or _made_id(call_id, place), "type": "function", "function": _function(block)}
+        {"id": block.id or made_id("call_", call_id, place), "type": "function", "function": _function(block)}
         for place, block in enumerate(called)
     ]
     if calls and legacy:
@@ -131,7 +132,7 @@ class ChatStream:
         if self._legacy and place:
             return b""  # Such a client can be told of one call, and one was asked for.
         self._open[index] = _OpenCall(place=place, input=_input(block))
-        call_id = block.id or _made_id(self._call_id, place)
+        call_id = block.id or made_id("call_", self._call_id, place)
         function = {"name": block.name, "arguments": ""}
         if self._legacy:
             return self._chunk({"function_call": function})
@@ -259,20 +260,16 @@ def _is_legacy(request: Request) -> bool:
 
 
 def _head(message: _Message, call_id: str, kind: str) -> dict[str, object]:
-    """Return what a completion or chunk begins with. It was made when the call began: its id is a UUIDv7."""
+    """Return what a completion or chunk begins with."""
     given = message.id if len(message.id or "") <= LONGEST_ID else None
     head: dict[str, object] = {
-        "id": given or f"chatcmpl-{call_id.removeprefix('tf_')}",
+        "id": given or made_id("chatcmpl-", call_id),
         "object": kind,
-        "created": int(call_id.removeprefix("tf_")[:12], 16) // 1000,
+        "created": created_s(call_id),
         "model": (message.model or "")[:LONGEST_MODEL_NAME],
     }
     tier = TIERS.get(read_anthropic_messages(bytes(message.usage)).tier_served)
     return head if tier is None else head | {"service_tier": tier}
-
-
-def _made_id(call_id: str, place: int) -> str:
-    return f"call_{call_id.removeprefix('tf_')}_{place}"
 
 
 def _function(block: _Block) -> Json:

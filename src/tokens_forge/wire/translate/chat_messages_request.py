@@ -42,7 +42,7 @@ from tokens_forge.wire.translate.members import (
 from tokens_forge.wire.translation import NotCarried, Translated
 
 
-def request(request: Request) -> Translated:
+def translate_request(request: Request) -> Translated:
     """Return the request in the upstream's dialect. Raises NotCarried."""
     given = {name: raw for name, raw in request.fields.items() if not is_default(name, raw, DEFAULTS)}
     for name, why in _REFUSED.items():

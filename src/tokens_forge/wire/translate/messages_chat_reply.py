@@ -49,6 +49,7 @@ from tokens_forge.wire.translate.chat_answers import (
     thought_of,
     usage_of,
 )
+from tokens_forge.wire.translate.made_ids import made_id
 from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
 from tokens_forge.wire.translate.object_end import ObjectEnd
 from tokens_forge.wire.usage_objects import given
@@ -220,7 +221,7 @@ class _Answer:
 
     def __init__(self, request: Request, call_id: str) -> None:
         self._request = request
-        self._call_id = call_id.removeprefix("tf_")
+        self._call_id = call_id
         self._thinking = _wants_thinking(request.fields)
         self._id = ""
         self._model = ""
@@ -266,7 +267,7 @@ class _Answer:
         our estimate stands, since a client that takes a zero for its context's size never makes it smaller.
         """
         return {
-            "id": self._id or f"msg_{self._call_id}",
+            "id": self._id or made_id("msg_", self._call_id),
             "type": "message",
             "role": "assistant",
             "model": self._model or self._request.model,
@@ -347,7 +348,7 @@ class _Answer:
         index, name = bytes(call.index), function.name or ""
         block = self._calls.get(index) if is_indexed(call) else self._last_call
         if block is None or begins_call(call, block.call_id):
-            block = _Block("tool_use", call_id=call.id or f"toolu_{self._call_id}_{self._count}")
+            block = _Block("tool_use", call_id=call.id or made_id("toolu_", self._call_id, self._count))
             self._count += 1
         if name and not block.name:
             # A call begins with its name: without one nobody can answer it, and it is never told.

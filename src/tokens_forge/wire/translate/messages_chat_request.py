@@ -27,6 +27,7 @@ import msgspec
 
 from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
 from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
+from tokens_forge.wire.translate.chat_words import ATTACHED, PARAGRAPH
 from tokens_forge.wire.translate.members import (
     Defaults,
     Dropped,
@@ -62,8 +63,6 @@ BILLING_HEADER = "x-anthropic-billing-header:"
 """How Claude Code begins a block of its system prompt that labels the call and changes with each: a prompt that begins
 with it is in no cache."""
 
-_PARAGRAPH = "\n\n"
-_ATTACHED = "What it returned follows."
 _Part = str | msgspec.Raw
 _DEFAULTS = Defaults(of_any=frozenset({b"false", b"[]", b"{}", b'{"type":"direct"}'}))
 """What says nothing in any member; the last is how a model calls a tool itself (`caller`)."""
@@ -137,7 +136,7 @@ class _Sent:
         if not self.thinks and self.fields.pop("reasoning_effort", None) is not None:
             # Claude Code's subagents say both; an effort would turn it on again.
             self.dropped.add("output_config", ".effort")
-        system = [{"role": "system", "content": _PARAGRAPH.join(self.system)}] if self.system else []
+        system = [{"role": "system", "content": PARAGRAPH.join(self.system)}] if self.system else []
         return Translated(
             fields=self.fields | {"messages": raw_of([*system, *self.messages]), "max_tokens": raw_of(self._bound)},
             dropped=self.dropped.paths(),
@@ -351,7 +350,7 @@ class _Conversation:
     def system(self, blocks: "Iterator[_Block]") -> None:
         self.close()
         texts = [_plain(self._sent, path, kind, block, "messages") for path, kind, block in blocks]
-        self._sent.messages.append({"role": "system", "content": _PARAGRAPH.join(texts)})
+        self._sent.messages.append({"role": "system", "content": PARAGRAPH.join(texts)})
 
     def close(self) -> None:
         """Write what the user said."""
@@ -359,7 +358,7 @@ class _Conversation:
         texts = [part for part in said if isinstance(part, str)]
         if not said:
             return
-        content = _PARAGRAPH.join(texts) if len(texts) == len(said) else [_part(part) for part in said]
+        content = PARAGRAPH.join(texts) if len(texts) == len(said) else [_part(part) for part in said]
         self._sent.messages.append({"role": "user", "content": content})
 
     def _tool_result(self, path: str, block: Fields) -> None:
@@ -369,7 +368,7 @@ class _Conversation:
             for place, kind, inner in _blocks(block["content"], f"{path}.content"):
                 parts += self._parts(place, kind, inner)
         attached = [part for part in parts if not isinstance(part, str)]
-        text = _PARAGRAPH.join(part for part in parts if isinstance(part, str)) or (_ATTACHED if attached else "")
+        text = PARAGRAPH.join(part for part in parts if isinstance(part, str)) or (ATTACHED if attached else "")
         if block.get("is_error") == msgspec.Raw(b"true"):
             text = f"Error: {text}"
         self._sent.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})

@@ -28,6 +28,7 @@ import msgspec
 
 from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
 from tokens_forge.wire.translate.chat_answers import REASONING_MEMBERS
+from tokens_forge.wire.translate.chat_words import ATTACHED, PARAGRAPH
 from tokens_forge.wire.translate.members import (
     Dropped,
     Json,
@@ -134,8 +135,6 @@ _READ = frozenset(
 `stream_options` ask for nothing."""
 
 _USUAL_TIERS = frozenset({"", "auto", "default"})
-_PARAGRAPH = "\n\n"
-_ATTACHED = "What it returned follows."
 _UNSEALED = REASONING_MARK + REASONING_MEMBERS[0]
 _SEALED = "gAAAA"
 """How what OpenAI encrypted begins. Other models' messages between agents have their words in the same place."""
@@ -183,7 +182,7 @@ class _Message:
         if not self.parts and not self.calls:
             return []
         content = _content(self.parts) if self.parts else None
-        thoughts = {name: _PARAGRAPH.join(texts) for name, texts in self.thoughts.items()}
+        thoughts = {name: PARAGRAPH.join(texts) for name, texts in self.thoughts.items()}
         calls = {"tool_calls": self.calls} if self.calls else {}
         own: Json = {"role": self.role, "content": content, **thoughts, **calls}
         attached: list[Json] = [{"role": "user", "content": _listed(self.attached)}] if self.attached else []
@@ -290,7 +289,7 @@ class _Conversation:
             raise NotCarried(f"{path}.{id_name}", "no call before it has this id")
         texts: list[_Part] = [part for part in parts if isinstance(part, msgspec.Raw)]
         attached = [part for part in parts if not isinstance(part, msgspec.Raw)]
-        content: object = _joined(texts, _PARAGRAPH) if texts else _ATTACHED if attached else ""
+        content: object = _joined(texts, PARAGRAPH) if texts else ATTACHED if attached else ""
         message.results.append({"role": "tool", "tool_call_id": call_id, "content": content})
         message.attached += attached
         self._dropped.add_unread(item, _RESULT, "input", "[]")
@@ -306,7 +305,7 @@ class _Conversation:
         elif member == sealed or member not in REASONING_MEMBERS:
             self._dropped.add("input", "[].reasoning")
         elif texts:
-            self._assistant().thoughts.setdefault(member, []).append(_PARAGRAPH.join(texts))
+            self._assistant().thoughts.setdefault(member, []).append(PARAGRAPH.join(texts))
 
     def _parts(self, item: Fields, name: str, path: str, kinds: frozenset[str]) -> list[_Part]:
         content, path = item.get(name, NULL), f"{path}.{name}"
@@ -398,7 +397,7 @@ def _thoughts(item: Fields, path: str) -> list[str]:
 
 def _content(parts: list[_Part]) -> msgspec.Raw | list[Json]:
     """Return texts as one text, as servers differ in what they make of lists of them."""
-    return _joined(parts, _PARAGRAPH) if all(isinstance(part, msgspec.Raw) for part in parts) else _listed(parts)
+    return _joined(parts, PARAGRAPH) if all(isinstance(part, msgspec.Raw) for part in parts) else _listed(parts)
 
 
 def _listed(parts: list[_Part]) -> list[Json]:

@@ -43,7 +43,7 @@ def translate_reply(body: bytes, request: Request, call_id: str) -> bytes:
     return msgspec.json.encode(told.output.response())
 
 
-class MessagesStream:
+class ResponsesStream:
     """Tells a stream of Messages as one of Responses."""
 
     def __init__(self, request: Request, call_id: str) -> None:

@@ -5,13 +5,11 @@ a stream are written by the same code, so that they say the same: of a reply the
 
 Reasoning is a summary, as clients show that and give it back (Codex leaves the other place, `content`, out). Calls may
 grow side by side, each in its own item; a message or a reasoning item ends where another item begins. The response
-names the request's own members again, as the SDKs' types want it, and says `store: false`, since nothing is kept. No
-clock is read: a call's id begins with the milliseconds in which it was made (UUIDv7).
+names the request's own members again, as the SDKs' types want it, and says `store: false`, since nothing is kept.
 
 Sources, read 2026-11: the types of OpenAI's Python library 3.54.0 (`Response`, `ResponseStreamEvent`) and what its
 accumulator wants (`lib/streaming/responses`: one `call_id` a call); API reference ("Create a model response",
-"Streaming events"); the Open Responses specification as bundled with llm-comply (members that it requires); RFC 9562,
-section 5.7.
+"Streaming events"); the Open Responses specification as bundled with llm-comply (members that it requires).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,12 +19,11 @@ from typing import Literal, assert_never
 import msgspec
 
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
-from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
+from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request, object_or_none
 from tokens_forge.wire.sse import data_event
+from tokens_forge.wire.translate.made_ids import created_s, made_id
+from tokens_forge.wire.translate.members import Json, without_nulls
 from tokens_forge.wire.translate.responses_custom_input import FreeText
-
-Json = Mapping[str, object]
-"""An object to be encoded; values that are only moved are `msgspec.Raw`."""
 
 ToolKind = Literal["function", "custom", "local_shell", "tool_search"]
 
@@ -52,7 +49,7 @@ class Output:
 
     def __init__(self, request: Request, call_id: str, *, streamed: bool) -> None:
         self._request = request
-        self._hex = call_id.removeprefix("tf_")
+        self._call_id = call_id
         self._streamed = streamed
         self._events: list[bytes] = []
         self._sequence = 0
@@ -111,9 +108,9 @@ class Output:
         self.close()
         place = len(self._items)
         if not call_id or call_id in self._call_ids:
-            call_id = f"call_{self._hex}_{place}"
+            call_id = made_id("call_", self._call_id, place)
         self._call_ids.add(call_id)
-        item = _Call(place, f"{_PREFIXES[tool.kind]}_{self._hex}_{place}", tool, call_id)
+        item = _Call(place, made_id(_PREFIXES[tool.kind], self._call_id, place), tool, call_id)
         self._items.append(item)
         if tool.kind in _IN_PIECES:
             self._event("response.output_item.added", output_index=place, item=item.told("in_progress"))
@@ -163,9 +160,9 @@ class Output:
     def response(self) -> Json:
         """Return the response as far as it was said."""
         return {
-            "id": f"resp_{self._hex}",
+            "id": made_id("resp_", self._call_id),
             "object": "response",
-            "created_at": int(self._hex[:12], 16) // 1000,
+            "created_at": created_s(self._call_id),
             "completed_at": None,
             "error": None,
             **self._echo,
@@ -192,7 +189,7 @@ class Output:
         if not isinstance(message, _Message):
             self.close()
             place = len(self._items)
-            message = self._speaking = _Message(place, f"msg_{self._hex}_{place}")
+            message = self._speaking = _Message(place, made_id("msg_", self._call_id, place))
             self._items.append(message)
             self._event("response.output_item.added", output_index=place, item=message.told("in_progress"))
         if not message.parts or message.parts[-1].kind != kind:
@@ -211,7 +208,7 @@ class Output:
         if not isinstance(item, _Reasoning):
             self.close()
             place = len(self._items)
-            item = self._speaking = _Reasoning(place, f"rs_{self._hex}_{place}")
+            item = self._speaking = _Reasoning(place, made_id("rs_", self._call_id, place))
             self._items.append(item)
             self._event("response.output_item.added", output_index=place, item=item.told("in_progress"))
         return item
@@ -284,7 +281,7 @@ _Status = Literal["in_progress", "completed", "incomplete"]
 
 _NO_LOGPROBS: Json = {"logprobs": ()}
 
-_PREFIXES: Mapping[ToolKind, str] = {"function": "fc", "custom": "ctc", "local_shell": "lsh", "tool_search": "tsc"}
+_PREFIXES: Mapping[ToolKind, str] = {"function": "fc_", "custom": "ctc_", "local_shell": "lsh_", "tool_search": "tsc_"}
 _IN_PIECES: Mapping[ToolKind, tuple[str, str]] = {
     "function": ("function_call_arguments", "arguments"),
     "custom": ("custom_tool_call_input", "input"),
@@ -387,7 +384,7 @@ class _Call(_Grown):
                 return told | {"type": "custom_tool_call", **named, "input": text}
             case "local_shell" if (action := _action(self.text)) is not None:
                 return told | {"type": "local_shell_call", "action": action}
-            case "tool_search" if (arguments := _object(self.text)) is not None:
+            case "tool_search" if (arguments := object_or_none(self.text)) is not None:
                 return told | {"type": "tool_search_call", "execution": "client", "arguments": arguments}
             case _:
                 return told | {"type": "function_call", **named, "arguments": text}
@@ -407,7 +404,6 @@ class _Command(msgspec.Struct, omit_defaults=True):
 
 
 _decode_command = msgspec.json.Decoder(_Command).decode
-_decode_members = msgspec.json.Decoder(Fields).decode
 _decode_tools = msgspec.json.Decoder(list[Fields]).decode
 
 
@@ -418,13 +414,6 @@ def _action(arguments: str) -> Json | None:
     except UNREADABLE:
         return None
     return {"type": "exec", "env": {}} | msgspec.to_builtins(command)
-
-
-def _object(arguments: str) -> Fields | None:
-    try:
-        return _decode_members(arguments)
-    except UNREADABLE:
-        return None
 
 
 def _summary(text: str) -> Json:
@@ -455,23 +444,16 @@ _UNSAID: Mapping[str, object] = {
 
 def _echo(request: Request) -> Json:
     """Return what a response repeats of its request."""
-    given = {name: raw for name, raw in request.fields.items() if raw != NULL}
+    given = without_nulls(request.fields)
     return {
         **_UNSAID,
         **{name: raw for name, raw in given.items() if name in _UNSAID},
         "tools": _tools(given.get("tools", NULL)),
-        "reasoning": {"effort": None, "summary": None} | (_members(given.get("reasoning", NULL)) or {}),
-        "text": {"format": {"type": "text"}} | (_members(given.get("text", NULL)) or {}),
+        "reasoning": {"effort": None, "summary": None} | (object_or_none(given.get("reasoning", NULL)) or {}),
+        "text": {"format": {"type": "text"}} | (object_or_none(given.get("text", NULL)) or {}),
         "background": False,
         "store": False,
     }
-
-
-def _members(raw: msgspec.Raw) -> Fields | None:
-    try:
-        return _decode_members(raw)
-    except UNREADABLE:
-        return None
 
 
 def _tools(raw: msgspec.Raw) -> Sequence[Json]:
