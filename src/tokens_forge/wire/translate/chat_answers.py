@@ -93,13 +93,10 @@ def read_chunk(data: bytes | None) -> Chunk:
 
 
 def text_of(raw: msgspec.Raw) -> str:
-    """Return a text; empty for anything else. Raises UpstreamFault for one that is no Unicode."""
+    """Return a text; empty for anything else. Its bytes were looked at with the chunk."""
     if len(raw) == 0 or not is_text(raw):  # Most members of a chunk are not there.
         return ""
-    try:
-        return _decode_text(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("a text of the answer is no Unicode") from error
+    return _decode_text(raw)
 
 
 def thought_of(said: Said) -> tuple[str, str]:
