@@ -100,3 +100,10 @@ def test_what_is_written_reads_back() -> None:
     """Our own events and comments are events."""
     assert [event(b"data: {}\n\n", b"{}")] == events(data_event(b"{}"))
     assert [event(b": tf a b\n\n", None)] == events(comment("tf a\nb"))
+    assert [event(b"event: a\ndata: {}\n\n", b"{}", "a")] == events(data_event(b"{}", "a"))
+
+
+def test_no_line_end_gets_into_an_event() -> None:
+    """JSON that is moved as it was written may have some between its tokens: they end no event and begin none."""
+    written = b'{"a":\r\n\r\n"b",\n\ndata: "c"}'
+    assert [b'{"a":    "b",  data: "c"}'] == [found.data for found in events(data_event(written))]

@@ -265,7 +265,7 @@ def error_body(*, status: int, code: str, message: str, call_id: str = "") -> by
 
 def error_event(*, status: int, code: str, message: str, said: Said | None = None) -> bytes:  # noqa: ARG001 - it needs nothing of it
     """Return the event that ends a stream with an error, as `error_body`."""
-    return b"event: error\n" + data_event(error_body(status=status, code=code, message=message))
+    return data_event(error_body(status=status, code=code, message=message), "error")
 
 
 def models_body(names: Iterable[str]) -> bytes:

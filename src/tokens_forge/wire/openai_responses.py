@@ -274,7 +274,7 @@ def error_event(*, status: int, code: str, message: str, said: Said | None = Non
     }
     place = said.events if isinstance(said, StreamMeter) else 0
     event = {"type": _FAILED, "sequence_number": place, "response": response}
-    return b"event: %s\n%s" % (_FAILED.encode(), data_event(msgspec.json.encode(event)))
+    return data_event(msgspec.json.encode(event), _FAILED)
 
 
 _FAILURE: dict[str, object] = {

@@ -89,9 +89,7 @@ def members(body: bytes) -> Fields:
     Raises RequestError (400) for what is no JSON object.
     """
     try:
-        if not body.isascii():
-            _check_utf8(body)  # The decoder skips values without looking at their bytes; JSON is UTF-8 (RFC 8259, 8.1).
-        return _decode_members(body)
+        return _decode_members(utf8(body))
     except msgspec.ValidationError as error:
         raise RequestError(400, "invalid_request", "the body is no JSON object: write one with `model`") from error
     except UNREADABLE as error:
@@ -214,9 +212,16 @@ def encoded(fields: Fields) -> tuple[bytes | memoryview, ...]:
     return (*parts, b"}")
 
 
-def _check_utf8(body: bytes) -> None:
+def utf8(body: bytes) -> bytes:
+    """Return `body`, of which no byte may be anything but UTF-8 (RFC 8259, 8.1). Raises UnicodeDecodeError.
+
+    The decoder skips values without looking at their bytes, so what is moved as it was written is looked at here.
+    """
+    if body.isascii():
+        return body
     decoder = getincrementaldecoder("utf-8")()
     view = memoryview(body)
     for start in range(0, len(view), _PART):
         decoder.decode(view[start : start + _PART])
     decoder.decode(b"", final=True)
+    return body

@@ -16,6 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 # The groups are atomic: without that, CR LF would also match as two line ends and be taken for a blank line.
 _LINE_END = re.compile(rb"(?>\r\n|\n|\r)")
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_NO_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _LONGEST_PART = 2
 """How much of a blank line's four bytes must be looked at again when more bytes arrive."""
 
@@ -88,9 +89,15 @@ class Splitter:
         return UpstreamFault(f"an event of the stream is longer than {self._max_event_bytes} bytes")
 
 
-def data_event(data: bytes) -> bytes:
-    """Return the bytes of an event with `data` (no line ends in it)."""
-    return b"data: %s\n\n" % data
+def data_event(data: bytes, name: str = "") -> bytes:
+    """Return the bytes of an event with `data`, a JSON value, and a name where it has one.
+
+    A line end would end the event and begin one of somebody else's. In JSON it can only stand between two tokens (RFC
+    8259, 2), where values that are moved as they were written may have some: there a space is as good.
+    """
+    if b"\n" in data or b"\r" in data:
+        data = data.translate(_NO_LINE_ENDS)
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data) if name else b"data: %s\n\n" % data
 
 
 def comment(text: str) -> bytes:

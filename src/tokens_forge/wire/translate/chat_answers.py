@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.wire.request import NULL, UNREADABLE, begins, is_text, object_or_none
+from tokens_forge.wire.request import NULL, UNREADABLE, begins, is_text, object_or_none, utf8
 from tokens_forge.wire.usage_objects import given, read_openai_chat
 
 REASONING_MEMBERS = ("reasoning_content", "reasoning")
@@ -79,7 +79,7 @@ class Chunk(msgspec.Struct):
 def read_reply(body: bytes) -> Chunk:
     """Return a whole reply. Raises UpstreamFault for what is none."""
     try:
-        return _decode_chunk(body)
+        return _decode_chunk(utf8(body))
     except UNREADABLE as error:
         raise UpstreamFault("the reply is no chat completion") from error
 
@@ -87,19 +87,16 @@ def read_reply(body: bytes) -> Chunk:
 def read_chunk(data: bytes | None) -> Chunk:
     """Return a chunk of a stream. Raises UpstreamFault for what is none."""
     try:
-        return _decode_chunk(data or b"")
+        return _decode_chunk(utf8(data or b""))
     except UNREADABLE as error:
         raise UpstreamFault("an event of the stream is no chunk of a chat completion") from error
 
 
 def text_of(raw: msgspec.Raw) -> str:
-    """Return a text; empty for anything else. Raises UpstreamFault for one that is no Unicode."""
+    """Return a text; empty for anything else."""
     if len(raw) == 0 or not is_text(raw):  # Most members of a chunk are not there.
         return ""
-    try:
-        return _decode_text(raw)
-    except UNREADABLE as error:
-        raise UpstreamFault("a text of the answer is no Unicode") from error
+    return _decode_text(raw)  # What was moved as a text of a chunk that could be read is one.
 
 
 def thought_of(said: Said) -> tuple[str, str]:

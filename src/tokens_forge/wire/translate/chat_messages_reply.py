@@ -17,10 +17,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from tokens_forge.core.config import LONGEST_MODEL_NAME
 from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.core.usage import INPUT_CLASSES
 from tokens_forge.wire.openai_chat import DONE
-from tokens_forge.wire.request import NULL, UNREADABLE, Request
+from tokens_forge.wire.request import NULL, UNREADABLE, Request, utf8
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.translate.chat_messages_request import DEFAULTS
 from tokens_forge.wire.translate.made_ids import created_s, made_id
@@ -32,7 +33,7 @@ from tokens_forge.wire.usage_objects import read_anthropic_messages
 def translate_reply(body: bytes, request: Request, call_id: str) -> bytes:
     """Return the chat completion for a message. Raises UpstreamFault for what is none."""
     try:
-        message = _decode_message(body)
+        message = _decode_message(utf8(body))
     except UNREADABLE as error:
         raise UpstreamFault("the upstream's reply is no message") from error
     if message.content is None:
@@ -82,7 +83,7 @@ class ChatStream:
     def feed(self, event: Event) -> bytes:
         """Return what the client gets for one event. Raises UpstreamFault for what can't be read."""
         try:
-            told = _decode_event(event.data or b"")
+            told = _decode_event(utf8(event.data or b""))
         except UNREADABLE as error:
             raise UpstreamFault("an event of the upstream's stream is none of a message") from error
         if told.usage != NULL:
@@ -239,6 +240,9 @@ class _OpenCall(msgspec.Struct):
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 
+LONGEST_ID = 200
+"""Characters of an upstream's id that is told; a longer one would stand in every chunk."""
+
 _EMPTY_TEXT = msgspec.Raw(b'""')
 _NOTHING = (NULL, _EMPTY_TEXT)
 
@@ -257,11 +261,12 @@ def _is_legacy(request: Request) -> bool:
 
 def _head(message: _Message, call_id: str, kind: str) -> dict[str, object]:
     """Return what a completion or chunk begins with."""
+    given = message.id if len(message.id or "") <= LONGEST_ID else None
     head: dict[str, object] = {
-        "id": message.id or made_id("chatcmpl-", call_id),
+        "id": given or made_id("chatcmpl-", call_id),
         "object": kind,
         "created": created_s(call_id),
-        "model": message.model or "",
+        "model": (message.model or "")[:LONGEST_MODEL_NAME],
     }
     tier = TIERS.get(read_anthropic_messages(bytes(message.usage)).tier_served)
     return head if tier is None else head | {"service_tier": tier}
@@ -272,11 +277,8 @@ def _function(block: _Block) -> Json:
 
 
 def _input(block: _Block) -> str:
-    """Return the input of a call as it was written: a chat's arguments are a text. Raises UpstreamFault for none."""
-    try:
-        return "{}" if block.input == NULL else bytes(block.input).decode()
-    except UnicodeDecodeError as error:  # what was not decoded may hold bytes that are no text
-        raise UpstreamFault("the input of a call is no Unicode") from error
+    """Return the input of a call as it was written: a chat's arguments are a text."""
+    return "{}" if block.input == NULL else bytes(block.input).decode()
 
 
 def _joined(texts: Iterable[msgspec.Raw]) -> msgspec.Raw:

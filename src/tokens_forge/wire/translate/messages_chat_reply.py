@@ -31,7 +31,7 @@ import msgspec
 from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.wire.estimate import quarters, tokens
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
-from tokens_forge.wire.sse import Event
+from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.translate.chat_answers import (
     NO_FUNCTION,
     Choice,
@@ -51,6 +51,7 @@ from tokens_forge.wire.translate.chat_answers import (
 )
 from tokens_forge.wire.translate.made_ids import made_id
 from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
+from tokens_forge.wire.translate.object_end import ObjectEnd
 from tokens_forge.wire.usage_objects import given
 
 INVALID_JSON = "INVALID_JSON"
@@ -157,8 +158,10 @@ class _Block:
         """A tool's name; of thinking its signature."""
         self.call_id = call_id
         self.pieces: list[str] = []
-        self._looked_at = (-1, False)
-        """How many pieces there were when it was last looked at, and whether they were whole."""
+        self._end = ObjectEnd()
+        """Of a tool's arguments."""
+        self._is_object: bool | None = None
+        """What they turned out to be once they ended."""
 
     @property
     def text(self) -> str:
@@ -169,9 +172,15 @@ class _Block:
         """Whether nothing can follow once another block has begun."""
         if self.kind != "tool_use":
             return True
-        if self._looked_at[0] != len(self.pieces):
-            self._looked_at = (len(self.pieces), is_whole(self.text))
-        return self._looked_at[1]
+        if self._is_object is None and self._end.reached:
+            self._is_object = is_whole(self.text)
+        return self._end.reached and self._is_object is True
+
+    def add(self, piece: str) -> None:
+        """Add a piece of what it says."""
+        self.pieces.append(piece)
+        if self.kind == "tool_use":
+            self._end.add(piece)
 
     def opening(self) -> dict[str, object]:
         """Return the block as it begins, without what it says."""
@@ -352,7 +361,7 @@ class _Answer:
             self._piece(block, arguments)
 
     def _piece(self, block: _Block, text: str) -> None:
-        block.pieces.append(text)
+        block.add(text)
         self._quarters += quarters(text.encode())
 
 
@@ -390,4 +399,4 @@ def _stop_sequences(request: Request) -> list[str]:
 
 def _event(name: str, **members: object) -> bytes:
     """Return an event of a message's stream; its name is in its data too."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode({"type": name} | members))
+    return data_event(msgspec.json.encode({"type": name} | members), name)

@@ -40,6 +40,7 @@ from tokens_forge.wire.translate.chat_answers import (
     thought_of,
     usage_of,
 )
+from tokens_forge.wire.translate.object_end import ObjectEnd
 from tokens_forge.wire.translate.responses_chat_request import EXTRA_CONTENT_MARK, REASONING_MARK
 from tokens_forge.wire.translate.responses_chat_tools import called_tools
 from tokens_forge.wire.translate.responses_output import CalledTool, Incomplete, Output
@@ -94,8 +95,14 @@ class _Call:
         self.place: int | None = None
         """In the output; None until its name comes. Without one nobody can answer it, and it is never told."""
         self.pieces: list[str] = []
+        self.end = ObjectEnd()
         self.grown = False
         """Whether more came since it was last looked at."""
+
+    def add(self, piece: str) -> None:
+        """Add a piece of its arguments."""
+        self.pieces.append(piece)
+        self.end.add(piece)
 
 
 class _Answer:
@@ -111,7 +118,8 @@ class _Answer:
         self._calls: dict[bytes, _Call] = {}
         """The last call of each index."""
         self._last_call: _Call | None = None
-        self._open: list[_Call] = []
+        self._grown: list[_Call] = []
+        """The calls of which more came since they were last looked at."""
         self._finish = ""
         self._tier = ""
         self._usage: Mapping[str, int] | None = None
@@ -184,10 +192,11 @@ class _Answer:
         if call is None or begins_call(said, call.call_id):
             self._end_whole()
             call = _Call(said.id or "")
-            self._open.append(call)
         self._calls[index] = self._last_call = call
-        call.pieces.append(arguments_of(function))
-        call.grown = True
+        call.add(arguments_of(function))
+        if not call.grown:
+            call.grown = True
+            self._grown.append(call)
         if call.place is not None:
             self.output.arguments(call.place, call.pieces[-1])
         elif name:
@@ -199,11 +208,11 @@ class _Answer:
 
     def _end_whole(self) -> None:
         """End the calls whose arguments are whole, since another thing begins."""
-        for call in tuple(self._open):
-            if call.grown and call.place is not None and is_whole("".join(call.pieces)):
+        for call in self._grown:
+            if call.place is not None and call.end.reached and is_whole("".join(call.pieces)):
                 self.output.end_call(call.place)
-                self._open.remove(call)
             call.grown = False
+        self._grown.clear()
 
 
 class _Citation(msgspec.Struct):

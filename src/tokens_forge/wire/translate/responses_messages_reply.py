@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.wire.request import UNREADABLE, Request
+from tokens_forge.wire.request import UNREADABLE, Request, utf8
 from tokens_forge.wire.sse import Event
 from tokens_forge.wire.translate.messages_blocks import TIERS
 from tokens_forge.wire.translate.responses_messages_tools import tools_by_name
@@ -28,7 +28,7 @@ from tokens_forge.wire.usage_objects import read_anthropic_messages
 def translate_reply(body: bytes, request: Request, call_id: str) -> bytes:
     """Return the response for a whole message. Raises UpstreamFault for what is none."""
     try:
-        message = _decode_message(body)
+        message = _decode_message(utf8(body))
     except UNREADABLE as error:
         raise UpstreamFault("the reply is no message") from error
     if message.content is None:
@@ -52,7 +52,7 @@ class ResponsesStream:
     def feed(self, event: Event) -> bytes:
         """Return the events for one of the upstream's. Raises UpstreamFault for what can't be read."""
         try:
-            told = _decode_event(event.data or b"")
+            told = _decode_event(utf8(event.data or b""))
         except UNREADABLE as error:
             raise UpstreamFault("an event of the stream is none of Messages") from error
         match told.type:
@@ -93,6 +93,8 @@ class _Answer:
         """The block that is open; one without a type is none."""
         self._thinking: list[str] = []
         """The words of its thought."""
+        self._signature: list[str] = []
+        self._citations: list[_Citation] = []
         self._place: int | None = None
         """Where its call stands."""
         self._argued = False
@@ -117,6 +119,7 @@ class _Answer:
         self._need_response()
         self.close()
         self._block, self._thinking, self._place, self._argued = block, [], None, False
+        self._signature, self._citations = [block.signature or ""], list(block.citations or ())
         if block.type != "text":
             self.output.close()
             self._said = 0
@@ -141,9 +144,9 @@ class _Answer:
                 self._need_block("thinking")
                 self._think(delta.thinking or "")
             case "signature_delta":
-                self._block.signature = (self._block.signature or "") + (delta.signature or "")
+                self._signature.append(delta.signature or "")
             case "citations_delta" if delta.citation is not None:
-                self._block.citations = [*(self._block.citations or ()), delta.citation]
+                self._citations.append(delta.citation)
             case "input_json_delta":
                 self._argue(delta.partial_json or "")
             case _:
@@ -154,9 +157,10 @@ class _Answer:
         block, self._block = self._block, _Block()
         match block.type:
             case "text":
-                self._cite(block.citations or ())
+                self._cite(self._citations)
             case "thinking":
-                self.output.seal(sealed(Thinking(thinking="".join(self._thinking), signature=block.signature or "")))
+                signature = "".join(self._signature)
+                self.output.seal(sealed(Thinking(thinking="".join(self._thinking), signature=signature)))
             case "redacted_thinking":
                 self.output.seal(sealed(Redacted(data=block.data or "")))
             case "tool_use" if self._place is not None:

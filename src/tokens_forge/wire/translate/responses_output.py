@@ -20,6 +20,7 @@ import msgspec
 
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request, object_or_none
+from tokens_forge.wire.sse import data_event
 from tokens_forge.wire.translate.made_ids import created_s, made_id
 from tokens_forge.wire.translate.members import Json, without_nulls
 from tokens_forge.wire.translate.responses_custom_input import FreeText
@@ -257,7 +258,7 @@ class Output:
     def _event(self, kind: str, **members: object) -> None:
         if self._streamed:
             data = msgspec.json.encode({"type": kind, "sequence_number": self._sequence} | members)
-            self._events.append(b"event: %s\ndata: %s\n\n" % (kind.encode(), data))
+            self._events.append(data_event(data, kind))
             self._sequence += 1
 
 
