@@ -9,7 +9,7 @@ import pytest
 from goldens import golden
 from pairs import before, replays
 from playbook import Playbook, Setup, playing
-from upstreams import JSON, plain, refusal
+from upstreams import JSON, plain, refusal, stream
 
 OWN = "sk-ant-oat01-of-the-user"
 """The login of a subscription, as Claude Code sends it."""
@@ -110,6 +110,17 @@ async def test_a_plan_that_is_used_up(tmp_path: Path) -> None:
         assert said == got.said(*said)
         entry = play.closing()
         assert (429, entry.id) == (entry.client_status, got.headers["request-id"])
+
+
+async def test_a_plan_that_is_used_up_in_a_stream(tmp_path: Path) -> None:
+    """The same where its provider says it as the first event of a stream: reply and ledger say 429, not 200."""
+    alone = replace(setup(), more=PLAN.replace('routes = ["max/opus", "spare/opus"]', 'routes = ["max/opus"]'))
+    limit = b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error","message":"limit"}}\n\n'
+    async with playing(tmp_path, alone) as play:
+        play.relay.answers(stream(limit))
+        body = msgspec.json.encode({**msgspec.json.decode(BODY), "stream": True})
+        got = await play.send("POST", f"/k/{play.tokens['aider']}/v1/messages", body, headers=LOGIN)
+        assert (429, 429, "limit") == (got.status, play.closing().client_status, got.message)
 
 
 async def test_a_login_never_follows_a_fallback(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ asked; how bytes become values is `wire/`'s part.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -76,10 +77,15 @@ def dialect_out(asked: str, upstream: Upstream) -> DialectName | None:
 
     A client's own login is of the provider whose dialect it speaks: it goes to no other provider's upstream.
     """
-    if upstream.credential == CLIENT and not asked.startswith(upstream.dialect):
+    if upstream.credential == CLIENT and not is_of_provider(asked, upstream):
         return None
     has = endpoints_of(upstream)
     return next((name for name in _SPOKEN.get(asked, ()) if _ENDPOINTS[name] in has), None)
+
+
+def is_of_provider(asked: str, upstream: Upstream) -> bool:
+    """Say whether a client that speaks `asked` speaks as the provider of `upstream` does, translated or not."""
+    return asked.startswith(f"{upstream.dialect}_")
 
 
 def asked_in(upstreams: Iterable[Upstream]) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
@@ -112,7 +118,7 @@ def is_openai(upstream: Upstream) -> bool:
     These have Responses too, and their newer models refuse `max_tokens` for `max_completion_tokens`, which others do
     not know (OpenAI API reference; Azure, "Responses API"; read 2026-11).
     """
-    host = urlsplit(upstream.base_url).hostname or ""
+    host = _host(upstream.base_url)
     return upstream.dialect == "openai" and (host == "api.openai.com" or host.endswith(".openai.azure.com"))
 
 
@@ -133,5 +139,11 @@ def is_free(asked: str, upstream: Upstream) -> bool:
     "Moderation"; read 2026-11).
     """
     if asked == "openai_moderations":
-        return (urlsplit(upstream.base_url).hostname or "") == "api.openai.com"
+        return _host(upstream.base_url) == "api.openai.com"
     return asked == "anthropic_count_tokens"
+
+
+@lru_cache(maxsize=256)
+def _host(base_url: str) -> str:
+    """Return the host of a URL; it is asked for with every candidate of every call."""
+    return urlsplit(base_url).hostname or ""

@@ -16,7 +16,7 @@ from tokens_forge.core.burn import order
 from tokens_forge.core.candidates import Candidate, candidate, key_of, match
 from tokens_forge.core.capabilities import incapable
 from tokens_forge.core.config import CLIENT, Balance
-from tokens_forge.core.dialects import dialect_out
+from tokens_forge.core.dialects import dialect_out, is_of_provider
 from tokens_forge.core.entries import (
     Cause,
     Counted,
@@ -303,7 +303,7 @@ def _no_login(asked: Question, found: Candidate) -> PassedOver | None:
         return None
     if not routed.login:
         return _passed(asked.terms, found.name, "no_client_credential")
-    if routed.dialect_in and not routed.dialect_in.startswith(f"{upstream.dialect}_"):
+    if routed.dialect_in and not is_of_provider(routed.dialect_in, upstream):
         return _passed(asked.terms, found.name, "no_client_credential", error="of_another_provider")
     return None
 

@@ -195,11 +195,8 @@ class _Taking:
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
         own_id = answer.headers.get("x-request-id") or answer.headers.get("request-id", "")
-        head = (
-            {"x-tf-upstream-request-id": visible(said_without_secret(own_id, *self.order.secrets()))[:120]}
-            if own_id
-            else {}
-        )
+        own_id = visible(said_without_secret(own_id, *self.order.secrets()))[:120]
+        head = {"x-tf-upstream-request-id": own_id} if own_id else {}
         if self.order.login:
             head |= {name: value for name, value in answer.headers.items() if name.lower().startswith(_OF_LOGIN)}
         self.head = head

@@ -48,13 +48,13 @@ from tokens_forge.wire.request import Request, encoded
 from tokens_forge.wire.translations import Translations, translations
 
 RETRY_AFTER_S = 0.2
-_FALSE = msgspec.Raw(b"false")
+JITTER_MS = 250
+"""A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
 
 MOST_ID = 200
 """Characters of an upstream's id that the ledger keeps, as it gave it and as a client goes on from it."""
 
-JITTER_MS = 250
-"""A retry waits so long, or as long as the upstream asked, and up to so much more at random."""
+_FALSE = msgspec.Raw(b"false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,7 +415,7 @@ async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
     books = call.proxy.books
     await _written(books, seq)
     if refuse.error == "rate_limited" and call.last is not None:
-        reply.limit_of_login(call.client, call.last, call.open)
+        reply.limit_of_login(call.client, refuse, call.last, call.open)
     elif refuse.reason != "client_left":
         why = reply.why(refuse, call.open, call.terms.config, call.last, call.translated.refused.values())
         reply.refused(call.client, refuse, why, call.open, books.moment())

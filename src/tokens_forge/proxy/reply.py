@@ -122,10 +122,13 @@ def refused(client: Downstream, refuse: Refuse, message: str, call: OpenCall, at
     error(client, refuse.status, refuse.error, message, head)
 
 
-def limit_of_login(client: Downstream, attempted: Attempted, call: OpenCall) -> None:
-    """Give a client that came with its own login what its provider says of its limit, as it says it."""
+def limit_of_login(client: Downstream, refuse: Refuse, attempted: Attempted, call: OpenCall) -> None:
+    """Give a client that came with its own login what its provider says of its limit, as it says it.
+
+    Where that came as the first event of a stream, the status of the reply was no error's.
+    """
     head = {"x-request-id": call.routed.id, "x-tf-attempts": str(len(call.trail)), "x-should-retry": "false"}
-    client.reply(attempted.status, {**head, **attempted.head}, attempted.body, attempted.content_type)
+    client.reply(refuse.status, {**head, **attempted.head}, attempted.body, attempted.content_type)
 
 
 def ended(why: str) -> Refuse:
