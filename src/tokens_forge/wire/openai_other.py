@@ -158,10 +158,7 @@ def _reply(body: bytes, answer: str) -> Reply | None:
 
 def _most(fields: Fields) -> int:
     """Return the most tokens of one completion; with `echo`, none is a way to have the prompt's own scored."""
-    wanted = f"a whole number from 0 to {MOST_OUTPUT}"
-    most = value(fields, "max_tokens", int, wanted)
-    if most is not None and not 0 <= most <= MOST_OUTPUT:
-        raise refused("max_tokens", f"{shown(fields['max_tokens'])} is not {wanted}")
+    most = number(fields, "max_tokens", MOST_OUTPUT, least=0)
     return OUTPUT_WHEN_NOT_GIVEN if most is None else most
 
 
