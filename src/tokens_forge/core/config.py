@@ -220,7 +220,9 @@ class Rates(Table, frozen=True, kw_only=True):
     output: Decimal | None = None
     cache_read: Decimal | None = None
     cache_write_5m: Decimal | None = None
+    cache_write_30m: Decimal | None = None
     cache_write_1h: Decimal | None = None
+    cache_write_12h: Decimal | None = None
     reasoning: Decimal | None = None
     audio_in: Decimal | None = None
     audio_out: Decimal | None = None

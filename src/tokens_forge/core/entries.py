@@ -261,6 +261,8 @@ class CardUsed(Record, frozen=True, kw_only=True):
     """The route's share of the list price."""
     fx: str = "1"
     """Units of the balance for one unit of the card."""
+    factors: dict[str, str] = {}
+    """Premiums on every rate of a token class, by what they are for: ``region eu.api.openai.com``, ``geo us``."""
     resolved: tuple[str, ...] = ()
     """How the upstream's name of the model led to it, from name to name; absent where it is the very name."""
 
@@ -274,9 +276,24 @@ class ChargeLine(Record, frozen=True, kw_only=True):
     quantity: int
     """Tokens, or a count."""
     rate: str
-    """For one `per` of the card, in the charge's unit: after list share and exchange rate."""
+    """For one `per` of the card, in the charge's unit: after list share, premiums and exchange rate."""
     amount: str
     """Quantity times rate, exactly; all lines sum to the charge."""
+    iteration: int = 0
+    """Of what was billed beside the top-level counts: its place in `iterations`, from 1."""
+
+
+class IterationBilled(Record, frozen=True, kw_only=True):
+    """Work that the provider billed beside the top-level counts of the same reply."""
+
+    kind: str
+    """The provider's word for it: ``compaction``, ``advisor_message``."""
+    model: str
+    """The model whose rates priced it, as the upstream names it."""
+    usage: dict[str, int]
+    """Disjoint usage classes to counts, not among those of the entry."""
+    card: CardUsed | None = None
+    """Its rate card; absent where none is known."""
 
 
 class Trail(Record, frozen=True, kw_only=True):
@@ -551,6 +568,12 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     ends it), or a word for the usage or its price (`core/usage.py`, `core/settlement.py`)."""
     card: CardUsed | None = None
     """The rate card; absent where nothing was priced by one."""
+    iterations: tuple[IterationBilled, ...] = ()
+    """What was billed beside `usage`; its lines name it by its place."""
+    answered_by: str = ""
+    """The model whose rates priced `usage`, where another than the one asked stepped in."""
+    geo: str = ""
+    """Where the upstream says that it computed the reply, where it charges for that."""
     lines: tuple[ChargeLine, ...] = ()
     """The charge, line by line."""
     list: str = ""

@@ -31,7 +31,9 @@ _WHATEVER_IS_USED = ("flat", "free")
 _BASE_CLASS = {
     "cache_read": "input",
     "cache_write_5m": "input",
+    "cache_write_30m": "cache_write_5m",
     "cache_write_1h": "cache_write_5m",
+    "cache_write_12h": "cache_write_5m",
     "audio_in": "input",
     "image_in": "input",
     "audio_out": "output",
@@ -80,6 +82,10 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     list_share: Decimal = Decimal(1)
     fx: Decimal = Decimal(1)
     """Units of the balance for one of the card's."""
+    factors: dict[str, Decimal] = {}
+    """Premiums on every rate of a token class, by what they are for: ``region eu.api.openai.com``."""
+    geo: dict[str, Decimal] = {}
+    """Premiums that hold where the reply says that it was computed there (`Reading.geo`): ``us``."""
     context_window: int | None = None
     """The model's context in tokens, where the catalogue states it."""
     terms: Literal["rates", "flat", "free", "reported"] = "rates"
@@ -107,6 +113,8 @@ class Charge:
     card: CardUsed
     unpriced: tuple[str, ...]
     """Usage classes that have a quantity and no rate on this card."""
+    guesses: tuple[str, ...] = ()
+    """What was priced at a rate that nobody states for it, as flags of the ledger: the amount is an estimate."""
 
 
 def price(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> Charge:

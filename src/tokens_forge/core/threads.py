@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from tokens_forge.core.entries import Settled, candidate_name
 from tokens_forge.core.moments import later
+from tokens_forge.core.usage import WRITE_CLASSES
 
 THREADS_AT_MOST = 1_024
 """So many conversations are known; the one that was silent longest is forgotten first."""
 
-_CACHED = ("cache_read", "cache_write_5m", "cache_write_1h")
+_CACHED = ("cache_read", *WRITE_CLASSES)
 """What a usage says of the part of a request that lies in the provider's cache from then on."""
 
 

@@ -13,7 +13,9 @@ TOKEN_CLASSES = (
     "input",
     "cache_read",
     "cache_write_5m",
+    "cache_write_30m",
     "cache_write_1h",
+    "cache_write_12h",
     "audio_in",
     "image_in",
     "output",
@@ -25,7 +27,11 @@ TOKEN_CLASSES = (
 COUNT_CLASSES = ("requests", "searches", "images", "seconds")
 """Counts that are no tokens."""
 
-INPUT_CLASSES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
+WRITE_CLASSES = ("cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h")
+"""Tokens written to a prompt cache, by how long they are kept there: 5 minutes and 1 hour at Anthropic ("Prompt
+caching"), 30 minutes and 12 hours at OpenAI (`cache_write_tokens_details`; both read 2026-11)."""
+
+INPUT_CLASSES = ("input", "cache_read", *WRITE_CLASSES, "audio_in", "image_in")
 """Token classes that make up the total input, which chooses a long-context tier."""
 
 OUTPUT_CLASSES = ("output", "audio_out", "image_out")
@@ -96,6 +102,20 @@ MOST_TOKENS = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Iteration:
+    """Work that a provider bills beside the top-level counts of the same reply (Anthropic's `usage.iterations`)."""
+
+    kind: str
+    """The provider's word for it, such as ``compaction`` or ``advisor_message``."""
+    model: str
+    """The model whose rates price it, as the upstream names it; empty for the one that was asked."""
+    usage: Mapping[str, int]
+    """Disjoint classes to quantities, as in `Reading`."""
+    is_sure: bool = True
+    """False where the provider does not say whether it bills it: its charge is an estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a reported usage says."""
 
@@ -104,6 +124,12 @@ class Reading:
     usage: Mapping[str, int]
     """Disjoint classes to quantities; `input` and `output` also when zero (a fact); empty for an impossible total."""
     flags: tuple[Flag, ...] = ()
+    iterations: tuple[Iteration, ...] = ()
+    """What is billed beside `usage`, in the provider's order."""
+    answered_by: str = ""
+    """The model whose rates price `usage`, where another than the one asked stepped in (`fallback_message`)."""
+    geo: str = ""
+    """Where it was computed, as a provider that charges for it says (Anthropic's `inference_geo`): ``us``."""
 
     @property
     def cache_counted(self) -> CacheCounted:
