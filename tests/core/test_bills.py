@@ -24,7 +24,7 @@ from builders import RELAY, Bench, agreed, finished, listed
 from tokens_forge.core.config import Config, Settle
 from tokens_forge.core.entries import ChargeLine, Settled
 from tokens_forge.core.money import text
-from tokens_forge.core.prices import Cards, RateCard, Service, Tier, card_at, cost, price
+from tokens_forge.core.prices import TIER_UNPRICED, Cards, RateCard, Service, Tier, card_at, cost, price
 from tokens_forge.core.usage import CACHE_COUNTED, Dialect
 from tokens_forge.files.config_file import read_text
 from tokens_forge.files.price_catalog import Catalog, route_cards
@@ -69,6 +69,8 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     lines: tuple[str, ...]
     charge: str
     unpriced: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+    """What was priced at a rate that nobody states for it: the charge is an estimate."""
     settled: str = ""
     """What is settled, where the upstream's own cost governs."""
     at_hold: bool = False
@@ -291,6 +293,7 @@ def test_the_charge_of_a_bill(bill: Bill) -> None:
     assert charge.lines == bill.written
     assert text(charge.amount) == bill.charge
     assert charge.unpriced == bill.unpriced
+    assert charge.guesses == bill.guesses
     assert charge.card.tier == bill.tier
     assert (charge.card.list_share, charge.card.unit, charge.card.per) == (
         text(Decimal(bill.share)),
@@ -307,7 +310,8 @@ def test_a_bill_settles_at_what_it_is_priced(bill: Bill) -> None:
     governs only on a route whose price is reported (CASES 15).
     """
     card = card_of(bill)
-    assert cost(bill.usage, card, service=bill.served) == (Decimal(bill.charge), bill.unpriced)
+    tier = tuple(word for word in bill.guesses if word == TIER_UNPRICED)
+    assert cost(bill.usage, card, service=bill.served) == (Decimal(bill.charge), (*bill.unpriced, *tier))
     conf = listed(RELAY, settle=Settle(unpriced="zero"))
     bench = Bench(terms=agreed(conf, Cards(charge={RELAY: cards_of(bill)})), now=bill.at)
     bench.topup(wallet="10000000000000000 CNY")
@@ -329,9 +333,9 @@ def test_a_bill_settles_at_what_it_is_priced(bill: Bill) -> None:
     elif card.terms == "free":
         assert (entry.charge, entry.certainty, entry.lines) == ("0", "zero", ())
     else:
-        sure = "unpriced" if bill.unpriced else "computed"
+        sure = "unpriced" if bill.unpriced else "estimated" if bill.guesses else "computed"
         assert (entry.charge, entry.certainty, entry.lines) == (bill.charge, sure, bill.written)
-        assert entry.flags == (*bill.flags, *(f"unpriced_{name}" for name in bill.unpriced))
+        assert entry.flags == (*bill.flags, *(f"unpriced_{name}" for name in bill.unpriced), *bill.guesses)
     assert entry.reported_cost == bill.reported_cost
 
 
@@ -355,6 +359,6 @@ def test_the_catalogue_gives_the_same_bill(bill: Bill) -> None:
     if card is not None:
         charged = msgspec.structs.replace(card, list_share=Decimal(bill.share), fx=Decimal(bill.fx))
         charge = price(bill.usage, charged, service=bill.served)
-        told = (charge.lines, text(charge.amount), charge.unpriced, charge.card.tier)
-    same = told == (bill.written, bill.charge, bill.unpriced, bill.tier)
+        told = (charge.lines, text(charge.amount), charge.unpriced, charge.guesses, charge.card.tier)
+    same = told == (bill.written, bill.charge, bill.unpriced, bill.guesses, bill.tier)
     assert same == (bill.card not in UNLISTED and title(bill) not in UNLISTED), told

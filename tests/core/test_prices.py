@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.entries import CardUsed, ChargeLine
 from tokens_forge.core.price_check import BELOW, MOST_SHARE, RATE_PLACES, SHARE_PLACES
-from tokens_forge.core.prices import PER, RateCard, Service, Tier, card_at, card_name, cost, lines_total, price
+from tokens_forge.core.prices import PER, Beside, RateCard, Service, Tier, card_at, card_name, cost, lines_total, price
 from tokens_forge.core.usage import COUNT_CLASSES, MOST_TOKENS, TOKEN_CLASSES
 
 
@@ -278,16 +278,66 @@ def test_a_tier_of_service_has_its_own_rates(service: str, tokens: int, tier: st
     assert (tier, Decimal(amount), ()) == (charge.card.tier, charge.amount, charge.unpriced)
 
 
-def test_a_tier_of_service_without_rates_is_unpriced_not_base() -> None:
-    """CASES 8, 12: what priority costs is not known here; nothing is taken at base rates, and nothing is hidden."""
-    charge = price({"input": 1000, "output": 10}, FLEX, service="priority")
-    assert ("priority", Decimal(0), ("input", "output"), {}, ()) == (
-        charge.card.tier,
-        charge.amount,
-        charge.unpriced,
-        charge.card.rates,
+@pytest.mark.parametrize(("count", "tier"), [(1000, "base"), (300_000, "input>1000")])
+def test_a_tier_of_service_without_rates_is_billed_at_base(count: int, tier: str) -> None:
+    """CASES 8, 12: what priority costs is not known here: the base rates are a guess, said so, and never nothing."""
+    charge = price({"input": count, "output": 10}, FLEX, service="priority")
+    base = price({"input": count, "output": 10}, FLEX)
+    assert (("tier_unpriced",), base.lines, base.amount, base.card) == (
+        charge.guesses,
         charge.lines,
+        charge.amount,
+        charge.card,
     )
+    assert (tier, ()) == (charge.card.tier, base.guesses)
+    assert (base.amount, ("tier_unpriced",)) == cost({"input": count, "output": 10}, FLEX, service="priority")
+
+
+def test_a_class_that_often_costs_more_than_its_base_is_a_guess_there() -> None:
+    """CASES 6, 12: sound, images made and long cache writes without a rate are priced, and said to be guessed."""
+    usage = {"input": 10, "cache_read": 10, "cache_write_5m": 10, "image_in": 10, "audio_in": 10, "audio_out": 10}
+    charge = price({**usage, "cache_write_1h": 10, "image_out": 10}, card({"input": "1", "output": "5"}))
+    assert ("guessed_cache_write_1h", "guessed_audio_in", "guessed_audio_out", "guessed_image_out") == charge.guesses
+    assert Decimal("0.00016") == charge.amount
+
+
+def test_sound_in_a_prompt_costs_what_text_does_where_its_provider_has_one_rate() -> None:
+    """A list of Google's names the rate of sound where it differs."""
+    gemini = replace(card({"input": "1", "output": "5"}), id="google/gemini-2.5-pro")
+    assert () == price({"audio_in": 10}, gemini).guesses
+    assert ("guessed_audio_out",) == price({"audio_out": 10}, gemini).guesses
+
+
+def test_what_is_billed_beside_a_call_is_priced_on_its_own_card_and_rounded_once() -> None:
+    """CASES 5, 9, 62: each line names its iteration, the long-context tier goes by the call's own input alone."""
+    usage, compaction = {"input": 23_000, "output": 1_000}, {"input": 180_000, "output": 3_500}
+    own, dear = card({"input": "3", "output": "15"}), card({"input": "5", "output": "25"})
+    charge = price(usage, own, beside=(Beside(usage=compaction, card=own, place=1),))
+    assert Decimal("0.6765") == charge.amount == lines_total(charge.lines)
+    assert [("input", 0), ("output", 0), ("input", 1), ("output", 1)] == [
+        (one.usage_class, one.iteration) for one in charge.lines
+    ]
+    advised = price(usage, own, beside=(Beside(usage={"input": 1_000, "output": 200}, card=dear, place=2),))
+    assert Decimal("0.094") == advised.amount
+    assert ("5",) == tuple(used.rates["input"] for used in advised.beside)
+    fine = card({"input": "0.0000005", "output": "0"})
+    rounded_once = price({"input": 1}, fine, beside=(Beside(usage={"input": 1}, card=fine, place=1),))
+    assert Decimal("0.000000000001") == rounded_once.amount == lines_total(rounded_once.lines)
+
+
+def test_what_is_billed_beside_a_call_has_its_own_gaps() -> None:
+    """CASES 8, 12: a tier or a class that the other card does not know is said, each once."""
+    beside = Beside(
+        usage={"input": 10, "searches": 1, "audio_in": 5}, card=card({"input": "1", "output": "5"}), place=1
+    )
+    charge = price({"input": 10, "output": 1}, FLEX, service="flex", beside=(beside, beside))
+    assert (("searches",), ("tier_unpriced", "guessed_audio_in")) == (charge.unpriced, charge.guesses)
+
+
+def test_so_much_a_call_pays_for_what_is_beside_it_too() -> None:
+    """CASES 12: a price by the call holds whatever is used."""
+    beside = Beside(usage={"input": 10}, card=card({"input": "1", "output": "5"}), place=1)
+    assert (Decimal("0.02"), ()) == ((charge := price({}, FLAT, beside=(beside,))).amount, charge.beside)
 
 
 FLAT = replace(card({"requests": "0.02"}), terms="flat")
@@ -312,7 +362,8 @@ def test_so_much_a_call_holds_whatever_is_used(usage: dict[str, int], service: s
 def test_a_hold_costs_what_a_bill_would(usage: dict[str, int], service: str) -> None:
     """CASES 10: the amount for a hold comes from the very function that makes a bill."""
     charge = price(usage, FLEX, service=service)
-    assert (charge.amount, charge.unpriced) == cost(usage, FLEX, service=service)
+    tier = tuple(word for word in charge.guesses if word == "tier_unpriced")
+    assert (charge.amount, (*charge.unpriced, *tier)) == cost(usage, FLEX, service=service)
 
 
 def test_eighteen_digits_of_a_rate_stay_exact() -> None:

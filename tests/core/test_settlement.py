@@ -137,11 +137,11 @@ class TestCharge:
         entry = settled(bench(OFFICIAL), finished(usage={"input": 100_000, "output": 0}))
         assert ("0.1", "0.0062", "0.0938") == (entry.charge, entry.hold, entry.overrun)
 
-    def test_a_tier_of_service_without_rates_is_unpriced(self) -> None:
-        """CASES 8: what was served in a tier that the card has not is not passed off as the base rate's bill."""
+    def test_a_tier_of_service_without_rates_is_billed_at_base(self) -> None:
+        """CASES 8: what was served in a tier that the card has not costs the base rates, and is no computed bill."""
         served = {tier: settled(bench(OFFICIAL), finished(tier_served=tier)) for tier in ("", "default", "flex")}
-        unpriced = ("0", "unpriced", ("unpriced_input", "unpriced_output"))
-        assert {"": ("0.0015", "computed", ()), "default": ("0.0015", "computed", ()), "flex": unpriced} == {
+        guess = ("0.0015", "estimated", ("tier_unpriced",))
+        assert {"": ("0.0015", "computed", ()), "default": ("0.0015", "computed", ()), "flex": guess} == {
             tier: (entry.charge, entry.certainty, entry.flags) for tier, entry in served.items()
         }
 
@@ -152,17 +152,21 @@ class TestCharge:
 
     @pytest.mark.parametrize(
         ("asked", "served", "tier", "charge"),
-        [("priority", "", "priority", "0.003"), ("priority", "default", "base", "0.0015"), ("", "flex", "flex", "0")],
+        [
+            ("priority", "", "priority", "0.003"),
+            ("priority", "default", "base", "0.0015"),
+            ("", "flex", "base", "0.0015"),
+        ],
     )
     def test_the_served_tier_goes_before_the_asked(self, asked: str, served: str, tier: str, charge: str) -> None:
-        """CASES 8: where the upstream says nothing the tier asked for is billed; a tier without a price is unpriced."""
+        """CASES 8: where the upstream says nothing the tier asked for is billed; one without a price at base."""
         dear = card(OFFICIAL, LIST, service={"priority": Service(rates={"input": Decimal(2), "output": Decimal(10)})})
         made = bench(OFFICIAL, cards(charge={OFFICIAL: (dear,)}))
         entry = made.end(made.held(made.route(tier_asked=asked)), finished(tier_served=served))
         assert isinstance(entry, Settled)
         assert entry.card is not None
         assert (tier, charge) == (entry.card.tier, entry.charge)
-        assert (tier == "flex") == (entry.certainty == "unpriced")
+        assert (served == "flex") == (entry.certainty == "estimated")
 
 
 class TestSureness:

@@ -5,6 +5,7 @@ asked; how bytes become values is `wire/`'s part.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
@@ -141,6 +142,23 @@ def is_free(asked: str, upstream: Upstream) -> bool:
     if asked == "openai_moderations":
         return _host(upstream.base_url) == "api.openai.com"
     return asked == "anthropic_count_tokens"
+
+
+def is_refusal(finish: str, *, output: int) -> bool:
+    """Say whether a reply that ended by `finish` is a refusal that came before any of its `output` (tokens)."""
+    return finish == "refusal" and not output
+
+
+def bills_no_refusal(upstream: Upstream, day: date) -> bool:
+    """Say whether an upstream's seller does not bill a refusal before any output on `day`.
+
+    Anthropic's own API does not, since 2026-06-02 (Claude docs, "Refusals and fallback" and "Fallback credit"; read
+    2026-11). Other sellers of the same models bill what was used.
+    """
+    return _host(upstream.base_url) == "api.anthropic.com" and day >= _REFUSALS_FREE_FROM
+
+
+_REFUSALS_FREE_FROM = date(2026, 6, 2)
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ same figure. A card comes from a route's own dated sheet or from the price catal
 (`files/price_catalog.py`); which one is decided there and in `core/routing.py`, never here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -41,6 +41,21 @@ _BASE_CLASS = {
 }
 """Where a class without a rate of its own is priced: the remainder of a total goes to its base class (CASES 6)."""
 
+_OFTEN_DEARER = frozenset({"cache_write_1h", "cache_write_12h", "audio_in", "audio_out", "image_out"})
+"""Classes that providers sell dearer than their base class: at its rate their price is a guess. The others cost there
+what their base does where a list says nothing of them: cached input without a discount, writes that are no more than
+input, images in a prompt (OpenAI, "Pricing"; Gemini API, "Pricing"; Anthropic, "Pricing"; read 2026-11)."""
+
+_ONE_INPUT_RATE = "google/"
+"""The provider whose list names the rate of sound in a prompt where it is another than that of text (Gemini API,
+"Pricing", read 2026-11: ``text / image / video / audio`` in one row)."""
+
+TIER_UNPRICED = "tier_unpriced"
+"""The flag of a charge in a tier of service that has no rates on its card: it was taken at the base rates."""
+
+GUESSED = "guessed_"
+"""How the flag of a usage class begins that was priced at its base class's rate though it often costs more."""
+
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """Rates for requests whose total input is more than `above` tokens; exactly at the threshold is base."""
@@ -48,6 +63,16 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     above: int
     rates: dict[str, Decimal]
     """Classes that cost otherwise in this tier; the rest stay at the base rates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Work that is billed beside a call's own usage, at its own model's rates (`usage.Iteration`)."""
+
+    usage: Mapping[str, int]
+    card: "RateCard"
+    place: int
+    """Its number among the iterations, from 1: how its lines name it."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,7 +101,7 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tiers: tuple[Tier, ...] = ()
     """In ascending order of `above`."""
     service: dict[str, Service] = {}
-    """By tier of service. What a tier costs that is not here is not known (CASES 8)."""
+    """By tier of service. What a tier costs that is not here is not known: it is taken at the base rates (CASES 8)."""
     resolved: tuple[str, ...] = ()
     """How the upstream's name led to this card, from name to name; empty where it is the card's own (CASES 13)."""
     list_share: Decimal = Decimal(1)
@@ -111,34 +136,54 @@ class Charge:
     lines: tuple[ChargeLine, ...]
     """They sum to `amount`, with a rounding line where needed."""
     card: CardUsed
+    """The card of the call's own usage."""
     unpriced: tuple[str, ...]
     """Usage classes that have a quantity and no rate on this card."""
     guesses: tuple[str, ...] = ()
     """What was priced at a rate that nobody states for it, as flags of the ledger: the amount is an estimate."""
+    beside: tuple[CardUsed, ...] = ()
+    """The cards of what was billed beside it, in its order."""
 
 
-def price(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> Charge:
+def price(usage: Mapping[str, int], card: RateCard, *, service: str = "", beside: Sequence[Beside] = ()) -> Charge:
     """Return the charge for `usage` (class to quantity, one request) on `card`, in the tier of `service`.
 
-    The long-context tier is chosen once, from the total input. Lines are exact; their sum is rounded once. A tier of
-    service without rates prices nothing: every class is unpriced, and nothing is taken at base rates (CASES 8).
+    The long-context tier is chosen once, from the total input of `usage`. What is billed `beside` it is priced on its
+    own card, in the same tier of service. Lines are exact; their sum is rounded once. A tier of service without rates
+    is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free.
     """
     found = _exact(usage, card, service)
-    lines = [
-        ChargeLine(usage_class=usage_class, quantity=quantity, rate=text(rate), amount=text(amount))
-        for usage_class, quantity, rate, amount in found.parts
-    ]
-    charge = rounded(found.total)
-    if charge != found.total:
-        rest = text(subtract(charge, found.total))
+    lines = list(_lines(found, 0))
+    sum_, unpriced, guesses = found.total, found.unpriced, found.guesses
+    used: list[CardUsed] = []
+    for one in beside if card.terms not in _WHATEVER_IS_USED else ():
+        more = _exact(one.usage, one.card, service)
+        lines += _lines(more, one.place)
+        sum_, unpriced, guesses = add(sum_, more.total), (*unpriced, *more.unpriced), (*guesses, *more.guesses)
+        used.append(_used(one.card, more))
+    charge = rounded(sum_)
+    if charge != sum_:
+        rest = text(subtract(charge, sum_))
         lines.append(ChargeLine(usage_class=ROUNDING_CLASS, quantity=1, rate=rest, amount=rest))
-    return Charge(amount=charge, lines=tuple(lines), card=_used(card, found), unpriced=found.unpriced)
+    return Charge(
+        amount=charge,
+        lines=tuple(lines),
+        card=_used(card, found),
+        beside=tuple(used),
+        unpriced=tuple(dict.fromkeys(unpriced)),
+        guesses=tuple(dict.fromkeys(guesses)),
+    )
 
 
 def cost(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> tuple[Decimal, tuple[str, ...]]:
-    """Return the amount and the unpriced classes that `price` would give, without its lines: what a hold needs."""
+    """Return the amount that `price` would give, and what of it has no price of its own: what a hold needs.
+
+    That is the unpriced classes, and `TIER_UNPRICED` for a tier of service without rates: a call that asks for one is
+    not sent at a price that nobody states.
+    """
     found = _exact(usage, card, service)
-    return rounded(found.total), found.unpriced
+    tier = (TIER_UNPRICED,) if TIER_UNPRICED in found.guesses else ()
+    return rounded(found.total), (*found.unpriced, *tier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,27 +195,44 @@ class _Exact:
     parts: list[tuple[str, int, Decimal, Decimal]]
     """Class, quantity, rate after share and exchange, amount."""
     unpriced: tuple[str, ...]
+    guesses: tuple[str, ...]
     total: Decimal
 
 
 def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
-    tier, rates = _tier(card, service, usage)
+    tier = _tier(card, service, usage)
     parts: list[tuple[str, int, Decimal, Decimal]] = []
     unpriced: list[str] = []
+    guesses = [] if tier.is_known else [TIER_UNPRICED]
     sum_ = ZERO
     plain = card.list_share == 1 and card.fx == 1
-    for usage_class, quantity in _quantities(usage, rates):
-        rate = _rate(rates, usage_class)
+    for usage_class, quantity in _quantities(usage, tier.rates):
+        rate = _rate(tier.rates, usage_class)
         if rate is None:
             if card.terms not in _WHATEVER_IS_USED:
                 unpriced.append(usage_class)
             continue
+        if usage_class in _OFTEN_DEARER and usage_class not in tier.rates and not _has_one_rate(card, usage_class):
+            guesses.append(f"{GUESSED}{usage_class}")
         own = rate if plain else multiply(multiply(rate, card.list_share), card.fx)
         power = 0 if usage_class in COUNT_CLASSES else PER[card.per]
         amount = scaled(multiply(own, Decimal(quantity)), -power)
         parts.append((usage_class, quantity, own, amount))
         sum_ = add(sum_, amount)
-    return _Exact(tier=tier, rates=rates, parts=parts, unpriced=tuple(unpriced), total=sum_)
+    return _Exact(
+        tier=tier.name, rates=tier.rates, parts=parts, unpriced=tuple(unpriced), guesses=tuple(guesses), total=sum_
+    )
+
+
+def _lines(found: _Exact, iteration: int) -> Iterator[ChargeLine]:
+    for usage_class, quantity, rate, amount in found.parts:
+        yield ChargeLine(
+            usage_class=usage_class, quantity=quantity, rate=text(rate), amount=text(amount), iteration=iteration
+        )
+
+
+def _has_one_rate(card: RateCard, usage_class: str) -> bool:
+    return usage_class == "audio_in" and card.id.startswith(_ONE_INPUT_RATE)
 
 
 def card_at(cards: Sequence[RateCard], at: datetime) -> RateCard | None:
@@ -205,23 +267,34 @@ def _within(hours: tuple[time, time], clock: time) -> bool:
     return start <= clock < end if start <= end else clock >= start or clock < end
 
 
-def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> tuple[str, Mapping[str, Decimal]]:
-    """Return the name of the tier that a usage falls in, and its rates; none for a tier of service not on the card."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InTier:
+    """The rates that a usage falls under."""
+
+    name: str
+    """As the ledger names it."""
+    rates: Mapping[str, Decimal]
+    is_known: bool = True
+    """False for a tier of service that is not on the card, of which these are the base rates."""
+
+
+def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> _InTier:
+    """Return the tier that a usage falls in; of a tier of service that the card does not know, the base one."""
     word = service.lower()
-    rates, tiers = card.rates, card.tiers
-    if word not in STANDARD_TIERS and card.terms not in _WHATEVER_IS_USED:
-        served = card.service.get(word)
-        if served is None:
-            return word, {}
+    rates, tiers, is_known = card.rates, card.tiers, True
+    if word in STANDARD_TIERS or card.terms in _WHATEVER_IS_USED:
+        word = ""
+    elif (served := card.service.get(word)) is not None:
         rates, tiers = served.rates, served.tiers
     else:
-        word = ""
+        word, is_known = "", False
     if tiers:
         total_input = sum(usage.get(name, 0) for name in INPUT_CLASSES)
         for tier in reversed(tiers):
             if total_input > tier.above:
-                return f"{word} input>{tier.above}".lstrip(), {**rates, **tier.rates}
-    return word or "base", rates
+                name = f"{word} input>{tier.above}".lstrip()
+                return _InTier(name=name, rates={**rates, **tier.rates}, is_known=is_known)
+    return _InTier(name=word or "base", rates=rates, is_known=is_known)
 
 
 def _quantities(usage: Mapping[str, int], rates: Mapping[str, Decimal]) -> list[tuple[str, int]]:

@@ -4,11 +4,12 @@
 comes from `prices.price`; where usage is missing, what was estimated is said. It decides no route and appends nothing.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
+from typing import Literal, assert_never
 
 from msgspec.structs import replace
 
@@ -24,7 +25,7 @@ from tokens_forge.core.book import (
 )
 from tokens_forge.core.budgets import Binding, Payer, bindings, counted
 from tokens_forge.core.config import CATALOGUE_UNIT, Counting, Holding
-from tokens_forge.core.dialects import is_free, tier_out
+from tokens_forge.core.dialects import bills_no_refusal, is_free, is_refusal, tier_out
 from tokens_forge.core.entries import (
     CardUsed,
     Certainty,
@@ -33,6 +34,7 @@ from tokens_forge.core.entries import (
     Held,
     HoldBasis,
     HoldKind,
+    IterationBilled,
     Limit,
     PassedOver,
     Routed,
@@ -47,8 +49,8 @@ from tokens_forge.core.fallback import Row
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
 from tokens_forge.core.money import ZERO, Amount, divided, multiply, rounded, subtract, text
-from tokens_forge.core.prices import Cards, Charge, RateCard, card_at, card_name, cost, price
-from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
+from tokens_forge.core.prices import TIER_UNPRICED, Beside, Cards, Charge, RateCard, card_at, card_name, cost, price
+from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES, Iteration
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 
 
@@ -115,6 +117,12 @@ class Finish:
     tier_served: str = ""
     cache_counted: str = ""
     """Where the upstream's dialect counts cached tokens (`core/usage.py`)."""
+    iterations: tuple[Iteration, ...] = ()
+    """What the upstream bills beside `usage`."""
+    answered_by: str = ""
+    """The model that stepped in for the one that was asked, as the upstream names it."""
+    geo: str = ""
+    """Where the upstream says that it computed the reply, where it charges for that."""
     reported_cost: Decimal | None = None
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
@@ -191,10 +199,11 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
 ) -> Settled:
     """Return the entry that ends `held` with its charge, to be appended at `at`. `fold` is the one before it."""
     routed = call.routed
-    use = _use(terms, routed, held, finish)
-    bill = _bill(held, use)
-    listed = _listed(terms, use)
     state = fold.book.state(held.balance, held.unit)
+    use = _use(terms, routed, held, finish)
+    use = dataclasses.replace(use, most_believed=_most_believed(held, use, fold, remaining(use.payer, state, at)))
+    bill = _bill(held, use)
+    listed = _listed(use)
     before = remaining(use.payer, state, at)
     after = remaining(use.payer, state, at, charge=bill.amount)
     hold = Decimal(held.hold)
@@ -232,8 +241,11 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
         usage=dict(use.usage),
         usage_source=use.source,
         cache_counted=finish.cache_counted,
-        flags=(*finish.flags, *bill.flags),
+        flags=tuple(dict.fromkeys((*finish.flags, *bill.flags))),
         card=bill.card,
+        iterations=bill.iterations,
+        answered_by=finish.answered_by,
+        geo=finish.geo,
         lines=bill.lines,
         charge=text(bill.amount),
         unit=held.unit,
@@ -371,7 +383,6 @@ class _Need:
 class _Use:
     """What is to be paid for, by whom, and when it was asked."""
 
-    candidate: str
     payer: config.Balance
     usage: Mapping[str, int]
     source: UsageSource
@@ -382,6 +393,10 @@ class _Use:
     """The tier of service that was served, else asked for."""
     card: RateCard | None
     """What the route charges by; a pool that its provider counts has none."""
+    list: RateCard | None
+    """The provider's list price of the same."""
+    beside: tuple["_Beside", ...]
+    """What is billed beside `usage`."""
     reported: Decimal | None
     """What the upstream said that it cost."""
     seconds: int
@@ -390,6 +405,23 @@ class _Use:
     """Whether the upstream began to answer."""
     free: bool
     """Whether such a call costs nothing there, whatever its balance."""
+    flags: tuple[str, ...] = ()
+    """What of it was not to be taken as it was told."""
+    is_guess: bool = False
+    """Whether it is charged by a card that nobody says is its own."""
+    most_believed: Decimal | None = None
+    """A reported cost above it is no cost of this call; None where nothing is known to judge it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """One thing that is billed beside a call's own usage, and the cards of its model; None where there is none."""
+
+    iteration: Iteration
+    model: str
+    """As the upstream names it."""
+    card: RateCard | None
+    list: RateCard | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,6 +430,7 @@ class _Bill:
     certainty: Certainty
     lines: tuple[ChargeLine, ...] = ()
     card: CardUsed | None = None
+    iterations: tuple[IterationBilled, ...] = ()
     flags: tuple[str, ...] = ()
 
 
@@ -488,12 +521,17 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     """Return what to price, and where it comes from.
 
     A reply without usage is estimated from the bytes of both sides; an attempt without an answer from the input alone.
+    So is a reply that says something and tells nothing but zeros: nobody says that it was free.
     Usage that can't be true is not replaced by a guess: the hold becomes the charge.
     """
     usage: Mapping[str, int]
     source: UsageSource
-    if finish.usage is not None:
-        usage, source = finish.usage, "reported" if finish.whole else "partial"
+    flags: tuple[str, ...] = ()
+    told = finish.usage
+    if told is not None and not any(told.values()) and not finish.iterations and finish.output_estimate:
+        told, flags = None, ("zero_usage",)
+    if told is not None:
+        usage, source = told, "reported" if finish.whole else "partial"
     elif "impossible_total" in finish.flags or (
         finish.row.outcome == "unanswered" and terms.config.settle.unanswered == "hold"
     ):
@@ -501,32 +539,92 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     else:
         usage, source = {"input": routed.input_estimate, "output": finish.output_estimate}, "estimated"
     candidate = candidate_name(held.route, held.upstream_model)
+    upstream = _upstream(terms, candidate)
     if free := _is_free(terms, routed, candidate):
         usage, source = {}, "none"
     at = moment(finish.started)
     payer = terms.config.balance[held.balance]
-    card = card_at(terms.cards.charge.get(candidate, ()), at) if is_money(payer) else None
+    cards = _CardsAt(cards=terms.cards, held=held, served=finish.model_served, at=at)
+    charged = cards.of(terms.cards.charge, finish.answered_by) if is_money(payer) else None
+    is_guess = bool(finish.answered_by) and is_money(payer) and charged is None
+    if is_guess:  # who stepped in has no price; what nobody priced is never free
+        charged, flags = cards.of(terms.cards.charge, ""), (*flags, "answered_by_unpriced")
+    if is_money(payer) and is_refusal(finish.finish, output=finish.output_estimate):
+        unbilled = bills_no_refusal(upstream, at.date())
+        free, flags = free or unbilled, (*flags, "refusal_unbilled" if unbilled else "refusal_billed")
     return _Use(
-        candidate=candidate,
         payer=payer,
         usage=usage,
         source=source,
         at=at,
-        service=finish.tier_served or tier_out(routed.tier_asked, routed.dialect_in, _upstream(terms, candidate)),
-        card=card,
+        service=finish.tier_served or tier_out(routed.tier_asked, routed.dialect_in, upstream),
+        card=charged,
+        list=cards.of(terms.cards.list, finish.answered_by),
+        beside=tuple(cards.beside(one) for one in finish.iterations),
         reported=finish.reported_cost,
         seconds=-int(-finish.total_ms // 1000),
         answered=finish.row.outcome != "unanswered",
         free=free,
         beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
+        flags=flags,
+        is_guess=is_guess,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CardsAt:
+    """The cards of a route's models at a moment, by the upstream's names of them."""
+
+    cards: Cards
+    held: Held
+    served: str
+    at: datetime
+
+    def of(self, cards: Mapping[str, tuple[RateCard, ...]], model: str) -> RateCard | None:
+        """Return the card of a model; of the one that was asked for, by whichever name the reply calls it, its own."""
+        asked = model in {"", self.held.upstream_model, self.served}
+        name = candidate_name(self.held.route, self.held.upstream_model if asked else model)
+        return card_at(cards.get(name, ()), self.at)
+
+    def beside(self, iteration: Iteration) -> _Beside:
+        """Return what is billed beside the call with its own model's cards."""
+        return _Beside(
+            iteration=iteration,
+            model=iteration.model or self.held.upstream_model,
+            card=self.of(self.cards.charge, iteration.model),
+            list=self.of(self.cards.list, iteration.model),
+        )
+
+
+FAR_BEYOND = 100
+"""A reported cost so many times the largest figure that anything gives reason to expect is no cost of the call. Wrong
+units are off by more (cents for micro-dollars by 10,000, a counter in place of a price by millions)."""
+
+
+def _most_believed(held: Held, use: _Use, fold: Fold, left: Decimal | None) -> Decimal | None:
+    """Return the highest cost that a report is believed to; None where nothing says what such a call may cost.
+
+    That is `FAR_BEYOND` times the hold, the highest cost reported before or the list price of what was used, whichever
+    is most; where none of them is known, what is `left` to pay it with.
+    """
+    if use.card is None or use.card.terms != "reported" or use.reported is None:
+        return None
+    listed = price(use.usage, use.card, service=use.service)
+    known = max(
+        Decimal(held.hold),
+        fold.estimates.dearest(candidate_name(held.route, held.upstream_model)),
+        ZERO if listed.unpriced else listed.amount,
+    )
+    if known:
+        return multiply(known, Decimal(FAR_BEYOND))
+    return left
 
 
 def _bill(held: Held, use: _Use) -> _Bill:
     sure: Certainty = "computed" if use.source == "reported" else "estimated"
     card = use.card
     if use.free:
-        return _Bill(amount=ZERO, certainty="zero")
+        return _Bill(amount=ZERO, certainty="zero", flags=use.flags)
     match use.payer.kind:
         case "free":
             return _Bill(amount=ZERO, certainty="zero")
@@ -534,7 +632,7 @@ def _bill(held: Held, use: _Use) -> _Bill:
             return _count(held, use, sure)
         case "prepaid" | "postpaid":
             if card is None:
-                return _Bill(amount=ZERO, certainty="unpriced", flags=("no_price",))
+                return _Bill(amount=ZERO, certainty="unpriced", flags=(*use.flags, "no_price"))
             return _money(held, use, card, sure)
         case _:
             assert_never(use.payer.kind)
@@ -542,53 +640,95 @@ def _bill(held: Held, use: _Use) -> _Bill:
 
 def _money(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     if card.terms == "free":
-        return _Bill(amount=ZERO, certainty="zero")
+        return _Bill(amount=ZERO, certainty="zero", flags=use.flags)
     if card.terms == "reported" and use.reported is not None:
-        return _Bill(amount=rounded(use.reported), certainty="reported", lines=_reported(use.reported))
+        if use.most_believed is not None and use.reported > use.most_believed:
+            return _at_hold(held, *use.flags, "unbelieved_cost")
+        amount = rounded(use.reported)
+        return _Bill(amount=amount, certainty="reported", lines=_reported(amount), flags=use.flags)
     if use.source == "none":
-        return _at_hold(held)
+        return _at_hold(held, *use.flags)
     return _by_card(held, use, card, sure)
 
 
 def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
-    usage, flags = use.usage, ()
+    usage, flags = use.usage, use.flags
     if "seconds" in card.rates and "seconds" not in usage:  # sold by time, and nothing said how much
-        usage, flags = {**usage, "seconds": use.seconds}, ("seconds_measured",)
-    charge = price(usage, card, service=use.service)
-    flags = (*flags, *(f"unpriced_{name}" for name in charge.unpriced))
+        usage, flags = {**usage, "seconds": use.seconds}, (*flags, "seconds_measured")
+    charge = price(usage, card, service=use.service, beside=_priced_beside(use.beside, "card"))
+    iterations = _iterations(use, charge)
+    unpriced = charge.unpriced
+    if card.terms == "rates" and any(one.card is None for one in iterations):
+        unpriced = (*unpriced, "iteration")
+    flags = (*flags, *(f"unpriced_{name}" for name in unpriced), *charge.guesses)
     if card.terms == "reported":
-        if charge.unpriced:  # neither the upstream nor a list says what it cost
-            return _at_hold(held, "not_reported")
+        if unpriced:  # neither the upstream nor a list says what it cost
+            return _at_hold(held, *use.flags, "not_reported")
         flags = (*flags, "not_reported")
+    is_guess = use.is_guess or charge.guesses or not all(one.iteration.is_sure for one in use.beside)
     return _Bill(
         amount=charge.amount,
-        certainty="unpriced" if charge.unpriced else sure,
+        certainty="unpriced" if unpriced else "estimated" if is_guess else sure,
         lines=charge.lines,
         card=charge.card,
+        iterations=iterations,
         flags=flags,
     )
 
 
-def _reported(cost: Decimal) -> tuple[ChargeLine, ...]:
+def _priced_beside(beside: tuple[_Beside, ...], which: Literal["card", "list"]) -> tuple[Beside, ...]:
+    """Return what is billed beside a call as `price` takes it; what has no card is not among it."""
+    cards = ((place, one, one.card if which == "card" else one.list) for place, one in enumerate(beside, start=1))
+    return tuple(Beside(usage=one.iteration.usage, card=card, place=place) for place, one, card in cards if card)
+
+
+def _iterations(use: _Use, charge: Charge) -> tuple[IterationBilled, ...]:
+    """Return what was billed beside the call as the ledger has it, each with the card that priced it."""
+    used = iter(charge.beside)
+    return tuple(
+        IterationBilled(
+            kind=one.iteration.kind,
+            model=one.model,
+            usage=dict(one.iteration.usage),
+            card=next(used, None) if one.card is not None else None,
+        )
+        for one in use.beside
+    )
+
+
+def _reported(amount: Decimal) -> tuple[ChargeLine, ...]:
     """Return the one line of a charge that the upstream named: one request at what it said."""
-    amount = text(rounded(cost))
-    return (ChargeLine(usage_class="requests", quantity=1, rate=amount, amount=amount),)
+    return (ChargeLine(usage_class="requests", quantity=1, rate=text(amount), amount=text(amount)),)
 
 
 def _count(held: Held, use: _Use, sure: Certainty) -> _Bill:
-    """Return a pool's bill: one request, every token of input and output, cached ones included, or nothing of ours."""
+    """Return a pool's bill: one request, every token of input and output, cached ones included, or nothing of ours.
+
+    Tokens that are billed beside the call are tokens too.
+    """
     unit = use.payer.unit
     if use.payer.windows == "provider":
         # Money that the provider took beyond the pool is on no balance of ours, and never shown as nothing.
-        return _Bill(amount=ZERO, certainty="unpriced" if use.beyond else "zero", flags=("overage",) * use.beyond)
+        flags = (*use.flags, *(("overage",) if use.beyond else ()))
+        return _Bill(amount=ZERO, certainty="unpriced" if use.beyond else "zero", flags=flags)
     if use.source == "none":
-        return _at_hold(held)
+        return _at_hold(held, *use.flags)
     if unit == "requests":
         count, sure = 1, "computed" if use.answered else "estimated"
     else:
-        count = sum(use.usage.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
+        usages = (use.usage, *(one.iteration.usage for one in use.beside))
+        count = sum(usage.get(name, 0) for usage in usages for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
     line = ChargeLine(usage_class=unit, quantity=count, rate="1", amount=str(count))
-    return _Bill(amount=Decimal(count), certainty=sure, lines=(line,))
+    return _Bill(
+        amount=Decimal(count),
+        certainty=sure,
+        lines=(line,),
+        iterations=tuple(
+            IterationBilled(kind=one.iteration.kind, model=one.model, usage=dict(one.iteration.usage))
+            for one in use.beside
+        ),
+        flags=use.flags,
+    )
 
 
 def _at_hold(held: Held, *flags: str) -> _Bill:
@@ -635,12 +775,12 @@ def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
     return tuple(found)
 
 
-def _listed(terms: Terms, use: _Use) -> Charge | None:
-    card = card_at(terms.cards.list.get(use.candidate, ()), use.at)
-    if card is None or not use.usage:
+def _listed(use: _Use) -> Charge | None:
+    """Return the list price of what was used; None where some of it has none."""
+    if use.list is None or not use.usage or any(one.list is None for one in use.beside):
         return None
-    charge = price(use.usage, card, service=use.service)
-    return None if charge.unpriced else charge
+    charge = price(use.usage, use.list, service=use.service, beside=_priced_beside(use.beside, "list"))
+    return None if charge.unpriced or TIER_UNPRICED in charge.guesses else charge
 
 
 def _saving(terms: Terms, use: _Use, bill: _Bill, listed: Charge | None, unit: str) -> str:

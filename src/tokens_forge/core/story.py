@@ -24,6 +24,7 @@ from tokens_forge.core.entries import (
     Counted,
     Held,
     HoldBasis,
+    IterationBilled,
     Limit,
     Line,
     Need,
@@ -86,6 +87,10 @@ class Bill(Record, frozen=True, kw_only=True):
     """By how much the charge went over its hold."""
     lines: tuple[ChargeLine, ...] = ()
     card: CardUsed | None = None
+    iterations: tuple[IterationBilled, ...] = ()
+    """What was billed beside `usage`; its lines name it by its place."""
+    answered_by: str = ""
+    """The model that stepped in for the one that was asked: its rates price `usage`."""
     list: str = ""
     list_unit: str = ""
     saving: str = ""
@@ -530,6 +535,8 @@ def _bill(settled: Settled) -> Bill:
         overrun=settled.overrun,
         lines=settled.lines,
         card=settled.card,
+        iterations=settled.iterations,
+        answered_by=settled.answered_by,
         list=settled.list,
         list_unit=settled.list_unit,
         saving=settled.saving,

@@ -7,6 +7,7 @@ there is no await, so concurrent calls can't overdraw.
 """
 
 import asyncio
+import dataclasses
 import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
@@ -24,13 +25,14 @@ from tokens_forge.core.capabilities import output_of
 from tokens_forge.core.config import CLIENT
 from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
-from tokens_forge.core.entries import Held, Routed, Settled, Voided
+from tokens_forge.core.entries import Held, Routed, Settled, Voided, candidate_name
 from tokens_forge.core.errors import LedgerStuck
 from tokens_forge.core.fallback import MENDED, Row, classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.health import announced, begun, cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
 from tokens_forge.core.narrowing import Narrowed
+from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 from tokens_forge.core.visible import visible
@@ -350,7 +352,7 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     finish = _finish(attempted, client_status=client_status, metered=call.asked.dialect.metered)
     closing: Settled | Voided
     if finish.row.ends == "settled":
-        closing = settle(call.terms, call.open, held, finish, books.fold, at)
+        closing = settle(_terms_of(call, held, finish, at), call.open, held, finish, books.fold, at)
     else:
         closing = void(held, finish)
     seq = books.append(closing, at)
@@ -364,6 +366,24 @@ def _close(call: Call, held: Held, attempted: Attempted, *, client_status: int) 
     if (cooling := announced(books.fold.health, closing, at)) is not None:
         books.append(cooling, at)
     return closing, seq
+
+
+def _terms_of(call: Call, held: Held, finish: Finish, at: str) -> Terms:
+    """Return the call's terms, with the cards of further models that its reply says were at work.
+
+    They are kept before the charge that names them, as all cards are; where the ledger takes nothing they price it all
+    the same.
+    """
+    models = {one.model for one in finish.iterations} | {finish.answered_by}
+    names = [candidate_name(held.route, model) for model in sorted(models - {"", held.upstream_model})]
+    if not names:
+        return call.terms
+    in_force = call.proxy.in_force
+    with suppress(LedgerStuck):
+        in_force.price(names, call.proxy.books, at)
+    further, own = in_force.terms_with(names).cards, call.terms.cards
+    cards = Cards(charge={**further.charge, **own.charge}, list={**further.list, **own.list})
+    return dataclasses.replace(call.terms, cards=cards)
 
 
 def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finish:
@@ -389,6 +409,9 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         finish=_told(said.finish, attempted)[:40] if said else "",
         tier_served=_told(said.tier_served, attempted)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",
+        iterations=reading.iterations if reading else (),
+        answered_by=reading.answered_by if reading else "",
+        geo=reading.geo if reading else "",
         reported_cost=said.reported_cost if said else None,
         wait_s=attempted.wait_s,
         limits=attempted.limits,

@@ -4,7 +4,7 @@ The same renderable serves ``tf explain`` and the monitor. It reads without colo
 and adds nothing up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import COUNT_UNITS, FREE_UNIT
-from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, Counted, Limit, Ranked
+from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, ChargeLine, Counted, Limit, Ranked
 from tokens_forge.core.story import (
     AttemptTold,
     Bill,
@@ -350,19 +350,31 @@ def _charge(attempt: AttemptTold, bill: Bill) -> RenderableType:
     table.add_column(justify="right")
     for line in bill.lines:
         rounding = line.usage_class == ROUNDING_CLASS
-        rate = "" if rounding else f"x {_rate(line.usage_class, line.rate, bill)}"
+        rate = "" if rounding else f"x {_rate(line, bill)}"
         quantity = "" if rounding else count(line.quantity)
-        table.add_row(shown(line.usage_class), quantity, shown(rate), amount(line.amount, bill.unit))
+        table.add_row(shown(_line_name(line, bill)), quantity, shown(rate), amount(line.amount, bill.unit))
     table.add_row("charge", "", "", amount(bill.charge, bill.unit), style="bold")
     return _section(f"Charge of attempt {attempt.n}", Group(table, *(shown(said) for said in _beside(attempt, bill))))
 
 
-def _rate(usage_class: str, rate: str, bill: Bill) -> str:
+def _line_name(line: ChargeLine, bill: Bill) -> str:
+    """Return what a line is for: its usage class, and which work beside the reply, where it is of such."""
+    if not 0 < line.iteration <= len(bill.iterations):
+        return line.usage_class
+    return f"{line.usage_class} of {_iteration_name(bill, line.iteration)}"
+
+
+def _iteration_name(bill: Bill, place: int) -> str:
+    return f"{bill.iterations[place - 1].kind} {place}"
+
+
+def _rate(line: ChargeLine, bill: Bill) -> str:
     """Return a rate with its unit and what it buys (CASES 11)."""
-    if bill.card is None:
-        return rate
-    per = "one" if usage_class in COUNT_CLASSES else _PER.get(bill.card.per, bill.card.per)
-    return f"{amount(rate, bill.unit)}/{per}"
+    card = bill.iterations[line.iteration - 1].card if 0 < line.iteration <= len(bill.iterations) else bill.card
+    if card is None:
+        return line.rate
+    per = "one" if line.usage_class in COUNT_CLASSES else _PER.get(card.per, card.per)
+    return f"{amount(line.rate, bill.unit)}/{per}"
 
 
 def _card(card: CardUsed) -> str:
@@ -374,6 +386,7 @@ def _card(card: CardUsed) -> str:
     said.append(f"tier {card.tier}")
     if card.list_share != "1":
         said.append(f"x {card.list_share} of list")
+    said += [f"x {factor} for {what}" for what, factor in card.factors.items()]
     if card.fx != "1":
         said.append(f"x {card.fx} per {card.unit}")
     return ", ".join(said)
@@ -382,9 +395,12 @@ def _card(card: CardUsed) -> str:
 def _beside(attempt: AttemptTold, bill: Bill) -> Iterator[str]:
     if bill.card:
         yield _card(bill.card)
-    usage = ", ".join(f"{count(number)} {name}" for name, number in bill.usage.items() if name != "reasoning")
-    reasoning = f" (reasoning {count(bill.usage['reasoning'])} of it)" if bill.usage.get("reasoning") else ""
-    yield f"usage ({bill.usage_source}): {usage or 'none'}{reasoning}"
+    if bill.answered_by:
+        yield f"{bill.answered_by} stepped in for {attempt.upstream_model} and is billed by its own rates"
+    yield f"usage ({bill.usage_source}): {_usage(bill.usage)}"
+    for place, one in enumerate(bill.iterations, start=1):
+        priced = _card(one.card) if one.card else "no price is known"
+        yield f"beside it {_iteration_name(bill, place)} by {one.model}: {_usage(one.usage)}; {priced}"
     if bill.flags:
         yield f"flags: {', '.join(bill.flags)}"
     if bill.list:
@@ -397,6 +413,12 @@ def _beside(attempt: AttemptTold, bill: Bill) -> Iterator[str]:
         yield f"balance {attempt.balance}: {amount(bill.balance_before, bill.unit)} before, {after} after"
     if bill.overrun not in ("", "0"):
         yield f"over its hold by {amount(bill.overrun, bill.unit)}"
+
+
+def _usage(usage: Mapping[str, int]) -> str:
+    told = ", ".join(f"{count(number)} {name}" for name, number in usage.items() if name != "reasoning")
+    reasoning = f" (reasoning {count(usage['reasoning'])} of it)" if usage.get("reasoning") else ""
+    return f"{told or 'none'}{reasoning}"
 
 
 def _corrections(corrections: tuple[Correction, ...]) -> RenderableType | None:

@@ -1,0 +1,260 @@
+"""Bills of what providers really send: work billed beside a reply, refusals, costs that nobody can believe, guesses."""
+
+from dataclasses import replace as changed
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from builders import LIST, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, finished, listed
+from msgspec.structs import replace
+
+from tokens_forge.core.config import Balance, Budget, Config, Key, Settle, Upstream, Window
+from tokens_forge.core.entries import Settled
+from tokens_forge.core.prices import Cards, Service
+from tokens_forge.core.settlement import Finish
+from tokens_forge.core.usage import Iteration
+
+SONNET, OPUS = {"input": "3", "output": "15"}, {"input": "5", "output": "25"}
+COMPACTED = Iteration(kind="compaction", model="", usage={"input": 180_000, "output": 3_500})
+ADVISED = Iteration(kind="advisor_message", model="opus", usage={"input": 823, "output": 1_612})
+
+
+def priced(**charge: dict[str, str]) -> Cards:
+    """Return cards of the official route's models by their names, the same by list."""
+    made = {f"official/{name}": (card(f"official/{name}", rates),) for name, rates in charge.items()}
+    return Cards(charge=made, list=made)
+
+
+def bench(
+    candidate: str = OFFICIAL, prices: Cards | None = None, conf: Config | None = None, usd: str = "100"
+) -> Bench:
+    """Return a bench on which `smart` is one candidate, with plenty on its wallet."""
+    made = Bench(terms=agreed(conf or listed(candidate), prices))
+    made.topup(credit=f"{usd} USD", wallet="100 CNY")
+    return made
+
+
+def settled(made: Bench, ended: Finish, *, tier_asked: str = "", dialect_in: str = "openai_chat") -> Settled:
+    """Make one call and return how its attempt was settled."""
+    entry = made.end(made.held(made.route(tier_asked=tier_asked, dialect_in=dialect_in)), ended)
+    assert isinstance(entry, Settled)
+    assert Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0)) or not entry.lines
+    return entry
+
+
+class TestBeside:
+    """CASES 62: what a provider bills beside the top-level counts is billed at its own model's card."""
+
+    def test_a_compaction_is_billed_beside_the_counts(self) -> None:
+        """23,000/1,000 with a compaction of 180,000/3,500 at 3/15 is 0.6765; its lines name it."""
+        told = finished(usage={"input": 23_000, "output": 1_000}, iterations=(COMPACTED,))
+        entry = settled(bench(prices=priced(m=SONNET)), told)
+        assert ("0.6765", "computed", "0.6765", "0") == (entry.charge, entry.certainty, entry.list, entry.saving)
+        assert [("input", 23_000, 0), ("output", 1_000, 0), ("input", 180_000, 1), ("output", 3_500, 1)] == [
+            (line.usage_class, line.quantity, line.iteration) for line in entry.lines
+        ]
+        assert [("compaction", "m", {"input": 180_000, "output": 3_500}, OFFICIAL)] == [
+            (one.kind, one.model, one.usage, one.card.id if one.card else "") for one in entry.iterations
+        ]
+        assert {"input": 23_000, "output": 1_000} == entry.usage
+
+    def test_an_advisor_is_billed_at_its_own_card(self) -> None:
+        """412/531 at 3/15 with an advisor of 823/1,612 at 5/25."""
+        told = finished(usage={"input": 412, "output": 531}, iterations=(ADVISED,))
+        entry = settled(bench(prices=priced(m=SONNET, opus=OPUS)), told)
+        assert ("0.053616", "computed") == (entry.charge, entry.certainty)
+        assert ["5"] == [one.card.rates["input"] for one in entry.iterations if one.card]
+
+    def test_the_model_that_was_asked_may_be_named_as_it_was_served(self) -> None:
+        """CASES 13: a snapshot's name in the reply leads to the card of the name that was sent."""
+        told = finished(usage={"input": 0, "output": 0}, iterations=(changed(COMPACTED, model="m-2026-08-07"),))
+        entry = settled(bench(prices=priced(m=SONNET)), changed(told, model_served="m-2026-08-07"))
+        assert ("0.5925", "computed", ()) == (entry.charge, entry.certainty, entry.flags)
+
+    @pytest.mark.parametrize("beside", [ADVISED, changed(ADVISED, kind="something_new")])
+    def test_a_model_without_a_card_is_an_unknown_price(self, beside: Iteration) -> None:
+        """CASES 12: what is known is billed, the rest named: the charge is no computed one, and there is no saving."""
+        told = finished(usage={"input": 412, "output": 531}, iterations=(beside, COMPACTED))
+        entry = settled(bench(prices=priced(m=SONNET)), told)
+        assert ("unpriced", ("unpriced_iteration",), "", "") == (
+            entry.certainty,
+            entry.flags,
+            entry.list,
+            entry.saving,
+        )
+        assert [False, True] == [one.card is not None for one in entry.iterations]
+        assert {0, 2} == {line.iteration for line in entry.lines}
+
+    def test_a_hop_that_nobody_says_is_billed_is_an_estimate(self) -> None:
+        """Declined after some output: the provider does not say whether it bills it."""
+        hop = Iteration(kind="message", model="", usage={"input": 100, "output": 10}, is_sure=False)
+        entry = settled(bench(prices=priced(m=SONNET)), finished(iterations=(hop,)))
+        assert "estimated" == entry.certainty
+
+    def test_who_stepped_in_prices_the_top_level(self) -> None:
+        """`fallback_message`: the counts are those of the model that answered."""
+        told = finished(usage={"input": 1_000, "output": 100}, answered_by="opus")
+        entry = settled(bench(prices=priced(m=SONNET, opus=OPUS)), told)
+        assert ("0.0075", "computed", "official/opus", "opus") == (
+            entry.charge,
+            entry.certainty,
+            entry.card.id if entry.card else "",
+            entry.answered_by,
+        )
+
+    def test_who_stepped_in_without_a_price_is_billed_as_who_was_asked(self) -> None:
+        """No settled call on money counts nothing for want of a price: an estimate, and said so."""
+        told = finished(usage={"input": 1_000, "output": 100}, answered_by="opus")
+        entry = settled(bench(prices=priced(m=SONNET)), told)
+        assert ("0.0045", "estimated", ("answered_by_unpriced",), "") == (
+            entry.charge,
+            entry.certainty,
+            entry.flags,
+            entry.list,
+        )
+
+    def test_a_pool_of_tokens_counts_what_is_beside_it(self) -> None:
+        """CASES 49: every token in and out; a pool of requests counts one."""
+        tokens = Balance(kind="pool", unit="tokens", windows=(Window(allow=Decimal(10**7), per="5h"),))
+        whole = listed(PLAN)
+        conf = replace(whole, balance={**whole.balance, "plan": tokens})
+        entry = settled(bench(conf=conf), finished(usage={"input": 5, "output": 5}, iterations=(COMPACTED,)))
+        assert ("183510", "computed", 1) == (entry.charge, entry.certainty, len(entry.iterations))
+        entry = settled(bench(PLAN), finished(iterations=(COMPACTED,)))
+        assert ("1", "requests") == (entry.charge, entry.unit)
+
+
+class TestGuess:
+    """CASES 8: money always moves, and what was guessed is no computed charge."""
+
+    def test_ten_calls_in_an_unpriced_tier_bind_a_budget(self) -> None:
+        """Asked `auto`, served `priority`: balance and budget move, and the budget ends it."""
+        conf = replace(
+            listed(OFFICIAL), key={"k": Key(classes=("direct",), budget=Budget(limit="0.03 USD", per="day"))}
+        )
+        made = bench(conf=conf)
+        told = finished(usage={"input": 1_000, "output": 1_000}, tier_served="priority")
+        entries = [settled(made, told, tier_asked="auto") for _call in range(4)]
+        assert {("0.006", "estimated", ("tier_unpriced",))} == {
+            (entry.charge, entry.certainty, entry.flags) for entry in entries
+        }
+        assert "nothing_can_pay" == made.refused(made.route(tier_asked="auto")).reason
+        assert {""} == {entry.list for entry in entries}
+
+    def test_asking_for_a_tier_without_a_price_stays_refused(self) -> None:
+        """Only a served tier falls to base; `unpriced = "zero"` is the permission, and then base is held and billed."""
+        made = bench()
+        assert "no_price" == made.refused(made.route(tier_asked="priority")).reason
+        made = bench(conf=replace(listed(OFFICIAL), settle=Settle(unpriced="zero")))
+        held = made.held(made.route(tier_asked="priority"))
+        assert "0.0062" == held.hold
+
+    def test_sound_without_a_rate_is_an_estimate(self) -> None:
+        """What the catalogue lacks is flagged and never called computed."""
+        told = finished(usage={"input": 10, "audio_in": 10, "output": 10, "audio_out": 10})
+        entry = settled(bench(), told)
+        assert ("estimated", ("guessed_audio_in", "guessed_audio_out")) == (entry.certainty, entry.flags)
+
+    def test_nothing_but_zeros_beside_an_answer_is_no_usage(self) -> None:
+        """An answer of 100 tokens whose usage says 0 and 0 is estimated: nobody says that it was free."""
+        told = finished(usage={"input": 0, "output": 0}, output_estimate=100)
+        entry = settled(bench(), told)
+        assert ("0.0015", "estimated", "estimated", ("zero_usage",)) == (
+            entry.charge,
+            entry.certainty,
+            entry.usage_source,
+            entry.flags,
+        )
+        empty = settled(bench(), finished(usage={"input": 0, "output": 0}))
+        assert ("0", "computed", ()) == (empty.charge, empty.certainty, empty.flags)
+
+
+class TestRefusal:
+    """CASES 64: a refusal before any output costs nothing where its seller says so."""
+
+    JUNE = datetime(2026, 6, 2, tzinfo=UTC)
+
+    @staticmethod
+    def ended(host: str, now: datetime = JUNE, **changes: object) -> Settled:
+        """Return how a refusal by the upstream at `host` is settled."""
+        whole = listed(OFFICIAL)
+        own = Upstream(dialect="anthropic", base_url=f"https://{host}/v1", credential="none")
+        conf = replace(whole, upstream={**whole.upstream, "openai": own})
+        old = card(OFFICIAL, LIST, valid_from=date(2025, 1, 1))
+        made = Bench(terms=agreed(conf, Cards(charge={OFFICIAL: (old,)}, list={OFFICIAL: (old,)})), now=now)
+        made.topup(credit="100 USD")
+        told = changed(finished(usage={"input": 5_000, "output": 1}, finish="refusal"), **changes)
+        return settled(made, told, dialect_in="anthropic_messages")
+
+    def test_anthropics_own_api_bills_none(self) -> None:
+        """Since 2026-06-02, content empty; what was used stays on the record."""
+        entry = self.ended("api.anthropic.com")
+        assert ("0", "zero", ("refusal_unbilled",), {"input": 5_000, "output": 1}) == (
+            entry.charge,
+            entry.certainty,
+            entry.flags,
+            entry.usage,
+        )
+
+    def test_other_sellers_bill_by_usage(self) -> None:
+        """So do we, and say it; so did Anthropic before that day, and it does once there was some output."""
+        assert ("0.005005", "computed", ("refusal_billed",)) == (
+            (entry := self.ended("relay.example")).charge,
+            entry.certainty,
+            entry.flags,
+        )
+        before = self.ended("api.anthropic.com", self.JUNE.replace(day=1))
+        assert ("0.005005", ("refusal_billed",)) == (before.charge, before.flags)
+        spoken = self.ended("api.anthropic.com", output_estimate=20)
+        assert ("0.005005", ()) == (spoken.charge, spoken.flags)
+
+
+class TestUnbelieved:
+    """CASES 67: a figure from outside can neither lock a balance nor break a report."""
+
+    @staticmethod
+    def reported(rates: dict[str, str]) -> Cards:
+        """Return the card of a route whose upstream says what a call cost."""
+        told = card(OFFICIAL, rates, terms="reported")
+        return Cards(charge={OFFICIAL: (told,)})
+
+    def test_a_cost_far_beyond_the_list_is_charged_at_the_hold(self) -> None:
+        """25000 in place of 0.01: an estimate, flagged, the told figure kept."""
+        entry = settled(bench(prices=self.reported(LIST)), finished(reported_cost=Decimal(25_000)))
+        assert (entry.hold, "estimated", ("unbelieved_cost", "charged_at_hold"), "25000") == (
+            entry.charge,
+            entry.certainty,
+            entry.flags,
+            entry.reported_cost,
+        )
+        dear = settled(bench(prices=self.reported(LIST)), finished(reported_cost=Decimal("0.5")))
+        assert ("0.5", "reported") == (dear.charge, dear.certainty)
+
+    def test_it_is_judged_by_what_such_calls_cost_before(self) -> None:
+        """Without a list price the highest cost of late says what may be; it is never the next hold."""
+        made = bench(prices=self.reported({}))
+        settled(made, finished(reported_cost=Decimal("0.01")))
+        entry = settled(made, finished(reported_cost=Decimal(25_000)))
+        assert ("0.01", "estimated") == (entry.charge, entry.certainty)
+        assert "0.01" == made.held(made.route()).hold
+
+    def test_where_nothing_is_known_a_balance_pays_no_more_than_it_has(self) -> None:
+        """The very first cost is believed as far as there is money for it."""
+        entry = settled(bench(prices=self.reported({}), usd="5"), finished(reported_cost=Decimal(25_000)))
+        assert ("0", "unpriced", "25000") == (entry.charge, entry.certainty, entry.reported_cost)
+        entry = settled(bench(prices=self.reported({}), usd="5"), finished(reported_cost=Decimal("4.99")))
+        assert ("4.99", "reported") == (entry.charge, entry.certainty)
+
+    def test_a_price_by_list_is_charged_by_list_whatever_is_reported(self) -> None:
+        """CASES 15: the cost beside it is kept, and decides nothing."""
+        entry = settled(bench(RELAY), finished(reported_cost=Decimal(25_000)))
+        assert ("0.015", "computed", "25000") == (entry.charge, entry.certainty, entry.reported_cost)
+
+
+def test_a_premium_tier_prices_what_is_beside_it_too() -> None:
+    """A compaction in a tier of service is billed by that tier's rates."""
+    fast = Service(rates={"input": Decimal(6), "output": Decimal(30)})
+    dear = card(OFFICIAL, SONNET, service={"fast": fast})
+    told = finished(usage={"input": 0, "output": 0}, iterations=(COMPACTED,), tier_served="fast")
+    entry = settled(bench(prices=replace(cards(), charge={OFFICIAL: (dear,)})), told)
+    assert ("1.185", "computed") == (entry.charge, entry.certainty)
