@@ -17,6 +17,7 @@ import duckdb
 
 from tokens_forge.core.book import COUNT_UNITS
 from tokens_forge.core.config import did_you_mean
+from tokens_forge.core.flags import is_of_price
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.money import ZERO, add, read_amount, text
 from tokens_forge.files.pages import pages
@@ -79,6 +80,21 @@ class SpendRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """Calls whose charge stands on a price that nobody states, or lacks one: what a price would mend."""
+
+    flag: str
+    """As the ledger has it (`core/flags.py`)."""
+    route: str
+    upstream_model: str
+    tier: str
+    """The tier of service that was served; empty where the upstream named none."""
+    calls: int
+    charge: Decimal
+    """What they were charged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendTotal:
     """What all attempts in one unit cost."""
 
@@ -98,6 +114,8 @@ class SpendTotal:
     """Calls without a list price: they are not in `list` and `saving`."""
     unshared_calls: int
     """Calls that a pool paid and that no fee covers: they are not in `amortised`."""
+    guesses: tuple[Guess, ...] = ()
+    """What in `charge` was guessed, or is missing from it, for want of a price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +306,9 @@ class _Sums:
 def _sums(connection: duckdb.DuckDBPyConnection, groups: Sequence[str]) -> list[_Sums]:
     """Return the sums by columns of ``spent``, in the order of their groups."""
     columns = ", ".join(f'spent."{name}"' for name in groups)
-    usage = ", ".join(f'sum(usage."{name}")' for name in USAGE)
+    # What was billed beside a reply was used too.
+    beside = 'coalesce(list_sum([one.usage."{name}" for one in iterations]), 0)'
+    usage = ", ".join(f'sum(coalesce(usage."{name}", 0) + {beside.format(name=name)})' for name in USAGE)
     width = len(groups)
     certainty = _apart(connection, "certainty.sql", columns, width)
     amortised = _apart(connection, "amortised.sql", columns, width)
@@ -362,6 +382,11 @@ def _row(by: tuple[str, ...], found: _Sums, listed: _Sums | None) -> SpendRow:
 def _totals(connection: duckdb.DuckDBPyConnection) -> tuple[SpendTotal, ...]:
     """Return the sums of each unit; a list price only where all that are known are in one unit."""
     listed: dict[str, list[_Sums]] = {}
+    guesses: dict[str, list[Guess]] = {}
+    for unit, flag, route, model, tier, calls, charge in connection.execute(sql("guesses.sql")).fetchall():
+        if is_of_price(flag):
+            guess = Guess(flag=flag, route=route, upstream_model=model, tier=tier, calls=calls, charge=charge)
+            guesses.setdefault(unit, []).append(guess)
     for found in _sums(connection, ("unit", "list_unit")):
         if found.group[1]:
             listed.setdefault(found.group[0], []).append(found)
@@ -379,6 +404,7 @@ def _totals(connection: duckdb.DuckDBPyConnection) -> tuple[SpendTotal, ...]:
             unpriced_calls=found.unpriced,
             unlisted_calls=found.unlisted,
             unshared_calls=found.unshared if found.group[0] in POOL_UNITS else 0,
+            guesses=tuple(guesses.get(found.group[0], ())),
         )
         for found in _sums(connection, ("unit",))
         for one in [_only(listed.get(found.group[0], []))]

@@ -13,6 +13,7 @@ from read_json(
         tier_served: 'VARCHAR', outcome: 'VARCHAR', reason: 'VARCHAR',
         charge: 'DECIMAL(38,12)', unit: 'VARCHAR', list: 'DECIMAL(38,12)', list_unit: 'VARCHAR',
         saving: 'DECIMAL(38,12)', certainty: 'VARCHAR', usage: 'STRUCT({usage})', usage_source: 'VARCHAR',
+        iterations: 'STRUCT(usage STRUCT({usage}))[]', flags: 'VARCHAR[]',
         card: 'STRUCT(unit VARCHAR, fx VARCHAR)',
         corrects: 'VARCHAR', amount: 'DECIMAL(38,12)', paid: 'VARCHAR', fee: 'VARCHAR'
     }

@@ -7,7 +7,7 @@ with
             id, lines.seq, ts, key, model_asked, route, balance, class, task, agent, upstream, upstream_model,
             tier_served, outcome, charge, unit, list, list_unit,
             case when corrected.paid_seq is null then lines.saving else corrected.saving end as saving,
-            coalesce(corrected.certainty, lines.certainty) as certainty, usage
+            coalesce(corrected.certainty, lines.certainty) as certainty, usage, iterations, flags
         from lines left join corrected on lines.seq = corrected.paid_seq
         where type = 'settled' and reported
         union all by name
@@ -22,6 +22,6 @@ select
     coalesce(class, '') as class, coalesce(task, '') as task, coalesce(agent, '') as agent,
     coalesce(upstream, '') as upstream, coalesce(upstream_model, '') as upstream_model,
     coalesce(tier_served, '') as tier, outcome,
-    charge, unit, list, coalesce(list_unit, '') as list_unit, saving, certainty, usage,
+    charge, unit, list, coalesce(list_unit, '') as list_unit, saving, certainty, usage, iterations, flags,
     seq in (select seq from shares) as shared
 from rows;
