@@ -5,7 +5,7 @@ same figure. A card comes from a route's own dated sheet or from the price catal
 (`files/price_catalog.py`); which one is decided there and in `core/routing.py`, never here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -153,13 +153,15 @@ def price(usage: Mapping[str, int], card: RateCard, *, service: str = "", beside
     is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free.
     """
     found = _exact(usage, card, service)
-    lines = list(_lines(found, 0))
+    lines = _lines(found)
     sum_, unpriced, guesses = found.total, found.unpriced, found.guesses
     used: list[CardUsed] = []
     for one in beside if card.terms not in _WHATEVER_IS_USED else ():
         more = _exact(one.usage, one.card, service)
         lines += _lines(more, one.place)
-        sum_, unpriced, guesses = add(sum_, more.total), (*unpriced, *more.unpriced), (*guesses, *more.guesses)
+        sum_ = add(sum_, more.total)
+        unpriced = tuple(dict.fromkeys((*unpriced, *more.unpriced)))
+        guesses = tuple(dict.fromkeys((*guesses, *more.guesses)))
         used.append(_used(one.card, more))
     charge = rounded(sum_)
     if charge != sum_:
@@ -170,8 +172,8 @@ def price(usage: Mapping[str, int], card: RateCard, *, service: str = "", beside
         lines=tuple(lines),
         card=_used(card, found),
         beside=tuple(used),
-        unpriced=tuple(dict.fromkeys(unpriced)),
-        guesses=tuple(dict.fromkeys(guesses)),
+        unpriced=unpriced,
+        guesses=guesses,
     )
 
 
@@ -200,35 +202,35 @@ class _Exact:
 
 
 def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
-    tier = _tier(card, service, usage)
+    tier, rates, is_known = _tier(card, service, usage)
     parts: list[tuple[str, int, Decimal, Decimal]] = []
     unpriced: list[str] = []
-    guesses = [] if tier.is_known else [TIER_UNPRICED]
+    guesses = [] if is_known else [TIER_UNPRICED]
     sum_ = ZERO
     plain = card.list_share == 1 and card.fx == 1
-    for usage_class, quantity in _quantities(usage, tier.rates):
-        rate = _rate(tier.rates, usage_class)
+    for usage_class, quantity in _quantities(usage, rates):
+        rate = _rate(rates, usage_class)
         if rate is None:
             if card.terms not in _WHATEVER_IS_USED:
                 unpriced.append(usage_class)
             continue
-        if usage_class in _OFTEN_DEARER and usage_class not in tier.rates and not _has_one_rate(card, usage_class):
+        if usage_class in _OFTEN_DEARER and usage_class not in rates and not _has_one_rate(card, usage_class):
             guesses.append(f"{GUESSED}{usage_class}")
         own = rate if plain else multiply(multiply(rate, card.list_share), card.fx)
         power = 0 if usage_class in COUNT_CLASSES else PER[card.per]
         amount = scaled(multiply(own, Decimal(quantity)), -power)
         parts.append((usage_class, quantity, own, amount))
         sum_ = add(sum_, amount)
-    return _Exact(
-        tier=tier.name, rates=tier.rates, parts=parts, unpriced=tuple(unpriced), guesses=tuple(guesses), total=sum_
-    )
+    return _Exact(tier=tier, rates=rates, parts=parts, unpriced=tuple(unpriced), guesses=tuple(guesses), total=sum_)
 
 
-def _lines(found: _Exact, iteration: int) -> Iterator[ChargeLine]:
-    for usage_class, quantity, rate, amount in found.parts:
-        yield ChargeLine(
+def _lines(found: _Exact, iteration: int = 0) -> list[ChargeLine]:
+    return [
+        ChargeLine(
             usage_class=usage_class, quantity=quantity, rate=text(rate), amount=text(amount), iteration=iteration
         )
+        for usage_class, quantity, rate, amount in found.parts
+    ]
 
 
 def _has_one_rate(card: RateCard, usage_class: str) -> bool:
@@ -267,19 +269,11 @@ def _within(hours: tuple[time, time], clock: time) -> bool:
     return start <= clock < end if start <= end else clock >= start or clock < end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _InTier:
-    """The rates that a usage falls under."""
+def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> tuple[str, Mapping[str, Decimal], bool]:
+    """Return the name of the tier that a usage falls in, its rates, and whether the card knows the tier of service.
 
-    name: str
-    """As the ledger names it."""
-    rates: Mapping[str, Decimal]
-    is_known: bool = True
-    """False for a tier of service that is not on the card, of which these are the base rates."""
-
-
-def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> _InTier:
-    """Return the tier that a usage falls in; of a tier of service that the card does not know, the base one."""
+    Of one that it does not know it is the base tier.
+    """
     word = service.lower()
     rates, tiers, is_known = card.rates, card.tiers, True
     if word in STANDARD_TIERS or card.terms in _WHATEVER_IS_USED:
@@ -292,9 +286,8 @@ def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> _InTier:
         total_input = sum(usage.get(name, 0) for name in INPUT_CLASSES)
         for tier in reversed(tiers):
             if total_input > tier.above:
-                name = f"{word} input>{tier.above}".lstrip()
-                return _InTier(name=name, rates={**rates, **tier.rates}, is_known=is_known)
-    return _InTier(name=word or "base", rates=rates, is_known=is_known)
+                return f"{word} input>{tier.above}".lstrip(), {**rates, **tier.rates}, is_known
+    return word or "base", rates, is_known
 
 
 def _quantities(usage: Mapping[str, int], rates: Mapping[str, Decimal]) -> list[tuple[str, int]]:
