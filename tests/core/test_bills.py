@@ -23,8 +23,9 @@ from builders import RELAY, Bench, agreed, finished, listed
 
 from tokens_forge.core.config import Config, Settle
 from tokens_forge.core.entries import ChargeLine, Settled
+from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.money import text
-from tokens_forge.core.prices import TIER_UNPRICED, Cards, RateCard, Service, Tier, card_at, cost, price
+from tokens_forge.core.prices import Cards, RateCard, Service, Tier, card_at, cost, price
 from tokens_forge.core.usage import CACHE_COUNTED, Dialect
 from tokens_forge.files.config_file import read_text
 from tokens_forge.files.price_catalog import Catalog, route_cards

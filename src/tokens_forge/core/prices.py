@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, ChargeLine
+from tokens_forge.core.flags import GUESSED, TIER_UNPRICED
 from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
 from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES
 
@@ -49,12 +50,6 @@ input, images in a prompt (OpenAI, "Pricing"; Gemini API, "Pricing"; Anthropic, 
 _ONE_INPUT_RATE = "google/"
 """The provider whose list names the rate of sound in a prompt where it is another than that of text (Gemini API,
 "Pricing", read 2026-11: ``text / image / video / audio`` in one row)."""
-
-TIER_UNPRICED = "tier_unpriced"
-"""The flag of a charge in a tier of service that has no rates on its card: it was taken at the base rates."""
-
-GUESSED = "guessed_"
-"""How the flag of a usage class begins that was priced at its base class's rate though it often costs more."""
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,10 +46,11 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.estimates import INPUT_MARGIN
 from tokens_forge.core.fallback import Row
+from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
 from tokens_forge.core.money import ZERO, Amount, divided, multiply, rounded, subtract, text
-from tokens_forge.core.prices import TIER_UNPRICED, Beside, Cards, Charge, RateCard, card_at, card_name, cost, price
+from tokens_forge.core.prices import Beside, Cards, Charge, RateCard, card_at, card_name, cost, price
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES, Iteration
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 

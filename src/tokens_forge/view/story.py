@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tokens_forge.core.book import COUNT_UNITS, FREE_UNIT
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, ChargeLine, Counted, Limit, Ranked
+from tokens_forge.core.flags import flag_text
 from tokens_forge.core.story import (
     AttemptTold,
     Bill,
@@ -401,8 +402,8 @@ def _beside(attempt: AttemptTold, bill: Bill) -> Iterator[str]:
     for place, one in enumerate(bill.iterations, start=1):
         priced = _card(one.card) if one.card else "no price is known"
         yield f"beside it {_iteration_name(bill, place)} by {one.model}: {_usage(one.usage)}; {priced}"
-    if bill.flags:
-        yield f"flags: {', '.join(bill.flags)}"
+    for flag in bill.flags:
+        yield f"{flag}: {flag_text(flag)}"
     if bill.list:
         saving = f", saving {amount(bill.saving, bill.list_unit)}" if bill.saving else ""
         yield f"list price {amount(bill.list, bill.list_unit)}{saving}"
