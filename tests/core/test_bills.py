@@ -26,20 +26,32 @@ from tokens_forge.core.entries import ChargeLine, Settled
 from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.money import text
 from tokens_forge.core.prices import Cards, RateCard, Service, Tier, card_at, cost, price
-from tokens_forge.core.usage import CACHE_COUNTED, Dialect
+from tokens_forge.core.usage import CACHE_COUNTED, Dialect, Iteration
 from tokens_forge.files.config_file import read_text
 from tokens_forge.files.price_catalog import Catalog, route_cards
-from tokens_forge.wire.usage_objects import UsageRead, read_anthropic_messages, read_usage
+from tokens_forge.wire.usage_objects import UsageRead, read_usage
 
 BILLS = Path(__file__).parent / "bills"
-FILES = ("openai", "anthropic", "gemini", "others", "relays", "odd")
+FILES = ("openai", "anthropic", "gemini", "others", "relays", "odd", "replayed")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 CHECKED = "0.2.3"
 """The version of genai-prices whose figures the cards are."""
 
-RULES = frozenset(range(1, 12)) | {14}
+RULES = frozenset(range(1, 12)) | {14, 61, 62, 63}
 """The rules of CASES that are about what a usage costs; each has a bill."""
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is billed beside a row's usage in the same reply."""
+
+    kind: str
+    model: str = ""
+    usage: dict[str, int]
+    sure: bool = True
+    card: str
+    lines: tuple[str, ...]
+    charge: str
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +66,10 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The usage object, or those of a stream's events."""
     usage: dict[str, int]
     flags: tuple[str, ...] = ()
+    iterations: tuple[Beside, ...] = ()
+    """What is billed beside it, at cards of its own."""
+    answered_by: str = ""
+    geo: str = ""
     tier_in_usage: str = ""
     """The tier of service that the usage object names."""
     reported_cost: str = ""
@@ -161,7 +177,7 @@ def bills() -> Iterator[Bill]:
         yield from msgspec.convert(table["bill"], list[Bill])
 
 
-def lines_of(bill: Bill) -> Iterator[Line]:
+def lines_of(bill: Bill | Beside) -> Iterator[Line]:
     """Yield a row's lines; the one that rounds is of one at its own amount, as in the ledger."""
     for line in bill.lines:
         found = _LINE.fullmatch(line)
@@ -252,14 +268,16 @@ def card_of(bill: Bill) -> RateCard:
 def read(bill: Bill) -> UsageRead:
     """Return what a row's native usage says."""
     assert bill.dialect != "ours"
-    if isinstance(bill.native, str):
-        return read_usage(bill.dialect, bill.native.encode())
-    assert bill.dialect == "anthropic_messages", "only its counts are spread over a stream"
-    return read_anthropic_messages(*(one.encode() for one in bill.native))
+    usages = (bill.native,) if isinstance(bill.native, str) else bill.native
+    return read_usage(bill.dialect, *(one.encode() for one in usages))
 
 
-@every_bill
-def test_the_arithmetic_of_a_bill(bill: Bill) -> None:
+@pytest.mark.parametrize(
+    "bill",
+    [*ALL, *(one for bill in ALL for one in bill.iterations)],
+    ids=lambda one: title(one) if isinstance(one, Bill) else f"{one.card}: {one.kind} beside",
+)
+def test_the_arithmetic_of_a_bill(bill: Bill | Beside) -> None:
     """CASES 5 and 9: by fractions alone: each line is its product, and their sum is rounded once, half to even."""
     lines = tuple(lines_of(bill))
     products = [line for line in lines if line.usage_class != "rounding"]
@@ -283,6 +301,10 @@ def test_the_usage_of_a_bill(bill: Bill) -> None:
     assert (told.reported_cost, told.upstream_cost) == tuple(
         Decimal(cost) if cost else None for cost in (bill.reported_cost, bill.upstream_cost)
     )
+    assert (told.reading.answered_by, told.reading.geo) == (bill.answered_by, bill.geo)
+    assert told.reading.iterations == tuple(
+        Iteration(kind=one.kind, model=one.model, usage=one.usage, is_sure=one.sure) for one in bill.iterations
+    )
     assert told.reading.dialect == bill.dialect
     assert told.reading.cache_counted == CACHE_COUNTED[told.reading.dialect]
 
@@ -301,6 +323,16 @@ def test_the_charge_of_a_bill(bill: Bill) -> None:
         card_of(bill).unit,
         card_of(bill).per,
     )
+
+
+@pytest.mark.parametrize("bill", [bill for bill in ALL if bill.iterations], ids=title)
+def test_what_is_billed_beside_a_bill(bill: Bill) -> None:
+    """CASES 62: what a provider bills beside its top-level counts costs this at its own model's card."""
+    for one in bill.iterations:
+        (card,) = (card for card in CARDS[one.card] if card is card_at(CARDS[one.card], bill.at))
+        charge = price(one.usage, card)
+        assert charge.lines == tuple(line.written for line in lines_of(one))
+        assert text(charge.amount) == one.charge
 
 
 @every_bill

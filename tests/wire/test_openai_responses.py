@@ -437,13 +437,17 @@ def test_a_failure_keeps_its_usage() -> None:
 
 
 def test_a_placeholder_zero_is_no_fact() -> None:
-    """CASES 18: a zero in an early event is no fact, a reported zero in the last is; a count in an early one is."""
+    """CASES 18: a zero in an early event is no fact, a reported zero in the last is; a count in an early one is.
+
+    CASES 61: and no zero takes it back.
+    """
     zero = b'"usage":{"input_tokens":0,"output_tokens":0}'
     early = b'{"type":"response.in_progress","response":{%s}}'
     last = b'{"type":"response.completed","response":{%s}}'
     assert metered(early % zero).reading is None
     assert (READ, False) == ((meter := metered(early % USAGE)).reading, meter.accounted)
-    assert {"input": 0, "output": 0} == usage_of(metered(early % USAGE, last % zero))
+    assert {"input": 0, "output": 0} == usage_of(metered(early % zero, last % zero))
+    assert READ.usage == usage_of(metered(early % USAGE, last % zero))
     assert READ == metered(early % USAGE, last % b'"usage":null').reading
 
 

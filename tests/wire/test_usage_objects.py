@@ -17,15 +17,22 @@ from tokens_forge.core.usage import (
     OUTPUT_CLASSES,
     Dialect,
     Flag,
+    Iteration,
     Reading,
+    written,
 )
 from tokens_forge.wire.usage_objects import (
+    LONGEST_WORD,
+    MOST_ITERATIONS,
     UsageRead,
+    of_choices,
     read_anthropic_messages,
     read_gemini,
     read_openai_chat,
     read_openai_transcription,
+    read_told,
     read_usage,
+    told_in_chat,
 )
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
@@ -114,8 +121,8 @@ def shown(read: UsageRead) -> tuple[Mapping[str, int], tuple[str, ...]]:
                 b'"cache_write_tokens_details":{"ttl_30m_tokens":2048,"ttl_12h_tokens":0}},"output_tokens":900,'
                 b'"output_tokens_details":{"reasoning_tokens":640},"total_tokens":5900}'
             ),
-            {"input": 1928, "cache_read": 1024, "cache_write_5m": 2048, "output": 900, "reasoning": 640},
-            UNSPLIT,
+            {"input": 1928, "cache_read": 1024, "cache_write_30m": 2048, "output": 900, "reasoning": 640},
+            (),
         ),
         # Anthropic, "Prompt caching", "1-hour cache duration", read 2026-11.
         (
@@ -263,11 +270,13 @@ def test_a_stream_of_messages_says_it_bit_by_bit() -> None:
         (b'{"input_tokens":1,"output_tokens":1,"service_tier":"batch"}', "batch"),
         (b'{"input_tokens":1,"output_tokens":1,"service_tier":"standard","speed":"fast"}', "fast"),
         (b'{"input_tokens":1,"output_tokens":1,"service_tier":"standard","speed":"standard"}', "standard"),
+        (b'{"input_tokens":1,"output_tokens":1,"service_tier":null,"speed":"standard"}', "standard"),
+        (b'{"input_tokens":1,"output_tokens":1,"service_tier":"batch","speed":"standard"}', "batch"),
         (b'{"input_tokens":1,"output_tokens":1,"service_tier":7}', ""),
     ],
 )
 def test_a_message_names_its_tier_in_its_usage(usage: bytes, tier: str) -> None:
-    """CASES 8: the tier that was served is what is priced; the fast one has a name of its own."""
+    """CASES 8: the tier that was served is what is priced; the fast one has a name of its own, asked for or not."""
     assert tier == read_anthropic_messages(usage).tier_served
 
 
@@ -275,16 +284,420 @@ def test_a_message_names_its_tier_in_its_usage(usage: bytes, tier: str) -> None:
     ("iterations", "flags"),
     [
         (b'[{"type":"message","input_tokens":1}]', ()),
-        (b'[{"type":"compaction","input_tokens":180000},{"type":"message"}]', ("iterations_apart",)),
+        (b'[{"type":"compaction","input_tokens":0,"output_tokens":0},{"type":"message"}]', ()),
         (b'[{"type":"advisor_message"}]', ("iterations_apart",)),
+        (b'[{"type":"advisor_message","input_tokens":-1}]', ("iterations_apart",)),
+        (b'[{"type":"planner","input_tokens":7,"output_tokens":7}]', ("iterations_apart",)),
+        (b"[7]", ("iterations_apart",)),
+        (b"[%s]" % b",".join([b'{"type":"message"}'] * (MOST_ITERATIONS + 1)), ("iterations_apart",)),
+        (b"7", ()),
         (b"null", ()),
     ],
 )
-def test_work_beside_a_message_is_flagged(iterations: bytes, flags: tuple[str, ...]) -> None:
-    """What a message's own counts leave out is not billed unseen."""
+def test_work_beside_a_message_that_is_not_billed_is_flagged(iterations: bytes, flags: tuple[str, ...]) -> None:
+    """CASES 62: what a message's own counts leave out is not left out unseen; its own turns are in them."""
     usage = b'{"input_tokens":1,"output_tokens":2,"iterations":%s}' % iterations
-    assert ({"input": 1, "output": 2}, flags) == shown(read_anthropic_messages(usage))
+    read = read_anthropic_messages(usage)
+    assert ({"input": 1, "output": 2}, flags) == shown(read)
+    assert read.reading is not None
+    assert read.reading.iterations == ()
     assert read_anthropic_messages(b'{"iterations":%s}' % iterations).reading is None
+
+
+COMPACTION = b'{"type":"compaction","input_tokens":180000,"output_tokens":3500}'
+
+
+def test_work_beside_a_message_is_billed_of_its_last_word() -> None:
+    """CASES 62: of a stream the last list holds, and nothing takes it back; one that lacks an output has none."""
+    start, end = b'{"input_tokens":1,"output_tokens":1,"iterations":null}', b'{"output_tokens":2,"iterations":[%s]}'
+    later = b'{"output_tokens":2,"iterations":[]}'
+    first = b'{"type":"compaction","input_tokens":9,"cache_creation_input_tokens":5}'
+    reading = read_anthropic_messages(start, end % first, end % COMPACTION, later).reading
+    assert reading is not None
+    assert reading.iterations == (Iteration(kind="compaction", model="", usage={"input": 180000, "output": 3500}),)
+    reading = read_anthropic_messages(start, end % first).reading
+    assert reading is not None
+    assert reading.iterations[0].usage == {"input": 9, "cache_write_5m": 5, "output": 0}
+    assert reading.flags == ("cache_write_unsplit",)
+
+
+def test_work_beside_an_impossible_message_is_not_added() -> None:
+    """The hold becomes the charge then, whatever else there was."""
+    reading = read_anthropic_messages(b'{"input_tokens":-1,"output_tokens":1,"iterations":[%s]}' % COMPACTION).reading
+    assert Reading(dialect="anthropic_messages", usage={}, flags=("impossible_total",)) == reading
+
+
+def test_work_beside_a_chat_may_be_in_it() -> None:
+    """A relay that speaks another dialect may have added it to its totals: it is flagged and not added twice."""
+    usage = b'{"prompt_tokens":203000,"completion_tokens":4500,"total_tokens":207500,"iterations":[%s]}' % COMPACTION
+    read = read_openai_chat(usage)
+    assert ({"input": 203000, "output": 4500}, ("iterations_apart",)) == shown(read)
+    assert read.reading is not None
+    assert read.reading.iterations == ()
+
+
+def hop(kind: str, model: str, given: int, made: int) -> bytes:
+    named = b',"model":"%s"' % model.encode() if model else b""
+    return b'{"type":"%s","input_tokens":%d,"output_tokens":%d%s}' % (kind.encode(), given, made, named)
+
+
+@pytest.mark.parametrize(
+    ("hops", "answered_by", "beside"),
+    [
+        # One that declined without output is not billed; whether one with a little was, nobody says.
+        ((hop("message", "a", 5, 0), hop("fallback_message", "b", 1, 2)), "b", ()),
+        ((hop("message", "a", 5, 9), hop("fallback_message", "b", 1, 2)), "b", (("a", 5, 9),)),
+        # The serving model's own turns are in the top-level counts.
+        (
+            (hop("message", "a", 5, 9), hop("message", "b", 5, 9), hop("fallback_message", "b", 1, 2)),
+            "b",
+            (("a", 5, 9),),
+        ),
+        # Whose attempt it was is not always said: then it is no turn of the one that answered, for all we know.
+        ((hop("message", "", 5, 9), hop("fallback_message", "b", 1, 2)), "b", (("", 5, 9),)),
+        # All declined: the top level is the last one's.
+        ((hop("message", "a", 5, 9), hop("message", "b", 1, 2)), "b", (("a", 5, 9),)),
+        ((hop("message", "a", 5, 9), hop("message", "a", 1, 2)), "", ()),
+        ((hop("message", "", 5, 9), hop("message", "a", 1, 2)), "", ()),
+    ],
+)
+def test_who_answered_and_who_declined(
+    hops: tuple[bytes, ...], answered_by: str, beside: tuple[tuple[str, int, int], ...]
+) -> None:
+    """CASES 62: the top level is priced at the model that answered; a hop that declined is 0, or an estimate."""
+    usage = b'{"input_tokens":1,"output_tokens":2,"iterations":[%s]}' % b",".join(hops)
+    reading = read_anthropic_messages(usage).reading
+    assert reading is not None
+    assert ({"input": 1, "output": 2}, (), answered_by) == (reading.usage, reading.flags, reading.answered_by)
+    assert reading.iterations == tuple(
+        Iteration(kind="message", model=model, usage={"input": given, "output": made}, is_sure=False)
+        for model, given, made in beside
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "geo"),
+    [
+        (b"US", "us"),
+        (b"us", "us"),
+        (b"global", ""),
+        (b"not_available", ""),
+        (b"", ""),
+        (b"x" * 999, "x" * LONGEST_WORD),
+    ],
+)
+def test_where_it_was_computed(word: bytes, geo: str) -> None:
+    """What a provider charges for is a geography by name; of a stream the last word holds, in any dialect."""
+    start = b'{"input_tokens":1,"output_tokens":1,"prompt_tokens":1,"completion_tokens":1,"inference_geo":"%s"}' % word
+    for read in (read_anthropic_messages(start, b'{"output_tokens":2}'), read_openai_chat(start)):
+        assert read.reading is not None
+        assert read.reading.geo == geo
+
+
+@pytest.mark.parametrize(
+    ("status", "flags"),
+    [
+        (b'{"type":"redeemed"}', ("fallback_credit_redeemed",)),
+        (b'{"type":"not_applied","reason":"expired"}', ("fallback_credit_not_applied",)),
+        (b'{"type":"new"}', ()),
+        (b"7", ()),
+    ],
+)
+def test_what_became_of_a_credit(status: bytes, flags: tuple[str, ...]) -> None:
+    """The counts are those that are billed, so a credit is told and changes nothing."""
+    usage = b'{"input_tokens":1,"output_tokens":2,"fallback_credit":{"status":%s}}' % status
+    assert ({"input": 1, "output": 2}, flags) == shown(read_anthropic_messages(usage))
+
+
+def test_a_chat_may_name_its_tier_in_its_usage() -> None:
+    """CASES 63: as LiteLLM hands on what Anthropic's usage says."""
+    usage = b'{"prompt_tokens":1,"completion_tokens":1,"service_tier":"priority","speed":"fast"}'
+    assert read_openai_chat(usage).tier_served == "fast"
+
+
+WRITE_NAMES = {
+    "cache_write_tokens",
+    "cache_creation_tokens",
+    "cache_creation_input_tokens",
+    "cached_write_tokens",
+    "prompt_cache_write_tokens",
+    "cached_creation_tokens",
+    "cache_write_input_tokens",
+    "created_cache_tokens",
+    "cacheWriteInputTokens",
+}
+READ_NAMES = {
+    "cached_tokens",
+    "prompt_cache_hit_tokens",
+    "cache_read_input_tokens",
+    "cached_prompt_text_tokens",
+    "cache_read_tokens",
+    "cached_read_tokens",
+    "prompt_cache_read_tokens",
+    "cacheReadInputTokens",
+}
+DETAILS = {"": "", **dict.fromkeys(("prompt_tokens_details", "input_tokens_details", "input_token_details"), "in")}
+
+
+def placed(details: str, **counts: object) -> dict[str, object]:
+    """Return counts at the top of a usage, or in its details."""
+    return {details: counts} if details else counts
+
+
+@pytest.mark.parametrize("details", DETAILS)
+@pytest.mark.parametrize("write", sorted(WRITE_NAMES))
+@pytest.mark.parametrize("read", sorted(READ_NAMES))
+def test_a_cache_has_many_names(read: str, write: str, details: str) -> None:
+    """CASES 1, 2 and 63: reads and writes are read under every name, in details or beside the count, and are in it."""
+    counts = {"total_tokens": 103925} | placed(details, **{read: 66360, write: 32435})
+    usage = {"input": 10, "cache_read": 66360, "cache_write_5m": 32435, "output": 5120}
+    chat = {"prompt_tokens": 98805, "completion_tokens": 5120} | counts
+    assert (usage, UNSPLIT) == shown(read_usage("openai_chat", json.dumps(chat).encode()))
+    response = {"input_tokens": 98805, "output_tokens": 5120} | counts
+    assert (usage, UNSPLIT) == shown(read_usage("openai_responses", json.dumps(response).encode()))
+    assert (usage, UNSPLIT) == shown(read_usage("openai_chat", json.dumps(response).encode()))
+    message = {"input_tokens": 10, "output_tokens": 5120} | counts
+    assert (usage, UNSPLIT) == shown(read_usage("anthropic_messages", json.dumps(message).encode()))
+    assert (usage, UNSPLIT) == shown(read_usage("anthropic_messages", json.dumps(chat).encode()))
+
+
+SPLITS = [
+    ({"cache_creation": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 7}}, "cache_write_1h"),
+    (
+        {"cache_creation_token_details": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 7}},
+        "cache_write_1h",
+    ),
+    ({"cache_write_tokens_details": {"ttl_30m_tokens": 5, "ttl_12h_tokens": 7}}, "cache_write_12h"),
+    ({"claude_cache_creation_5_m_tokens": 5, "claude_cache_creation_1_h_tokens": 7}, "cache_write_1h"),
+    ({"cache_creation_5m_input_tokens": 5, "cache_creation_1h_input_tokens": 7}, "cache_write_1h"),
+    ({"cache_creation_5m_tokens": 5, "cache_creation_1h_tokens": 7}, "cache_write_1h"),
+    ({"cache_write_5m_tokens": 5, "cache_write_1h_tokens": 7}, "cache_write_1h"),
+]
+
+
+@pytest.mark.parametrize("details", DETAILS)
+@pytest.mark.parametrize(("split", "longer"), SPLITS)
+def test_lifetimes_have_many_names(split: dict[str, object], longer: str, details: str) -> None:
+    """CASES 2 and 63: a split is read in details or beside them, with its total, with a zero for it, and alone."""
+    short = "cache_write_30m" if longer == "cache_write_12h" else "cache_write_5m"
+    usage = {"input": 88, short: 5, longer: 7, "output": 1}
+    for total in ({"cache_write_tokens": 12}, {"cached_creation_tokens": 0}, {}):
+        counts = {"prompt_tokens": 100, "completion_tokens": 1} | placed(details, **split, **total)
+        assert (usage, ()) == shown(read_usage("openai_chat", json.dumps(counts).encode()))
+
+
+@pytest.mark.parametrize(
+    ("usage", "classes", "flags"),
+    [
+        # Anthropic's names mean counts beside the input, and where they can't be in it they are.
+        (
+            b'{"prompt_tokens":12,"completion_tokens":2,"total_tokens":14,"cache_read_input_tokens":5484}',
+            {"input": 12, "cache_read": 5484, "output": 2},
+            ("cache_beside_input",),
+        ),
+        (
+            b'{"prompt_tokens":12,"completion_tokens":2,"prompt_tokens_details":{"cache_read_input_tokens":5484}}',
+            {"input": 0, "cache_read": 5484, "output": 2},
+            ("impossible_cache_read",),
+        ),
+        (
+            b'{"input_tokens":6000,"output_tokens":2,"cache_read_input_tokens":5484}',
+            {"input": 6000, "cache_read": 5484, "output": 2},
+            ("cache_beside_input",),
+        ),
+        (
+            b'{"input_tokens":6000,"output_tokens":2,"cache_read_input_tokens":5484,"total_tokens":6002}',
+            {"input": 516, "cache_read": 5484, "output": 2},
+            (),
+        ),
+        # new-api says in whose sense it counts.
+        (
+            (
+                b'{"prompt_tokens":100,"completion_tokens":2,"total_tokens":102,"usage_semantic":"anthropic",'
+                b'"prompt_tokens_details":{"cached_tokens":64}}'
+            ),
+            {"input": 100, "cache_read": 64, "output": 2},
+            ("cache_beside_input",),
+        ),
+        (
+            (
+                b'{"prompt_tokens":100,"completion_tokens":2,"total_tokens":102,"usage_semantic":"openai",'
+                b'"prompt_tokens_details":{"cached_tokens":64}}'
+            ),
+            {"input": 36, "cache_read": 64, "output": 2},
+            (),
+        ),
+        # Of two words for one count the one that costs more; a zero is none.
+        (
+            (
+                b'{"prompt_tokens":100,"completion_tokens":2,"cached_tokens":50,"prompt_tokens_details":{"cached_tokens":40,'
+                b'"cache_write_tokens":20,"cached_creation_tokens":10}}'
+            ),
+            {"input": 40, "cache_read": 40, "cache_write_5m": 20, "output": 2},
+            ("cache_write_unsplit", "contradictory_usage"),
+        ),
+        (
+            (
+                b'{"prompt_tokens":100,"completion_tokens":2,"input_tokens":0,"output_tokens":99,"cached_tokens":0,'
+                b'"prompt_tokens_details":{"cached_tokens":40}}'
+            ),
+            {"input": 60, "cache_read": 40, "output": 2},
+            ("contradictory_usage",),
+        ),
+        # LiteLLM's text leaves out what has a count of its own; video is text here.
+        (
+            (
+                b'{"prompt_tokens":100,"completion_tokens":30,"prompt_tokens_details":{"cached_tokens":60,"text_tokens":30,'
+                b'"video_tokens":10},"completion_tokens_details":{"reasoning_tokens":20,"text_tokens":10}}'
+            ),
+            {"input": 40, "cache_read": 60, "output": 30, "reasoning": 20},
+            (),
+        ),
+        # A detail that is no object says nothing.
+        (
+            b'{"prompt_tokens":100,"completion_tokens":30,"prompt_tokens_details":7,"cache_creation":5}',
+            {"input": 100, "output": 30},
+            (),
+        ),
+    ],
+)
+def test_a_chat_in_the_words_of_others(usage: bytes, classes: dict[str, int], flags: tuple[str, ...]) -> None:
+    """CASES 1, 3 and 63: what relays make of a usage is read as what they mean."""
+    assert (classes, flags) == shown(read_openai_chat(usage))
+
+
+def test_a_prompt_less_than_its_cache_in_a_message() -> None:
+    """CASES 63: OpenAI's word in Anthropic's dialect includes the cached tokens, unless it can't."""
+    usage = b'{"prompt_tokens":12,"completion_tokens":2,"cache_read_input_tokens":5484}'
+    assert ({"input": 12, "cache_read": 5484, "output": 2}, ()) == shown(read_anthropic_messages(usage))
+
+
+@pytest.mark.parametrize(
+    ("told", "searches", "apart"),
+    [
+        ({"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 9}}, 2, False),
+        ({"server_tool_use_details": {"web_search_requests": 2, "tool_calls_executed": 2}}, 2, False),
+        (
+            {"server_tool_use": {"web_search_requests": 2}, "server_tool_use_details": {"web_search_requests": 2}},
+            2,
+            False,
+        ),
+        ({"server_tool_use": {"code_execution_requests": 1}}, 0, True),
+        ({"server_tool_use": {"web_search_requests": None, "code_execution_requests": 0}}, 0, False),
+        ({"prompt_tokens_details": {"web_search_requests": 3}}, 3, False),
+        ({"prompt_tokens_details": {"google_maps_grounding_requests": 3}}, 0, True),
+        ({"server_side_tool_usage_details": {"web_search_calls": 1, "x_search_calls": 3, "mcp_calls": 4}}, 4, False),
+        ({"server_side_tool_usage_details": {"web_search_calls": 1, "code_interpreter_calls": 1}}, 1, True),
+        ({"server_side_tool_usage_details": {"x_posts_fetched": 20}}, 0, True),
+        ({"server_side_tool_usage": {"SERVER_SIDE_TOOL_WEB_SEARCH": 3, "SERVER_SIDE_TOOL_MCP": 1}}, 3, False),
+        ({"web_search_calls": 3}, 3, False),
+        ({"num_sources_used": 5}, 5, False),
+        ({"num_sources_used": 5, "server_side_tool_usage_details": {"web_search_calls": 0}}, 0, False),
+        ({"num_server_side_tools_used": 2}, 0, True),
+        ({"num_server_side_tools_used": 2, "server_side_tool_usage_details": {"mcp_calls": 2}}, 0, False),
+        ({"num_server_side_tools_used": 2, "web_search_calls": 2}, 2, False),
+        ({"num_search_queries": 18}, 18, False),
+        ({"num_search_queries": 18, "citation_tokens": 7}, 18, True),
+        ({"plugins": {"search": {"count": 1, "strategy": "turbo"}}}, 1, False),
+        ({"x_tools": {"web_search": {"count": 1}, "code_interpreter": {"count": 2}}}, 1, True),
+        ({"tool_calls_details": {"search_web": {"invocation": 2}}}, 2, False),
+        ({"tool_calls_details": {"fetch_url": {"invocation": 2}}}, 0, True),
+        ({"connectors": {"web_search": 2}}, 2, False),
+        ({"plugins": 7}, 0, False),
+    ],
+)
+def test_tools_of_the_upstream(told: dict[str, object], searches: int, apart: bool) -> None:
+    """CASES 63: searches are read wherever they are told; a tool with a price and no class of ours is flagged."""
+    usage = json.dumps({"prompt_tokens": 9, "completion_tokens": 1, **told}).encode()
+    for dialect in ("openai_chat", "openai_responses", "anthropic_messages"):
+        classes, flags = shown(read_usage(dialect, usage))
+        assert (searches, apart) == (classes.get("searches", 0), "tools_apart" in flags), dialect
+
+
+def test_impossible_searches_are_flagged() -> None:
+    """A count of them that is none is not billed, and not unseen."""
+    usage = (
+        b'{"prompt_tokens":9,"completion_tokens":1,"server_tool_use":{"web_search_requests":-3,"web_search_calls":2}}'
+    )
+    assert ({"input": 9, "output": 1, "searches": 2}, ()) == shown(read_openai_chat(usage))
+    usage = b'{"prompt_tokens":9,"completion_tokens":1,"server_tool_use":{"web_search_requests":-3}}'
+    assert ({"input": 9, "output": 1}, ("impossible_searches",)) == shown(read_openai_chat(usage))
+
+
+@pytest.mark.parametrize(
+    ("told", "cost"),
+    [
+        (b'"cost":0.0031', "0.0031"),
+        (b'"cost":"0.0031"', "0.0031"),
+        (b'"cost":0', "0"),
+        (b'"cost":{"input_tokens_cost":0.001,"total_cost":0.0031}', "0.0031"),
+        (b'"cost":{"total":0.0031}', "0.0031"),
+        (b'"cost":{"input_tokens_cost":0.001}', None),
+        (b'"cost_in_usd_ticks":37756000', "0.0037756"),
+        (b'"cost_in_usd_ticks":200000000', "0.02"),
+        (b'"estimated_cost":0.0031', "0.0031"),
+        (b'"cost_usd_total":0.0031', "0.0031"),
+        (b'"total_cost":0.0031', "0.0031"),
+        (b'"response_cost":0.0031', "0.0031"),
+        (b'"estimated_cost":7,"cost":0.0031', "0.0031"),
+        (b'"estimated_cost":0.0031,"cost":null', "0.0031"),
+        # What is no amount, or none that the ledger can hold.
+        (b'"cost":-1', None),
+        (b'"cost":1e26', None),
+        (b'"cost":9.9e25', "9.9e25"),
+        (b'"cost":1e999999999', None),
+        (b'"cost":1e-999999999', None),
+        (b'"cost":"NaN"', None),
+        (b'"cost":"Infinity"', None),
+        (b'"cost":true', None),
+        (b'"cost":1e-12', "1e-12"),
+        (b'"cost":1e-13', None),
+        (b'"cost":%s' % (b"9" * 65), None),
+        (b'"cost":0.%s' % (b"1" * 30), "0." + "1" * 30),
+        (b'"cost":0.%s' % (b"1" * 31), None),
+    ],
+)
+def test_what_an_upstream_says_that_it_charges(told: bytes, cost: str | None) -> None:
+    """CASES 15 and 67: under every name, to the last digit; what the ledger can't take is no amount."""
+    usage = b'{"prompt_tokens":9,"completion_tokens":1,%s}' % told
+    assert read_openai_chat(usage).reported_cost == (None if cost is None else Decimal(cost))
+
+
+def test_a_cost_is_that_of_its_counts() -> None:
+    """CASES 61: a later zero takes no cost back; counts without a cost have none."""
+    first, more = b'{"prompt_tokens":9,"completion_tokens":1,"cost":1}', b'{"prompt_tokens":9,"completion_tokens":2}'
+    zero = b'{"prompt_tokens":0,"completion_tokens":0,"cost":0}'
+    assert read_openai_chat(first, zero).reported_cost == 1
+    assert read_openai_chat(first, b'{"prompt_tokens":9,"completion_tokens":1}').reported_cost == 1
+    assert read_openai_chat(first, more).reported_cost is None
+    assert read_openai_chat(first, more, first).reported_cost == 1
+    assert read_openai_chat(more, zero).reported_cost == 0
+
+
+@pytest.mark.parametrize(
+    ("usage", "classes", "flags"),
+    [
+        (b'{"prompt_tokens":8,"total_tokens":12}', {"input": 12, "output": 0}, ("unexplained_total",)),
+        (b'{"prompt_tokens":8,"total_tokens":7}', {"input": 8, "output": 0}, ()),
+        (b'{"input_tokens":8}', {"input": 8, "output": 0}, ()),
+        (b'{"prompt_tokens":-8,"total_tokens":8}', {}, ("impossible_total",)),
+    ],
+)
+def test_embeddings_have_no_output(usage: bytes, classes: dict[str, int], flags: tuple[str, ...]) -> None:
+    """CASES 62: what only their total shows is input."""
+    assert (classes, flags) == shown(read_usage("openai_embeddings", usage))
+
+
+def test_choices_that_tell_their_own_usage() -> None:
+    """CASES 63: one input, and the output of all; their totals are of one choice each."""
+    told = [told_in_chat(b'{"prompt_tokens":19,"completion_tokens":%d,"total_tokens":99}' % count) for count in (21, 9)]
+    together = of_choices(told)
+    assert together is not None
+    assert ({"input": 19, "output": 30}, ()) == shown(read_told(together, "openai_chat"))
+    one = of_choices([*told[:1], told_in_chat(b'{"prompt_tokens":19,"completion_tokens":-1}')])
+    assert one is not None
+    assert {"input": 19, "output": 80} == shown(read_told(one, "openai_chat"))[0]
+    assert of_choices([]) is None
 
 
 def test_a_key_of_ones_own_is_paid_elsewhere() -> None:
@@ -399,38 +812,51 @@ def counts(*names: str) -> dict[str, st.SearchStrategy[object]]:
     return dict.fromkeys(names, COUNT)
 
 
-DETAILS = objects(
+ANY_DETAILS = objects(
     **counts("cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens", "text_tokens", "reasoning_tokens")
 )
 ANY_USAGE: Mapping[Dialect, st.SearchStrategy[object]] = {
     "openai_chat": objects(
         **counts("prompt_tokens", "completion_tokens", "total_tokens", "cost", "is_byok", "cached_tokens"),
-        prompt_tokens_details=DETAILS,
-        completion_tokens_details=DETAILS,
+        **counts("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
+        **counts("reasoning_tokens", "citation_tokens", "num_search_queries", "cost_in_usd_ticks"),
+        usage_semantic=st.sampled_from(["anthropic", "openai"]),
+        server_tool_use=objects(**counts("web_search_requests", "code_execution_requests")),
+        plugins=objects(search=objects(**counts("count"))),
+        prompt_tokens_details=ANY_DETAILS,
+        completion_tokens_details=ANY_DETAILS,
         cost_details=objects(upstream_inference_cost=JSON),
     ),
     "openai_responses": objects(
         **counts("input_tokens", "output_tokens", "total_tokens"),
-        input_tokens_details=DETAILS,
-        output_tokens_details=DETAILS,
+        input_tokens_details=ANY_DETAILS,
+        output_tokens_details=ANY_DETAILS,
     ),
     "openai_embeddings": objects(**counts("prompt_tokens", "total_tokens")),
     "openai_transcription": objects(
         **counts("input_tokens", "output_tokens", "total_tokens", "seconds"),
         type=st.sampled_from(["tokens", "duration"]),
-        input_token_details=DETAILS,
+        input_token_details=ANY_DETAILS,
     ),
     "openai_images": objects(
         **counts("input_tokens", "output_tokens", "total_tokens"),
-        input_tokens_details=DETAILS,
-        output_tokens_details=DETAILS,
+        input_tokens_details=ANY_DETAILS,
+        output_tokens_details=ANY_DETAILS,
     ),
     "anthropic_messages": objects(
         **counts("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"),
         cache_creation=objects(**counts("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")),
         server_tool_use=objects(**counts("web_search_requests")),
         output_tokens_details=objects(**counts("thinking_tokens")),
-        iterations=st.lists(objects(type=st.just("message")), max_size=2),
+        iterations=st.lists(
+            objects(
+                type=st.sampled_from(["message", "compaction", "advisor_message", "fallback_message", "other"]),
+                model=st.sampled_from(["a", "b", ""]),
+                **counts("input_tokens", "output_tokens", "cache_read_input_tokens"),
+            ),
+            max_size=3,
+        ),
+        inference_geo=st.sampled_from(["us", "global"]),
     ),
     "gemini": objects(
         **counts(
@@ -462,6 +888,20 @@ def test_any_object_is_read(data: st.DataObject, dialect: Dialect) -> None:
         assert all(quantity >= 0 for quantity in reading.usage.values())
         assert reading.usage.get("reasoning", 0) <= reading.usage.get("output", 0)
         assert bool(reading.usage) == ("impossible_total" not in reading.flags)
+        assert sum(reading.usage.values()) < 2**63
+        for one in reading.iterations:
+            assert all(quantity >= 0 for quantity in one.usage.values())
+
+
+@given(st.data(), st.sampled_from(["openai_chat", "openai_responses", "anthropic_messages"]))
+def test_any_stream_is_read(data: st.DataObject, dialect: Dialect) -> None:
+    """CASES 61: whatever the objects of a stream say, nothing raises, and zeros after them take nothing back."""
+    usages = [json.dumps(data.draw(ANY_USAGE[dialect])).encode() for _ in range(data.draw(st.integers(1, 3)))]
+    zero = b'{"prompt_tokens":0,"completion_tokens":0,"input_tokens":0,"output_tokens":0,"total_tokens":0}'
+    before, after = read_usage(dialect, *usages), read_usage(dialect, *usages, zero)
+    if before.reading is not None and before.reading.usage and after.reading is not None:
+        assert before.reading.usage == after.reading.usage
+        assert before.reported_cost == after.reported_cost
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()), st.sampled_from(DIALECTS))
@@ -581,10 +1021,8 @@ NOT_OURS = {
 """What the catalogue reads and no dialect of ours: other endpoints, other protocols."""
 
 READ_OTHERWISE = {
-    # Perplexity bills citations and searches too. It says its cost itself, as an object that is not read.
-    ("perplexity", "default"): {"output_tokens", "web_searches"},
-    # Its names in a response are its own: `input_tokens_details.cache_read_input_tokens`, `tool_calls_details`.
-    ("perplexity", "responses"): {"cache_read_tokens", "web_searches"},
+    # Perplexity bills citations at a rate of their own, for which there is no class: they are flagged.
+    ("perplexity", "default"): {"output_tokens"},
 }
 """Where we read otherwise than the catalogue, and in what."""
 
@@ -600,7 +1038,7 @@ def in_their_words(reading: Reading) -> dict[str, int]:
         "input_tokens": total(reading, INPUT_CLASSES),
         "output_tokens": total(reading, OUTPUT_CLASSES),
         "cache_read_tokens": usage.get("cache_read", 0),
-        "cache_write_tokens": five + hour,
+        "cache_write_tokens": written(usage),
         "cache_write_5m_tokens": five,
         "cache_write_1h_tokens": hour,
         "input_image_tokens": usage.get("image_in", 0),

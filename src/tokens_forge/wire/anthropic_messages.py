@@ -21,7 +21,7 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
-from tokens_forge.core.usage import INPUT_CLASSES, Reading
+from tokens_forge.core.usage import MessagesCounts, Reading, at_least
 from tokens_forge.wire.estimate import text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said
 from tokens_forge.wire.request import (
@@ -48,7 +48,17 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import FAST, given, read_anthropic_messages
+from tokens_forge.wire.usage_objects import (
+    FAST,
+    Told,
+    UsageRead,
+    after,
+    given,
+    read_anthropic_messages,
+    read_told,
+    says,
+    told_in_message,
+)
 
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 """The event that ends a stream."""
@@ -140,17 +150,16 @@ class StreamMeter:
         self._output_quarters = 0
         self._output = 0
         """As the last `message_delta` said that told no input."""
-        self._start: tuple[bytes, ...] = ()
-        """The usage of `message_start`, where it knows the input."""
-        self._reading: Reading | None = None
-        self._told = False
-        """The reading is of a `message_delta`, so that its output is no placeholder."""
+        self._told: Told | None = None
+        """The usage so far; without counts until the input is known."""
+        self._final = False
+        """It is of a `message_delta` too, so that its output is no placeholder."""
+        self._counted = False
+        """One told an output that is not zero."""
         self.model_served = ""
         self.upstream_id = ""
         self.finish = ""
         """`stop_reason`."""
-        self.tier_served = ""
-        self.reported_cost: Decimal | None = None
         self.accounted = False
         """A usage came with the `stop_reason` or after it: it is the whole answer's."""
         self.done = False
@@ -160,16 +169,26 @@ class StreamMeter:
     def reading(self) -> Reading | None:
         """The last usage that is a fact.
 
-        The output of `message_start` is a placeholder (CASES 18). While the answer goes on, the output is what was
-        streamed so far where that is more, so that a stream that breaks is not billed at the placeholder; an answer
+        The output of `message_start` is a placeholder (CASES 18). While the answer goes on, and where its end says
+        zero, the output is what was streamed where that is more, so that it is not billed at the placeholder; an answer
         that came to its end and never said more has no usage that is its own.
         """
-        if self.complete:
-            return self._reading if self._told else None
-        reading, streamed = self._reading, self.output_estimate
-        if reading is None or reading.usage.get("output", streamed) >= streamed:
+        reading = self._usage().reading
+        if reading is None or (self.complete and not self._final):
+            return None
+        if self.complete and self._counted:
             return reading
-        return replace(reading, usage={**reading.usage, "output": streamed})
+        return at_least(reading, self.output_estimate)
+
+    @property
+    def tier_served(self) -> str:
+        """As its usage names it."""
+        return self._usage().tier_served
+
+    @property
+    def reported_cost(self) -> Decimal | None:
+        """The last cost that was told and is not zero: of relays that have this dialect."""
+        return self._usage().reported_cost
 
     @property
     def output_estimate(self) -> int:
@@ -228,28 +247,27 @@ class StreamMeter:
         """Note what `message_start` says. Some servers know no input yet and write zeros: those are no fact."""
         self.model_served = message.model or self.model_served
         self.upstream_id = message.id or self.upstream_id
-        read = read_anthropic_messages(message.usage)
-        self.tier_served = read.tier_served
-        reading = read.reading
-        if reading is not None and (reading.flags or any(reading.usage.get(name) for name in INPUT_CLASSES)):
-            self._start, self._reading = (message.usage,), reading
+        told = told_in_message(message.usage)
+        known = says(replace(told, counts=replace(_counts(told), output=None)))
+        self._told = told if known else replace(told, counts=MessagesCounts())
 
     def _take(self, usage: msgspec.Raw) -> None:
-        """Take the usage of a `message_delta`. An output without any input is no usage of an answer, and none is read.
+        """Take the usage of a `message_delta`. An output without any input is no usage of an answer: none is read."""
+        told = told_in_message(usage)
+        counts = _counts(told)
+        if not told.is_usage:
+            return
+        self._counted = self._counted or bool(counts.output)
+        if counts.input is None and (self._told is None or not self._told.is_usage):
+            self._output = max(counts.output or 0, 0) or self._output
+            told = replace(told, counts=MessagesCounts())
+        else:
+            self._final = True
+            self.accounted = self.finish != ""
+        self._told = after(self._told, told)
 
-        The counts are cumulative, so the start and the last one say all.
-        """
-        if read_anthropic_messages(usage).reading is None:
-            return
-        if not (self._start or given(_decode_input(usage).tokens)):
-            alone = read_anthropic_messages(_NO_INPUT, usage).reading
-            self._output = alone.usage.get("output", 0) if alone is not None else 0
-            return
-        read = read_anthropic_messages(*self._start, usage)
-        self._reading, self._told = read.reading, True
-        self.tier_served = read.tier_served or self.tier_served
-        self.reported_cost = read.reported_cost
-        self.accounted = self.finish != ""
+    def _usage(self) -> UsageRead:
+        return UsageRead() if self._told is None else read_told(self._told, "anthropic_messages")
 
     def _begins(self) -> bool:
         begun, self._begun = self._begun, True
@@ -418,10 +436,6 @@ class _Count(msgspec.Struct):
     input_tokens: int
 
 
-class _Input(msgspec.Struct):
-    tokens: msgspec.Raw = msgspec.field(default=NULL, name="input_tokens")
-
-
 class _Block(msgspec.Struct):
     """What a content block or a delta says. Values stay raw: only their length counts."""
 
@@ -457,9 +471,11 @@ class _Event(msgspec.Struct):
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_count = msgspec.json.Decoder(_Count).decode
-_decode_input = msgspec.json.Decoder(_Input).decode
 
-_NO_INPUT = b'{"input_tokens":0}'
+
+def _counts(told: Told) -> MessagesCounts:
+    assert isinstance(told.counts, MessagesCounts), "it was told in a message"
+    return told.counts
 
 
 def _message(data: bytes) -> _Message | None:

@@ -4,6 +4,7 @@ A rule of thumb and no tokenizer: a quarter of a token for an ASCII byte, half f
 long.
 """
 
+import re
 from collections.abc import Iterator
 
 _PART = 1024 * 1024
@@ -31,6 +32,21 @@ def text_quarters(text: bytes | memoryview) -> int:
     A character written as an escape of six ASCII bytes counts what its three bytes would: six quarters.
     """
     return 0 if text in {b"", b"null"} else max(quarters(text) - 2, 0)
+
+
+def shown_quarters(text: bytes) -> int:
+    """Return what `text_quarters` does of a content that may show images or sound: their base64 is no text.
+
+    A content may be a list of parts, and relays write images into a text (`![](data:image/png;base64,…)`).
+    """
+    inline = 0
+    if len(text) > _LONGEST_PLAIN and b";base64," in text:
+        inline = sum(found.end() - found.start() for found in _BASE64.finditer(text))
+    return max(text_quarters(text) - inline, 0)
+
+
+_LONGEST_PLAIN = 64
+_BASE64 = re.compile(rb"(?<=;base64,)[A-Za-z0-9+/=_-]++")
 
 
 def _parts(data: bytes | memoryview) -> Iterator[bytes]:

@@ -16,8 +16,8 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
-from tokens_forge.core.usage import Reading
-from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.core.usage import Reading, at_least
+from tokens_forge.wire.estimate import shown_quarters, text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -39,7 +39,7 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import UsageRead, given, read_openai_chat
+from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, of_choices, read_told, says, told_in_chat
 
 MOST_CHOICES = 128
 """The most choices that one request may ask for (OpenAI API reference, `n`)."""
@@ -140,20 +140,43 @@ class StreamMeter:
         self._begun = False
         self._open: set[bytes] = set()
         self._finished: set[bytes] = set()
-        self._placeholder: UsageRead | None = None
+        self._told: Told | None = None
+        """The usage so far."""
+        self._told_by_choice: dict[bytes, Told] = {}
+        """Of upstreams that tell it with each choice (Moonshot)."""
+        self._placeholder: Told | None = None
+        """A zero of the last chunk: it is a fact only at the end of the answer (CASES 18)."""
         self._output_quarters = 0
         self.model_served = ""
         self.upstream_id = ""
         self.finish = ""
         """The first `finish_reason` that was given."""
-        self.tier_served = ""
-        self.reading: Reading | None = None
-        """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
-        self.reported_cost: Decimal | None = None
+        self._tier_served = ""
         self.accounted = False
         """A usage came with the end of the last choice or after it: it is the whole answer's."""
         self.done = False
         """`[DONE]` was seen."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """The usage so far, as far as it is a fact.
+
+        Of an answer that goes on and whose output nobody has counted yet, it is what was streamed.
+        """
+        reading = self._usage().reading
+        if reading is None or not reading.usage or self.complete or reading.usage["output"]:
+            return reading
+        return at_least(reading, self.output_estimate)
+
+    @property
+    def reported_cost(self) -> Decimal | None:
+        """The last cost that was told and is not zero."""
+        return self._usage().reported_cost
+
+    @property
+    def tier_served(self) -> str:
+        """As a chunk names it, else its usage (LiteLLM)."""
+        return self._tier_served or self._usage().tier_served
 
     @property
     def output_estimate(self) -> int:
@@ -207,7 +230,8 @@ class StreamMeter:
         """Add what one chunk says."""
         self.model_served = self.model_served or chunk.model or ""
         self.upstream_id = self.upstream_id or chunk.id or ""
-        self.tier_served = chunk.service_tier or self.tier_served
+        self._tier_served = chunk.service_tier or self._tier_served
+        self._placeholder = None
         for choice in chunk.choices or ():
             index = bytes(choice.index) or _FIRST_INDEX
             if (quarters := _quarters(choice)) is not None:
@@ -218,23 +242,28 @@ class StreamMeter:
                 self.finish = self.finish or choice.finish_reason
                 self._finished.add(index)
                 self._open.discard(index)
-        self._placeholder = None
+            if given(choice.usage) and (told := told_in_chat(choice.usage)).is_usage:
+                self._told_by_choice = self._told_by_choice | {index: told}
+                self.accounted = self._all_finished()
         if given(chunk.usage):
-            self._take(read_openai_chat(chunk.usage))
+            self._take(told_in_chat(chunk.usage))
 
     def end(self) -> None:
         """Note the end of the answer: a zero in its last chunk was no placeholder."""
-        if self._placeholder is not None and self.reading is None:
-            self.reading, self.reported_cost = self._placeholder.reading, self._placeholder.reported_cost
+        if self._placeholder is not None and self._told is None:
+            self._told = self._placeholder
 
-    def _take(self, read: UsageRead) -> None:
-        if read.reading is None:
-            return
-        self.accounted = self._all_finished()
-        if self.finish or any(read.reading.usage.values()) or read.reading.flags:
-            self.reading, self.reported_cost = read.reading, read.reported_cost
-        else:
-            self._placeholder = read
+    def _take(self, told: Told) -> None:
+        if told.is_usage:
+            self.accounted = self._all_finished()
+            if not (self.finish or says(told)):
+                self._placeholder = told
+                return
+        self._told = after(self._told, told)
+
+    def _usage(self) -> UsageRead:
+        told = self._told or of_choices(self._told_by_choice.values())
+        return UsageRead() if told is None else read_told(told, "openai_chat")
 
     def _all_finished(self) -> bool:
         return len(self._finished) >= self._choices and not self._open
@@ -340,6 +369,7 @@ class _Choice(msgspec.Struct):
     text: msgspec.Raw = msgspec.Raw()
     """What a legacy completion says, where a chat has its `delta` or `message`."""
     finish_reason: str | None = None
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 class _Chunk(msgspec.Struct):
@@ -390,7 +420,7 @@ def _quarters(choice: _Choice) -> int | None:
 def _said_quarters(said: _Said) -> int:
     quarters = 0
     for text in (said.content, said.reasoning_content, said.reasoning, said.refusal):
-        quarters += text_quarters(bytes(text))
+        quarters += shown_quarters(bytes(text))
     for call in said.tool_calls or ():
         if call.function is not None:
             quarters += text_quarters(bytes(call.function.arguments))

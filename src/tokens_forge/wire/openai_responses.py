@@ -25,7 +25,7 @@ import msgspec
 
 from tokens_forge.core.entries import Need
 from tokens_forge.core.errors import RequestError
-from tokens_forge.core.usage import Reading
+from tokens_forge.core.usage import Reading, at_least
 from tokens_forge.wire.estimate import text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
@@ -49,7 +49,7 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import given, read_openai_responses
+from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, read_told, says, told_in_response, with_tools
 
 COUNTED_FIELDS = ("instructions", "input", "tools", "text")
 """Members of a request that are billed as input; what the upstream keeps of a conversation can't be seen here."""
@@ -140,8 +140,8 @@ _ENDS = {
 """The events that end an answer, and how it ended where they do not say."""
 
 _FAILED = "response.failed"
-_SOUND = "response.audio.delta"
-"""A delta of base64, whose length says nothing about tokens."""
+_SOUND = frozenset({"response.audio.delta", "response.output_audio.delta"})
+"""Deltas of base64, whose length says nothing about tokens."""
 
 
 class StreamMeter:
@@ -153,6 +153,9 @@ class StreamMeter:
         self._item_quarters = 0
         self._searches = 0
         self._apart = False
+        self._told: Told | None = None
+        """The usage so far."""
+        self._tool_usage = b""
         self.events = 0
         """How many were events of this dialect: the number in sequence of the next."""
         self.model_served = ""
@@ -161,13 +164,26 @@ class StreamMeter:
         """Why it is incomplete, else its `status`; empty before it ended."""
         self.tier_served = ""
         """As its end says: what its beginning says is what was asked for."""
-        self.reading: Reading | None = None
-        """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
-        self.reported_cost: Decimal | None = None
         self.accounted = False
         """A usage came with the event that ends the answer, also of one that failed."""
         self.done = False
         """The event that ends the stream was seen."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """The usage so far, as far as it is a fact.
+
+        Of an answer that goes on and whose output nobody has counted yet, it is what was streamed.
+        """
+        reading = self._usage().reading
+        if reading is None or not reading.usage or self.finish or reading.usage["output"]:
+            return reading
+        return at_least(reading, self.output_estimate)
+
+    @property
+    def reported_cost(self) -> Decimal | None:
+        """The last cost that was told and is not zero."""
+        return self._usage().reported_cost
 
     @property
     def output_estimate(self) -> int:
@@ -234,7 +250,7 @@ class StreamMeter:
     def _add(self, kind: str, said: "_Event") -> None:
         """Add what an event says that neither ends the answer nor fails."""
         if kind.endswith(".delta"):
-            if kind != _SOUND:
+            if kind not in _SOUND:
                 self._delta_quarters += _string_quarters(said.delta)
         elif kind == "response.output_item.done":
             self._take_items((said.item,))
@@ -248,13 +264,19 @@ class StreamMeter:
             self._apart = self._apart or _is_apart(item)
 
     def _take_usage(self, response: "_Response", *, ended: bool) -> None:
-        read = read_openai_responses(
-            bytes(response.usage), tool_usage=bytes(response.tool_usage), searches=self._searches, apart=self._apart
-        )
-        if read.reading is None:
+        if given(response.tool_usage):
+            self._tool_usage = bytes(response.tool_usage)
+        if not given(response.usage):
             return
-        if ended or any(read.reading.usage.values()) or read.reading.flags:
-            self.reading, self.reported_cost, self.accounted = read.reading, read.reported_cost, ended
+        told = told_in_response(response.usage)
+        if told.is_usage and (ended or says(told)):
+            self._told, self.accounted = after(self._told, told), ended
+
+    def _usage(self) -> UsageRead:
+        if self._told is None:
+            return UsageRead()
+        read = read_told(self._told, "openai_responses")
+        return with_tools(read, tool_usage=self._tool_usage, searches=self._searches, apart=self._apart)
 
     def _begins(self) -> bool:
         begun, self._begun = self._begun, True

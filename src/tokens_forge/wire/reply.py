@@ -60,16 +60,24 @@ class Meter(Protocol):
     upstream_id: str
     finish: str
     """Why it ended, in the upstream's word; empty before it did."""
-    tier_served: str
-    reported_cost: Decimal | None
     accounted: bool
     """A usage came with the end of the answer or after it: it is the whole answer's."""
     done: bool
     """The event that ends the stream was seen."""
 
     @property
+    def tier_served(self) -> str:
+        """The tier of service, in the upstream's word."""
+        ...
+
+    @property
+    def reported_cost(self) -> Decimal | None:
+        """What the upstream says that it cost, in its own money."""
+        ...
+
+    @property
     def reading(self) -> Reading | None:
-        """The last usage that is a fact: a zero before the end of the answer is a placeholder (CASES 18)."""
+        """The usage so far as it is a fact: a zero before the end of the answer is a placeholder (CASES 18, 61)."""
         ...
 
     @property

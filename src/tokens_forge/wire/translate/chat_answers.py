@@ -15,7 +15,7 @@ import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.wire.request import NULL, UNREADABLE, begins, is_text, object_or_none, utf8
-from tokens_forge.wire.usage_objects import given, read_openai_chat
+from tokens_forge.wire.usage_objects import Told, after, given, read_told, says, told_in_chat
 
 REASONING_MEMBERS = ("reasoning_content", "reasoning")
 """Members in which servers give their reasoning and take it back."""
@@ -150,17 +150,21 @@ def is_whole(arguments: str) -> bool:
     return object_or_none(arguments) is not None
 
 
-def usage_of(raw: msgspec.Raw, *, ended: bool) -> Mapping[str, int] | None:
-    """Return a usage in disjoint classes, None for what says nothing.
+def usage_after(earlier: Told | None, raw: msgspec.Raw, *, ended: bool) -> Told | None:
+    """Return the usage of an answer after a `usage` of its stream, the same that is billed (CASES 61).
 
-    What can't be true says nothing, and nor does a zero before the answer `ended`: it is a placeholder.
+    A zero before the answer `ended` is a placeholder and says nothing.
     """
     if not given(raw):
-        return None
-    reading = read_openai_chat(raw).reading
-    if reading is None or not reading.usage or not (ended or any(reading.usage.values())):
-        return None
-    return reading.usage
+        return earlier
+    told = told_in_chat(raw)
+    return after(earlier, told) if told.is_usage and (ended or says(told)) else earlier
+
+
+def classes_of(told: Told | None) -> Mapping[str, int] | None:
+    """Return a usage in disjoint classes; None where there is none, or none that can be true."""
+    reading = None if told is None else read_told(told, "openai_chat").reading
+    return None if reading is None or not reading.usage else reading.usage
 
 
 class _Piece(msgspec.Struct):

@@ -19,7 +19,7 @@ import msgspec
 
 from tokens_forge.core.config import LONGEST_MODEL_NAME
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.core.usage import INPUT_CLASSES
+from tokens_forge.core.usage import INPUT_CLASSES, written
 from tokens_forge.wire.openai_chat import DONE
 from tokens_forge.wire.request import NULL, UNREADABLE, Request, utf8
 from tokens_forge.wire.sse import Event, data_event
@@ -314,8 +314,8 @@ def _usage(usages: list[bytes]) -> Json | None:
         return None
     counts = reading.usage
     prompt, output = sum(counts.get(name, 0) for name in INPUT_CLASSES), counts["output"]
-    written = counts.get("cache_write_5m", 0) + counts.get("cache_write_1h", 0)
-    of_prompt = {"cached_tokens": counts.get("cache_read", 0)} | ({"cache_write_tokens": written} if written else {})
+    writes = written(counts)
+    of_prompt = {"cached_tokens": counts.get("cache_read", 0)} | ({"cache_write_tokens": writes} if writes else {})
     of_output = (
         {"completion_tokens_details": {"reasoning_tokens": counts["reasoning"]}} if "reasoning" in counts else {}
     )

@@ -29,6 +29,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tokens_forge.core.errors import UpstreamFault
+from tokens_forge.core.usage import written
 from tokens_forge.wire.estimate import quarters, tokens
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request
 from tokens_forge.wire.sse import Event, data_event
@@ -40,6 +41,7 @@ from tokens_forge.wire.translate.chat_answers import (
     ToolCall,
     arguments_of,
     begins_call,
+    classes_of,
     contents_of,
     is_indexed,
     is_whole,
@@ -47,12 +49,12 @@ from tokens_forge.wire.translate.chat_answers import (
     read_reply,
     text_of,
     thought_of,
-    usage_of,
+    usage_after,
 )
 from tokens_forge.wire.translate.made_ids import made_id
 from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
 from tokens_forge.wire.translate.object_end import ObjectEnd
-from tokens_forge.wire.usage_objects import given
+from tokens_forge.wire.usage_objects import Told, given
 
 INVALID_JSON = "INVALID_JSON"
 """The member that holds a tool's arguments where they are no JSON object; of a stream they have gone out by then."""
@@ -235,7 +237,7 @@ class _Answer:
         self._finish = ""
         self._refused = False
         self._sequence: str | None = None
-        self._usage: Mapping[str, int] | None = None
+        self._told: Told | None = None
         self._quarters = 0
         self.blocks: list[_Block] = []
 
@@ -253,7 +255,8 @@ class _Answer:
             self._choice = self._choice or place
             if place == self._choice:
                 self._add_choice(choice)
-        self._usage = usage_of(chunk.usage, ended=self._finish != "") or self._usage
+                self._told = usage_after(self._told, choice.usage, ended=True)  # as Moonshot tells it
+        self._told = usage_after(self._told, chunk.usage, ended=self._finish != "")
 
     def message(self) -> dict[str, object]:
         """Return the whole message."""
@@ -292,7 +295,7 @@ class _Answer:
 
     def usage(self) -> dict[str, object]:
         """Return the usage in Anthropic's terms; our estimates where the upstream reports none."""
-        told = self._usage
+        told = classes_of(self._told)
         if told is None:
             counts: dict[str, object] = {
                 "input_tokens": self._request.input_estimate,
@@ -305,7 +308,7 @@ class _Answer:
             reasoning = told.get("reasoning")
             counts = {
                 "input_tokens": told["input"] + told.get("audio_in", 0) + told.get("image_in", 0),
-                "cache_creation_input_tokens": told.get("cache_write_5m", 0),
+                "cache_creation_input_tokens": written(told),
                 "cache_read_input_tokens": told.get("cache_read", 0),
                 "output_tokens": told["output"] + told.get("audio_out", 0) + told.get("image_out", 0),
                 "output_tokens_details": None if reasoning is None else {"thinking_tokens": reasoning},

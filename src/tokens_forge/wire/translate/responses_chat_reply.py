@@ -31,6 +31,7 @@ from tokens_forge.wire.translate.chat_answers import (
     ToolCall,
     arguments_of,
     begins_call,
+    classes_of,
     contents_of,
     is_indexed,
     is_whole,
@@ -38,13 +39,13 @@ from tokens_forge.wire.translate.chat_answers import (
     read_reply,
     text_of,
     thought_of,
-    usage_of,
+    usage_after,
 )
 from tokens_forge.wire.translate.object_end import ObjectEnd
 from tokens_forge.wire.translate.responses_chat_request import EXTRA_CONTENT_MARK, REASONING_MARK
 from tokens_forge.wire.translate.responses_chat_tools import called_tools
 from tokens_forge.wire.translate.responses_output import CalledTool, Incomplete, Output
-from tokens_forge.wire.usage_objects import given
+from tokens_forge.wire.usage_objects import Told, given
 
 _INCOMPLETE: Mapping[str, Incomplete] = {
     "length": "max_output_tokens",
@@ -122,7 +123,7 @@ class _Answer:
         """The calls of which more came since they were last looked at."""
         self._finish = ""
         self._tier = ""
-        self._usage: Mapping[str, int] | None = None
+        self._told: Told | None = None
 
     @property
     def begun(self) -> bool:
@@ -140,13 +141,13 @@ class _Answer:
                 self._begin()
             if place == self._choice:
                 self._add_choice(choice)
-        self._usage = usage_of(chunk.usage, ended=self._finish != "") or self._usage
+        self._told = usage_after(self._told, chunk.usage, ended=self._finish != "")
 
     def finish(self) -> None:
         """End the answer."""
         if not self.begun:
             self._begin()
-        self.output.finish(_INCOMPLETE.get(self._finish, ""), usage=self._usage, tier=self._tier)
+        self.output.finish(_INCOMPLETE.get(self._finish, ""), usage=classes_of(self._told), tier=self._tier)
 
     def _begin(self) -> None:
         # Azure's first chunk has neither a choice nor a model's name: the response begins with the first choice.
@@ -158,7 +159,7 @@ class _Answer:
         if said is not None:
             self._add_said(said)
         self._finish = self._finish or choice.finish_reason or ""
-        self._usage = usage_of(choice.usage, ended=True) or self._usage
+        self._told = usage_after(self._told, choice.usage, ended=True)
 
     def _add_said(self, said: Said) -> None:
         thought, member = thought_of(said)

@@ -18,7 +18,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
+from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES, written
 from tokens_forge.wire.request import NULL, UNREADABLE, Fields, Request, object_or_none
 from tokens_forge.wire.sse import data_event
 from tokens_forge.wire.translate.made_ids import created_s, made_id
@@ -264,12 +264,14 @@ class Output:
 
 def usage_object(usage: Mapping[str, int]) -> Json:
     """Return disjoint classes as the `usage` of a response: its input has the cached tokens in it."""
-    read, written = usage.get("cache_read", 0), usage.get("cache_write_5m", 0) + usage.get("cache_write_1h", 0)
     given = sum(usage.get(name, 0) for name in INPUT_CLASSES)
     made = sum(usage.get(name, 0) for name in OUTPUT_CLASSES)
     return {
         "input_tokens": given,
-        "input_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
+        "input_tokens_details": {
+            "cached_tokens": usage.get("cache_read", 0),
+            "cache_write_tokens": written(usage),
+        },
         "output_tokens": made,
         "output_tokens_details": {"reasoning_tokens": usage.get("reasoning", 0)},
         "total_tokens": given + made,
