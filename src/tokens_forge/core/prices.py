@@ -5,9 +5,9 @@ same figure. A card comes from a route's own dated sheet or from the price catal
 (`files/price_catalog.py`); which one is decided there and in `core/routing.py`, never here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -15,7 +15,7 @@ import msgspec
 
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, ChargeLine
 from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
-from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES
+from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES, WRITE_CLASSES
 
 PER = {"mtok": 6, "ktok": 3, "token": 0}
 """What one rate of a token class buys, as a power of ten of tokens. Rates of counts are for one."""
@@ -30,16 +30,22 @@ _WHATEVER_IS_USED = ("flat", "free")
 
 _BASE_CLASS = {
     "cache_read": "input",
-    "cache_write_5m": "input",
-    "cache_write_30m": "cache_write_5m",
-    "cache_write_1h": "cache_write_5m",
-    "cache_write_12h": "cache_write_5m",
+    **dict.fromkeys(WRITE_CLASSES, "input"),
     "audio_in": "input",
     "image_in": "input",
     "audio_out": "output",
     "image_out": "output",
 }
 """Where a class without a rate of its own is priced: the remainder of a total goes to its base class (CASES 6)."""
+
+_SHORT_WRITES = ("cache_write_5m", "cache_write_30m")
+"""What a provider calls a write for its usual time: one whose lifetime is not told is one of these."""
+
+SIBLING_PRICE = "sibling_price"
+"""The flag of a charge at the rates of another model of the family (`RateCard.sibling_of`)."""
+
+UNCERTAIN_CARD = "uncertain_card"
+"""The flag of a charge by a card that may not be the one in force (`RateCard.uncertain`)."""
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +61,21 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     rates: dict[str, Decimal]
     tiers: tuple[Tier, ...] = ()
+    source: str = ""
+    """Where they come from, when it is not where the card does."""
+
+
+class Days(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The days on which a card holds, as its provider's calendar has them."""
+
+    utc_offset_h: int
+    """Hours that the provider's clock is ahead of UTC; no provider that sells by the day changes its clocks."""
+    weekdays: tuple[int, ...]
+    """1 is Monday."""
+    except_days: tuple[date, ...] = ()
+    """Holidays on those weekdays."""
+    since: date | None = None
+    """The first day on which this counts; before, each day did."""
 
 
 class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,12 +94,20 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The day from which it is taken, where a tier of service began later than its rates."""
     hours: tuple[time, time] | None = None
     """The hours of the day in UTC, from and to, in which it holds; the end may lie past midnight."""
+    days: Days | None = None
+    """The days on which it holds, where that is not every day."""
+    uncertain: str = ""
+    """What nobody knows yet and decides whether it holds: it is then the dearest of those that may, an upper bound."""
     tiers: tuple[Tier, ...] = ()
     """In ascending order of `above`."""
     service: dict[str, Service] = {}
     """By tier of service. What a tier costs that is not here is not known (CASES 8)."""
     resolved: tuple[str, ...] = ()
     """How the upstream's name led to this card, from name to name; empty where it is the card's own (CASES 13)."""
+    sibling_of: str = ""
+    """The model that has no card: these are the rates of the newest one known of its family."""
+    guessed: dict[str, str] = {}
+    """Classes whose rate nobody states for what was used, by why it is taken: ``the dearest search context``."""
     list_share: Decimal = Decimal(1)
     fx: Decimal = Decimal(1)
     """Units of the balance for one of the card's."""
@@ -117,13 +146,14 @@ class Charge:
     """What was priced at a rate that nobody states for it, as flags of the ledger: the amount is an estimate."""
 
 
-def price(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> Charge:
+def price(usage: Mapping[str, int], card: RateCard, *, service: str = "", geo: str = "") -> Charge:
     """Return the charge for `usage` (class to quantity, one request) on `card`, in the tier of `service`.
 
-    The long-context tier is chosen once, from the total input. Lines are exact; their sum is rounded once. A tier of
-    service without rates prices nothing: every class is unpriced, and nothing is taken at base rates (CASES 8).
+    `geo` is where the reply says that it was computed: what the card adds there is added. The long-context tier is
+    chosen once, from the total input. Lines are exact; their sum is rounded once. A tier of service without rates
+    prices nothing: every class is unpriced, and nothing is taken at base rates (CASES 8).
     """
-    found = _exact(usage, card, service)
+    found = _exact(usage, card, service, geo)
     lines = [
         ChargeLine(usage_class=usage_class, quantity=quantity, rate=text(rate), amount=text(amount))
         for usage_class, quantity, rate, amount in found.parts
@@ -132,12 +162,20 @@ def price(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> Cha
     if charge != found.total:
         rest = text(subtract(charge, found.total))
         lines.append(ChargeLine(usage_class=ROUNDING_CLASS, quantity=1, rate=rest, amount=rest))
-    return Charge(amount=charge, lines=tuple(lines), card=_used(card, found), unpriced=found.unpriced)
+    return Charge(
+        amount=charge,
+        lines=tuple(lines),
+        card=_used(card, found, geo),
+        unpriced=found.unpriced,
+        guesses=found.guesses,
+    )
 
 
-def cost(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> tuple[Decimal, tuple[str, ...]]:
+def cost(
+    usage: Mapping[str, int], card: RateCard, *, service: str = "", geo: str = ""
+) -> tuple[Decimal, tuple[str, ...]]:
     """Return the amount and the unpriced classes that `price` would give, without its lines: what a hold needs."""
-    found = _exact(usage, card, service)
+    found = _exact(usage, card, service, geo)
     return rounded(found.total), found.unpriced
 
 
@@ -150,39 +188,80 @@ class _Exact:
     parts: list[tuple[str, int, Decimal, Decimal]]
     """Class, quantity, rate after share and exchange, amount."""
     unpriced: tuple[str, ...]
+    guesses: tuple[str, ...]
     total: Decimal
 
 
-def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
+def _exact(usage: Mapping[str, int], card: RateCard, service: str, geo: str) -> _Exact:
     tier, rates = _tier(card, service, usage)
     parts: list[tuple[str, int, Decimal, Decimal]] = []
     unpriced: list[str] = []
+    guesses = [*_doubts(card)]
     sum_ = ZERO
-    plain = card.list_share == 1 and card.fx == 1
+    each, token = _multiples(card, geo)
     for usage_class, quantity in _quantities(usage, rates):
-        rate = _rate(rates, usage_class)
+        rate = rates.get(usage_class)
+        if rate is None:
+            rate = _rate(rates, usage_class)
+            if rate is not None and _is_guessed(rates, usage_class):
+                guesses.append(f"guessed_{usage_class}")
+        elif usage_class in card.guessed:
+            guesses.append(f"guessed_{usage_class}")
         if rate is None:
             if card.terms not in _WHATEVER_IS_USED:
                 unpriced.append(usage_class)
             continue
-        own = rate if plain else multiply(multiply(rate, card.list_share), card.fx)
-        power = 0 if usage_class in COUNT_CLASSES else PER[card.per]
+        counted = usage_class in COUNT_CLASSES
+        multiple = each if counted else token
+        own = rate if multiple is None else multiply(rate, multiple)
+        power = 0 if counted else PER[card.per]
         amount = scaled(multiply(own, Decimal(quantity)), -power)
         parts.append((usage_class, quantity, own, amount))
         sum_ = add(sum_, amount)
-    return _Exact(tier=tier, rates=rates, parts=parts, unpriced=tuple(unpriced), total=sum_)
+    return _Exact(tier=tier, rates=rates, parts=parts, unpriced=tuple(unpriced), guesses=tuple(guesses), total=sum_)
+
+
+def _multiples(card: RateCard, geo: str) -> tuple[Decimal | None, Decimal | None]:
+    """Return what a count's rate is multiplied by, and a token class's; None where that is 1.
+
+    Premiums are on tokens alone: every page that names one says so, and a search costs the same everywhere.
+    """
+    each = None if card.list_share == 1 and card.fx == 1 else multiply(card.list_share, card.fx)
+    token = each
+    if card.factors or card.geo:
+        for _name, factor in premiums(card, geo):
+            token = factor if token is None else multiply(token, factor)
+    return each, token
+
+
+def premiums(card: RateCard, geo: str = "") -> Iterator[tuple[str, Decimal]]:
+    """Yield what is added on every token class, by what it is for: of the card, and of where it was computed."""
+    yield from card.factors.items()
+    if geo in card.geo:
+        yield f"geo {geo}", card.geo[geo]
+
+
+def charged(card: RateCard, usage_class: str, rate: Decimal) -> Decimal:
+    """Return what a rate of the card comes to for its payer: after premiums, share and exchange."""
+    each, token = _multiples(card, "")
+    multiple = each if usage_class in COUNT_CLASSES else token
+    return rate if multiple is None else multiply(rate, multiple)
 
 
 def card_at(cards: Sequence[RateCard], at: datetime) -> RateCard | None:
-    """Return the card in force at the aware moment `at`: the last one whose day and hours it meets, else None.
+    """Return the card in force at the aware moment `at`: the last one whose days and hours it meets, else None.
 
-    Days and hours are UTC, whatever zone the moment is told in.
+    First days and hours are UTC, whatever zone the moment is told in; weekdays are the provider's.
     """
     there = at.astimezone(UTC)
     day, clock = there.date(), there.time()
     for card in reversed(cards):
         begins = card.begins or card.valid_from
-        if (begins is None or begins <= day) and (card.hours is None or _within(card.hours, clock)):
+        if (
+            (begins is None or begins <= day)
+            and (card.hours is None or _within(card.hours, clock))
+            and (card.days is None or _is_one(card.days, there))
+        ):
             return card
     return None
 
@@ -203,6 +282,14 @@ def lines_total(lines: Sequence[ChargeLine]) -> Decimal:
 def _within(hours: tuple[time, time], clock: time) -> bool:
     start, end = hours
     return start <= clock < end if start <= end else clock >= start or clock < end
+
+
+def _is_one(days: Days, there: datetime) -> bool:
+    """Say whether a moment in UTC is on one of these days where their provider is."""
+    day = (there + timedelta(hours=days.utc_offset_h)).date()
+    if days.since is not None and day < days.since:
+        return True
+    return day.isoweekday() in days.weekdays and day not in days.except_days
 
 
 def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> tuple[str, Mapping[str, Decimal]]:
@@ -237,17 +324,38 @@ def _quantities(usage: Mapping[str, int], rates: Mapping[str, Decimal]) -> list[
 
 
 def _rate(rates: Mapping[str, Decimal], usage_class: str) -> Decimal | None:
-    while usage_class not in rates:
-        if usage_class not in _BASE_CLASS:
-            return None
-        usage_class = _BASE_CLASS[usage_class]
-    return rates[usage_class]
+    """Return what a class without a rate of its own is priced at; None where there is nothing for it."""
+    if usage_class in WRITE_CLASSES:
+        alike = _SHORT_WRITES if usage_class in _SHORT_WRITES else WRITE_CLASSES
+        if known := [rates[name] for name in alike if name in rates]:
+            return max(known)
+    return rates.get(_BASE_CLASS.get(usage_class, ""))
 
 
-def _used(card: RateCard, found: _Exact) -> CardUsed:
+def _is_guessed(rates: Mapping[str, Decimal], usage_class: str) -> bool:
+    """Say whether nobody states what a class without a rate of its own costs.
+
+    A card that says nothing of writes has them as input. One that prices a write for minutes says nothing of one for
+    hours, which is dearer wherever it is sold; and a write for 12 hours is priced apart by all who sell it.
+    """
+    if usage_class not in WRITE_CLASSES or usage_class in _SHORT_WRITES:
+        return False
+    return usage_class == "cache_write_12h" or any(name in rates for name in WRITE_CLASSES)
+
+
+def _doubts(card: RateCard) -> Iterator[str]:
+    """Yield a flag for each reason why the card itself may not be the one that is charged."""
+    if card.sibling_of:
+        yield SIBLING_PRICE
+    if card.uncertain:
+        yield UNCERTAIN_CARD
+
+
+def _used(card: RateCard, found: _Exact, geo: str) -> CardUsed:
+    service = card.service.get(found.tier.partition(" ")[0]) if card.service else None
     return CardUsed(
         id=card.id,
-        source=card.source,
+        source=f"{card.source}, {service.source}" if service is not None and service.source else card.source,
         valid_from=card.valid_from.isoformat() if card.valid_from else "",
         tier=found.tier,
         unit=card.unit,
@@ -255,5 +363,6 @@ def _used(card: RateCard, found: _Exact) -> CardUsed:
         rates={name: text(rate) for name, rate in found.rates.items()},
         list_share=text(card.list_share),
         fx=text(card.fx),
+        factors={name: text(factor) for name, factor in premiums(card, geo)} if card.factors or card.geo else {},
         resolved=card.resolved,
     )
