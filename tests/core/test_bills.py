@@ -1,9 +1,9 @@
 """Bills checked by hand: a native usage object, a rate card, and what it must cost, line by line.
 
-The rows are in `bills/*.toml`, the cards in `bills/cards.toml` and, as a user writes them, in `bills/routes.toml`. A
-row says its arithmetic as one would type it into a pocket calculator, a line of the charge each:
-``CLASS QUANTITY * RATE [* SHARE] [* EXCHANGE] [/ PER] = AMOUNT``. The first test checks these with fractions alone, so
-that a row is right before any code of ours is asked; the others ask it.
+The rows are in `bills/*.toml`, the cards in `bills/cards.toml` and `bills/premium_cards.toml` and, as a user writes
+them, in `bills/routes.toml`. A row says its arithmetic as one would type it into a pocket calculator, a line of the
+charge each: ``CLASS QUANTITY * RATE [* SHARE] [* EXCHANGE] [/ PER] = AMOUNT``. The first test checks these with
+fractions alone, so that a row is right before any code of ours is asked; the others ask it.
 """
 
 import re
@@ -24,14 +24,14 @@ from builders import RELAY, Bench, agreed, finished, listed
 from tokens_forge.core.config import Config, Settle
 from tokens_forge.core.entries import ChargeLine, Settled
 from tokens_forge.core.money import text
-from tokens_forge.core.prices import Cards, RateCard, Service, Tier, card_at, cost, price
+from tokens_forge.core.prices import Cards, Days, RateCard, Service, Tier, card_at, cost, price
 from tokens_forge.core.usage import CACHE_COUNTED, Dialect
 from tokens_forge.files.config_file import read_text
 from tokens_forge.files.price_catalog import Catalog, route_cards
 from tokens_forge.wire.usage_objects import UsageRead, read_anthropic_messages, read_usage
 
 BILLS = Path(__file__).parent / "bills"
-FILES = ("openai", "anthropic", "gemini", "others", "relays", "odd")
+FILES = ("openai", "anthropic", "gemini", "others", "relays", "odd", "premiums")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 CHECKED = "0.2.3"
@@ -63,12 +63,15 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     terms: Literal["rates", "reported"] = "rates"
     service: str = ""
     """The tier of service that was served, where something else names it."""
+    geo: str = ""
+    """Where the reply says that it was computed."""
     at: datetime = NOON
     tier: str = "base"
     """As the ledger names it."""
     lines: tuple[str, ...]
     charge: str
     unpriced: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
     settled: str = ""
     """What is settled, where the upstream's own cost governs."""
     at_hold: bool = False
@@ -122,13 +125,22 @@ class OwnRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Card(OwnRates, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A card in `cards.toml`."""
+    """A card in `cards.toml` or `premium_cards.toml`."""
 
     unit: str = "USD"
     per: str = "mtok"
     valid_from: date | None = msgspec.field(name="from", default=None)
+    begins: date | None = None
     hours: tuple[time, time] | None = None
+    days: Days | None = None
+    uncertain: str = ""
     service: dict[str, OwnRates] = {}
+    sibling_of: str = ""
+    guessed: dict[str, str] = {}
+    factors: dict[str, Decimal] = {}
+    geo: dict[str, Decimal] = {}
+    via: str = ""
+    """The endpoint's address, where the place has a price."""
     source: str
 
     def rate_card(self, name: str) -> RateCard:
@@ -140,9 +152,16 @@ class Card(OwnRates, frozen=True, kw_only=True, forbid_unknown_fields=True):
             per=self.per,
             rates=self.rates,
             valid_from=self.valid_from,
+            begins=self.begins,
             hours=self.hours,
+            days=self.days,
+            uncertain=self.uncertain,
             tiers=self.tiers,
             service={word: Service(rates=own.rates, tiers=own.tiers) for word, own in self.service.items()},
+            sibling_of=self.sibling_of,
+            guessed=self.guessed,
+            factors=self.factors,
+            geo=self.geo,
         )
 
 
@@ -191,11 +210,16 @@ def rounded_by_hand(value: Fraction) -> Fraction:
     return Fraction(whole + up, 10**12)
 
 
+def written_cards() -> dict[str, list[Card]]:
+    """Return the cards of both files by name."""
+    files = [tomllib.loads((BILLS / f"{name}.toml").read_text()) for name in ("cards", "premium_cards")]
+    assert not files[0].keys() & files[1].keys(), "a name stands in one of the files"
+    return msgspec.convert({**files[0], **files[1]}, dict[str, list[Card]])
+
+
 def kept_cards() -> dict[str, tuple[RateCard, ...]]:
-    """Return the cards of `cards.toml` by name."""
-    table = tomllib.loads((BILLS / "cards.toml").read_text())
-    found = msgspec.convert(table, dict[str, list[Card]])
-    return {name: tuple(card.rate_card(name) for card in cards) for name, cards in found.items()}
+    """Return the cards as ours, by name."""
+    return {name: tuple(card.rate_card(name) for card in cards) for name, cards in written_cards().items()}
 
 
 def routes() -> Config:
@@ -208,6 +232,7 @@ def routes() -> Config:
 
 ALL = tuple(bills())
 CARDS = kept_cards()
+VIA = {name: cards[0].via for name, cards in written_cards().items()}
 ROUTES = routes()
 CATALOG = Catalog()
 
@@ -217,6 +242,8 @@ LISTED = tuple(bill for bill in ALL if bill.card in CARDS and not bill.card.star
 UNLISTED = {
     "openai/whisper-1": "the catalogue sells it by the hour of sound",
     "anthropic/claude-sonnet-4-5: batch in long context": "it knows batches since 2026-10-14, long context until then",
+    "google/gemini-3-flash-preview: grounding when it was billed": "some searches are free, so its sum is an estimate",
+    "perplexity/sonar: Perplexity: a fee for the request beside the tokens": "some requests cost less: an estimate",
 }
 """Cards and bills that the catalogue does not give, and why."""
 
@@ -225,6 +252,14 @@ def title(bill: Bill) -> str:
     """Return the name of a row's tests."""
     return f"{bill.card}: {bill.name}"
 
+
+SETTLED = tuple(
+    pytest.param(bill, marks=pytest.mark.xfail(reason="settlement reads neither yet", strict=True))
+    if bill.guesses or any(bill.geo in card.geo for card in CARDS.get(bill.card, ()))
+    else bill
+    for bill in ALL
+)
+"""Every bill; what settlement does not read yet is to be taken out here once it does."""
 
 every_bill = pytest.mark.parametrize("bill", ALL, ids=title)
 
@@ -287,8 +322,9 @@ def test_the_usage_of_a_bill(bill: Bill) -> None:
 @every_bill
 def test_the_charge_of_a_bill(bill: Bill) -> None:
     """CASES 1, 2, 4, 5, 7, 8, 9 and 11: the usage costs this, line by line."""
-    charge = price(bill.usage, card_of(bill), service=bill.served)
+    charge = price(bill.usage, card_of(bill), service=bill.served, geo=bill.geo)
     assert charge.lines == bill.written
+    assert charge.guesses == bill.guesses
     assert text(charge.amount) == bill.charge
     assert charge.unpriced == bill.unpriced
     assert charge.card.tier == bill.tier
@@ -299,7 +335,7 @@ def test_the_charge_of_a_bill(bill: Bill) -> None:
     )
 
 
-@every_bill
+@pytest.mark.parametrize("bill", SETTLED, ids=title)
 def test_a_bill_settles_at_what_it_is_priced(bill: Bill) -> None:
     """CASES 10 and 14: a hold's cost, a settlement and its ledger line give one figure, whatever model was served.
 
@@ -307,7 +343,7 @@ def test_a_bill_settles_at_what_it_is_priced(bill: Bill) -> None:
     governs only on a route whose price is reported (CASES 15).
     """
     card = card_of(bill)
-    assert cost(bill.usage, card, service=bill.served) == (Decimal(bill.charge), bill.unpriced)
+    assert cost(bill.usage, card, service=bill.served, geo=bill.geo) == (Decimal(bill.charge), bill.unpriced)
     conf = listed(RELAY, settle=Settle(unpriced="zero"))
     bench = Bench(terms=agreed(conf, Cards(charge={RELAY: cards_of(bill)})), now=bill.at)
     bench.topup(wallet="10000000000000000 CNY")
@@ -329,9 +365,9 @@ def test_a_bill_settles_at_what_it_is_priced(bill: Bill) -> None:
     elif card.terms == "free":
         assert (entry.charge, entry.certainty, entry.lines) == ("0", "zero", ())
     else:
-        sure = "unpriced" if bill.unpriced else "computed"
+        sure = "unpriced" if bill.unpriced else "estimated" if bill.guesses else "computed"
         assert (entry.charge, entry.certainty, entry.lines) == (bill.charge, sure, bill.written)
-        assert entry.flags == (*bill.flags, *(f"unpriced_{name}" for name in bill.unpriced))
+        assert entry.flags == (*bill.flags, *(f"unpriced_{name}" for name in bill.unpriced), *bill.guesses)
     assert entry.reported_cost == bill.reported_cost
 
 
@@ -349,12 +385,18 @@ def test_the_bills_are_many_and_each_is_needed() -> None:
 @pytest.mark.parametrize("bill", LISTED, ids=title)
 def test_the_catalogue_gives_the_same_bill(bill: Bill) -> None:
     """CASES 10 and 13: the card that a provider's price list leads to bills what the card written here does."""
-    provider, _, model = bill.card.partition("/")
-    card = card_at(CATALOG.cards(base_url="", provider=provider, model=model), bill.at)
+    # Behind a model's name a card may say where or how it is sold.
+    provider, _, model = bill.card.partition(" ")[0].partition("/")
+    asked = {"base_url": VIA[bill.card], "provider": "" if VIA[bill.card] else provider, "model": model}
+    listed_cards = CATALOG.cards(**asked)
+    if card_of(bill).sibling_of:
+        assert () == listed_cards
+        listed_cards = CATALOG.sibling_cards(**asked)
+    card = card_at(listed_cards, bill.at)
     told = None
     if card is not None:
         charged = msgspec.structs.replace(card, list_share=Decimal(bill.share), fx=Decimal(bill.fx))
-        charge = price(bill.usage, charged, service=bill.served)
-        told = (charge.lines, text(charge.amount), charge.unpriced, charge.card.tier)
-    same = told == (bill.written, bill.charge, bill.unpriced, bill.tier)
+        charge = price(bill.usage, charged, service=bill.served, geo=bill.geo)
+        told = (charge.lines, text(charge.amount), charge.unpriced, charge.guesses, charge.card.tier)
+    same = told == (bill.written, bill.charge, bill.unpriced, bill.guesses, bill.tier)
     assert same == (bill.card not in UNLISTED and title(bill) not in UNLISTED), told

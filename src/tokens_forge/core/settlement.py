@@ -471,7 +471,7 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
     """Return the money to hold for `need` and how it was reckoned; None when no price is known and one is asked for."""
     terms = asked.terms
     card = card_at(terms.cards.charge.get(candidate, ()), moment(asked.at))
-    refuses = terms.config.settle.unpriced == "refuse"
+    refuses = terms.config.settle.unpriced != "zero"
     if card is None:
         return None if refuses else (ZERO, HoldBasis(kind=need.kind, input=need.input, output=need.output))
     kind: HoldKind = "free" if card.terms == "free" else need.kind
