@@ -374,6 +374,7 @@ def _card(card: CardUsed) -> str:
     said.append(f"tier {card.tier}")
     if card.list_share != "1":
         said.append(f"x {card.list_share} of list")
+    said += (f"x {factor} for {name}" for name, factor in card.factors.items())
     if card.fx != "1":
         said.append(f"x {card.fx} per {card.unit}")
     return ", ".join(said)
