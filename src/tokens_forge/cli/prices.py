@@ -251,6 +251,9 @@ def set_price(
     day = _day(valid_from)
     said = {word: rate for word, rate in rates.items() if rate != ""}
     terms = {word: value for word, value in {"unit": unit, "per": per, "fx": fx}.items() if value != ""}
+    balance_unit = _unit(config, route)
+    if service and not said:
+        raise ForgeError(f"the tier `{service}` has no rate: write what costs otherwise in it, such as --input")
     whole = not service and {"input", "output", "images", "seconds"} & said.keys()
     if service or (not whole and _holds(paths, config, route, name, day)):
         if not _holds(paths, config, route, name, day):
@@ -260,7 +263,7 @@ def set_price(
             )
         sheet = _put_on(config, route, name, day, {"service": {service: said}} if service else said, terms)
     else:
-        sheet = _sheet({"unit": _unit(config, route), "per": "mtok", **terms, "from": day, **said})
+        sheet = _sheet({"unit": balance_unit, "per": "mtok", **terms, "from": day, **said})
     one = Told(route=route, model=name, sheets=(sheet,), where="")
     if not sheet.adds:
         _exchangeable(config, (one,))
