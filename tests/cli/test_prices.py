@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from command_line import Ran, tf
-from playbook import playing
+from playbook import Setup, playing
 
 from tokens_forge.files.price_sheets import read_sheets
 
@@ -354,3 +354,206 @@ async def test_a_running_proxy_charges_by_it_at_once(tmp_path: Path) -> None:
         play.lines()
         await play.ask(model="gpt-5-mini")
         assert "settled 1 ok 0.000336 USD computed; final 200" in play.transcript()
+
+
+def test_a_tier_alone_is_put_on_the_list(folder: Path) -> None:
+    """CASES 8: base rates need not be said again; the line that a bill prints works as it is, figures filled in."""
+    ran = run(folder, "prices set official gpt-5 --service ultrafast --input 5 --output 40 --unit USD")
+    assert (0, "written to data/prices.toml\n") == (ran.code, ran.err)
+    assert f"official/gpt-5  USD per Mtok from {TODAY} on; new; put on the price that holds anyway" in ran.out
+    assert "ultrafast output  40" in ran.out
+    (official,) = document(folder, "prices official/gpt-5")["prices"]
+    tiers = {tier["tier"]: tier["rates"] for tier in official["card"]["tiers"]}
+    assert ("1.25", "0.625", "5", "0.125") == (
+        tiers["base"]["input"],
+        tiers["flex"]["input"],
+        tiers["ultrafast"]["input"],
+        tiers["ultrafast"]["cache_read"],
+    )
+    assert official["sheet"] == "prices.toml:4"
+    # A second one is added to the first, of the same day.
+    assert 0 == run(folder, "prices set official gpt-5 --service scale --input 2 --output 16").code
+    (official,) = document(folder, "prices official/gpt-5")["prices"]
+    assert {"ultrafast", "scale", "flex"} < {tier["tier"] for tier in official["card"]["tiers"]}
+
+
+def test_a_fee_alone_is_put_on_what_holds(folder: Path) -> None:
+    """On the list, and on a sheet, which it is then a copy of."""
+    assert 0 == run(folder, "prices set official gpt-5 --searches 0.025 --requests 0.001").code
+    (official,) = document(folder, "prices official/gpt-5")["prices"]
+    base = official["card"]["tiers"][0]["rates"]
+    assert ("1.25", "10", "0.025", "0.001") == (base["input"], base["output"], base["searches"], base["requests"])
+    assert 0 == run(folder, "prices set relay gpt-5 --cache-write-30m 5 --cache-write-12h 9 --image-out 30").code
+    (sheet,) = read_sheets(folder / "data" / "prices.toml").sheets.route["relay"].prices["relay-gpt-5"]
+    assert (False, "CNY", Decimal(4), Decimal(28)) == (sheet.adds, sheet.unit, sheet.input, sheet.output)
+    assert (Decimal(5), Decimal(9), Decimal(30)) == (sheet.cache_write_30m, sheet.cache_write_12h, sheet.image_out)
+    assert 0 == run(folder, "prices set relay gpt-5 --service priority --output 60").code
+    (relay,) = document(folder, "prices gpt-5 --route relay")["prices"]
+    tiers = {tier["tier"]: tier["rates"] for tier in relay["card"]["tiers"]}
+    assert ("4", "60", "9") == (
+        tiers["priority"]["input"],
+        tiers["priority"]["output"],
+        tiers["priority"]["cache_write_12h"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        ("relay own --service flex --input 1", 1, "has no price of `own-1` by tokens that a tier could be put on"),
+        ("official gpt-own --service flex --input 1", 1, "has no price of `gpt-own` by tokens"),
+        ("official gpt-5 --service flex --input 1 --unit CNY", 1, "the price that this is put on is in USD per mtok"),
+        ("official gpt-5 --searches 1 --per ktok", 1, "the price that this is put on is in USD per mtok"),
+        ("relay gpt-5 --service flex --input 1 --unit USD", 1, "the price that this is put on is in CNY per mtok"),
+        ("plan gpt-5 --service flex --input 1", 1, "the route `plan` is not paid in money"),
+        ("official gpt-5 --service default --input 1", 1, "`default` is what the sheet's own rates are for"),
+        ("official gpt-5 --service flex", 1, "flex` has no rate"),
+        ("official gpt-5 --service priority --output 20000", 1, "20000 USD per Mtok of output from "),
+        ("official gpt-5 --searches 9", 1, "9 USD for one of `searches` from "),
+    ],
+)
+def test_what_can_not_be_put_on_a_price(folder: Path, words: str, code: int, expected: str) -> None:
+    """Where nothing holds, in other terms than what holds, or out of all proportion; nothing is written."""
+    ran = run(folder, f"prices set {words}")
+    assert code == ran.code
+    assert expected in ran.err
+    assert not (folder / "data" / "prices.toml").exists()
+
+
+NEWER = json.dumps(
+    [
+        {
+            "id": "openai",
+            "name": "OpenAI",
+            "api_pattern": "https://api\\.openai\\.com",
+            "model_match": {"starts_with": "gpt-"},
+            "models": [
+                {"id": "gpt-5", "match": {"equals": "gpt-5"}, "prices": {"input_mtok": 1.5, "output_mtok": 10}},
+                {"id": "gpt-9", "match": {"equals": "gpt-9"}, "prices": {"input_mtok": 3, "output_mtok": 15}},
+            ],
+        }
+    ]
+)
+
+
+def test_a_newer_list_is_shown_asked_about_and_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CASES 15: only on request; every card then says the day and the file; `--forget` goes back."""
+    listed = put(folder, "data.json", NEWER)
+    words = f"prices update --from {listed}"
+    asked = run(folder, words)
+    assert (1, True) == (asked.code, "say `--yes`" in asked.err)
+    assert f"genai-prices data of {TODAY}, data.json instead of genai-prices" in asked.out
+    assert re.search(r"1 models new, 1 changed, [0-9,]+ gone, 0 as they were", asked.out)
+    assert "official/gpt-5  changed, USD per Mtok" in asked.out
+    assert "1.25 → 1.5" in asked.out
+    kept = folder / "data" / "catalogue.data"
+    assert not kept.exists()
+    taken = run(folder, f"{words} --yes")
+    assert (0, "kept in data/catalogue.data\n") == (taken.code, taken.err)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    (found,) = document(folder, "prices official/gpt-9")["prices"]
+    assert ("3", f"genai-prices data of {TODAY}, data.json") == (
+        found["card"]["tiers"][0]["rates"]["input"],
+        found["card"]["source"].partition(", searches")[0],
+    )
+    again = document(folder, f"{words} --yes")
+    assert ({"new": 0, "changed": 0, "gone": 0, "same": 2}, False) == (
+        {name: again["models"].get(name, 0) for name in ("new", "changed", "gone", "same")},
+        again["running"],
+    )
+    back = document(folder, "prices update --forget")
+    assert (True, False) == (back["forgotten"], kept.exists())
+    assert re.fullmatch(r"genai-prices [0-9.]+", back["source"])
+    nothing = run(folder, "prices update --forget")
+    assert (0, True) == (nothing.code, nothing.err.startswith("there is no other list: prices are from genai-prices"))
+    monkeypatch.chdir(folder)
+    (folder / "config.toml").unlink()
+    assert 0 == run(folder, "prices update --from data.json --yes").code  # before there is a config
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        ("", 2, "Say where a newer list is, `--from FILE` or an address (https://raw.githubusercontent.com/"),
+        ("--forget --from x", 2, "or `--forget` to go back"),
+        ("--from nowhere.json", 1, "nowhere.json: it can't be read (No such file or directory)"),
+        ("--from http://prices.example/data.json", 1, "only https is fetched, and http on this machine"),
+        ("--from {folder}/config.toml", 1, "this is no JSON that can be read"),
+        ("--from {folder}/dear.json", 1, "openai/gpt-5: input would go from 1.25 to 1250 USD, a factor of 500 or more"),
+    ],
+)
+def test_a_list_that_can_not_be_is_not_taken(folder: Path, words: str, code: int, expected: str) -> None:
+    """No list is fetched unasked, and none that is no list of prices, or in other units, is kept."""
+    put(folder, "dear.json", NEWER.replace("1.5", "1250"))
+    ran = run(folder, f"prices update {words.format(folder=folder)} --yes")
+    assert code == ran.code
+    assert expected in " ".join(ran.err.split())
+    assert not (folder / "data" / "catalogue.data").exists()
+
+
+def test_a_leap_may_be_meant_and_a_spoilt_list_is_replaced(folder: Path) -> None:
+    """`--mend` says so; what can't be read any more is told, and a new one takes its place."""
+    listed = put(folder, "dear.json", NEWER.replace("1.5", "1250"))
+    assert 0 == run(folder, f"prices update --from {listed} --yes --mend").code
+    (folder / "data" / "catalogue.data").write_bytes(b"spoilt")
+    for words in ("prices gpt-5", "prices check", "check"):
+        ran = run(folder, words)
+        assert (1, True) == (ran.code, "`tf prices update --forget` goes back to the bundled list" in ran.err)
+    ran = run(folder, f"prices update --from {put(folder, 'data.json', NEWER)} --yes")
+    assert (0, True) == (ran.code, "this is not what `tf prices update` wrote" in ran.err)
+    assert 0 == run(folder, "prices gpt-5").code
+
+
+def test_a_list_taken_beside_another_version_is_told(folder: Path) -> None:
+    """After an update of tf the bundled list may be the newer one."""
+    put(folder, "data.json", NEWER)
+    assert 0 == run(folder, f"prices update --from {folder}/data.json --yes").code
+    kept = folder / "data" / "catalogue.data"
+    kept.write_bytes(re.sub(rb'"beside":"[^"]*"', b'"beside":"0.0.1"', kept.read_bytes()))
+    assert "this tf comes with another list than when that was taken" in run(folder, "prices check").out.replace(
+        "\n", " "
+    )
+
+
+def test_prices_say_what_is_in_them_and_what_is_not_sure(folder: Path) -> None:
+    """Premiums, days, doubts and the page of a tier stand above the rates."""
+    config = CONFIG.replace("https://api.openai.com/v1", "https://eu.api.openai.com/v1")
+    (folder / "config.toml").write_text(f'{config}[settle]\nunpriced = "sibling"\n')
+    shown = " ".join(run(folder, "prices official/gpt-6.9-sol").out.split())
+    assert "with x 1.1 for region eu.api.openai.com, in the rates of tokens below" in shown
+    assert "guess the list does not know `gpt-6.9-sol`: the newest of its family" in shown
+    assert "name gpt-6.9-sol → openai/gpt-6.1-sol" in shown
+    claude = " ".join(run(folder, "prices claude-opus-5-5").out.split())
+    assert "plus x 1.1 on tokens where the reply says that it was computed in `us`" in claude
+    grok = " ".join(run(folder, "prices grok-4.7").out.split())
+    assert "tier priority by docs.x.ai/developers/pricing" in grok
+    sonar = " ".join(run(folder, "prices sonar --upstream perplexity").out.split())
+    assert "guess requests: the fee of the largest search context" in sonar
+    in_2027 = run(folder, "prices deepseek-v4-pro --at 2027-02-08T02:00").out
+    assert "days   Monday to Friday (UTC+8)" in in_2027
+    assert "an upper bound, and charges are estimates" in " ".join(in_2027.split())
+
+
+async def test_a_running_proxy_takes_a_newer_list_at_once(tmp_path: Path) -> None:
+    """Its cards change with it; a spoilt list leaves all as it was and says so."""
+    (tmp_path / "data").symlink_to(tmp_path / "d")
+    bare = (
+        '[route.list]\nclass = "direct"\nupstream = "official"\nbalance = "credit"\n'
+        'price = "list"\nserves = ["gpt-9"]\n'
+    )
+    async with playing(tmp_path, Setup(official='provider = "openai"', more=bare)) as play:
+        assert (501, "no_price") == (await play.ask(model="gpt-9")).error
+        listed = put(tmp_path, "data.json", NEWER)
+        ran = await asyncio.to_thread(run, tmp_path, f"prices update --from {listed} --yes")
+        assert (0, "kept in data/catalogue.data; the running proxy prices by it now\n") == (ran.code, ran.err)
+        play.lines()
+        assert 200 == (await play.ask(model="gpt-9")).status
+        card = (await play.settled()).card
+        assert card is not None
+        assert card.source.startswith(f"genai-prices data of {TODAY}, data.json")
+        (tmp_path / "d" / "catalogue.data").write_bytes(b"spoilt")
+        assert 409 == (await play.control("POST", "/reload")).status
+        assert 200 == (await play.ask(model="gpt-9")).status
+        ran = await asyncio.to_thread(run, tmp_path, "prices update --forget")
+        assert (0, True) == (ran.code, ran.err.endswith("; the running proxy prices by it now\n"))
+        assert (501, "no_price") == (await play.ask(model="gpt-9")).error

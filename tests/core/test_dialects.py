@@ -171,7 +171,7 @@ def test_the_tier_that_an_upstream_is_asked_for(tier: str, asked: str, there: Up
     assert expected == tier_out(tier, asked, there)
 
 
-@pytest.mark.parametrize(("served", "certainty"), [("", "computed"), ("standard", "computed"), ("fast", "unpriced")])
+@pytest.mark.parametrize(("served", "certainty"), [("", "computed"), ("standard", "computed"), ("fast", "estimated")])
 def test_a_tier_that_is_not_asked_for_is_not_paid_for(served: str, certainty: str) -> None:
     """CASES 8: `speed` is left out for a chat upstream: neither hold nor charge is of a tier that it never heard of."""
     made = bench(RELAY)

@@ -39,6 +39,11 @@ def sheet(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     return {"from": "2026-01-01", "unit": "CNY", "input": "4", "output": "28", **changes}
 
 
+def added(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return a sheet that is put on the list."""
+    return {"from": "2026-01-01", "unit": "USD", "adds": True, **changes}
+
+
 def found(balance: str, **route: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - as above
     """Return where and what is found wrong."""
     return [(".".join(one.path), one.what) for one in price_findings(config(balance, **route))]
@@ -59,6 +64,10 @@ def found(balance: str, **route: Any) -> list[tuple[str, str]]:  # noqa: ANN401 
             {"prices": {"m": [sheet(long_input=[{"above": 200_000, "input": "8"}], service={"flex": {"input": 2}})]}},
         ),
         ("credit", {"price": "list"}),
+        ("credit", {"price": "list", "prices": {"m": [added(searches="0.02")]}}),
+        ("wallet", {"price": {"list": "0.35", "fx": "7.1"}, "prices": {"m": [added(service={"flex": {"input": 2}})]}}),
+        ("wallet", {"prices": {"m": [sheet(), added(**{"from": "2026-02-01", "unit": "CNY", "searches": "0.1"})]}}),
+        ("wallet", {"prices": {"m": [sheet(guessed=["input"])]}}),
         ("plan", {}),
         ("over", {"price": "list"}),
         ("nowhere", {}),
@@ -113,6 +122,51 @@ BOTH = 'write `per` and `amount`, and no `fx`: `{ per = "call", amount = "0.02 C
         ),
         ("plan", {"price": {"per": "call", "amount": "2"}}, "route.r.price.amount", NO_AMOUNT),
         ("credit", {"price": {"list": "-1"}}, "route.r.price", "a share of the list price is 0 or more"),
+        (
+            "wallet",
+            {"price": {"list": "0.35", "fx": "7.1"}, "prices": {"m": [added(unit="CNY", searches="0.1")]}},
+            "route.r.prices.m",
+            (
+                "the sheet from 2026-01-01 is in CNY and adds to the list price, which is in USD: write it in USD; a "
+                "share and an exchange rate count for it too"
+            ),
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(), added(**{"from": "2026-02-01", "searches": "0.1"})]}},
+            "route.r.prices.m",
+            (
+                "the sheet from 2026-02-01 is in USD and adds to the sheet before it, which is in CNY: write it in "
+                "CNY; a share and an exchange rate count for it too"
+            ),
+        ),
+        (
+            "wallet",
+            {"price": {"per": "call", "amount": "1 CNY"}, "prices": {"m": [added(searches="0.1")]}},
+            "route.r.prices.m",
+            (
+                "the sheet from 2026-01-01 adds to a price, and there is none before it that goes by tokens: write "
+                "`input` and `output` too, and leave `adds` out"
+            ),
+        ),
+        (
+            "credit",
+            {"price": "list", "prices": {"m": [added(searches="0.1", fx="7")]}},
+            "route.r.prices.m",
+            "a sheet that adds has no `fx` and no `long_input` of its own",
+        ),
+        (
+            "credit",
+            {"price": "list", "prices": {"m": [added()]}},
+            "route.r.prices.m",
+            "the sheet has no rate: write `input` and `output`",
+        ),
+        (
+            "wallet",
+            {"prices": {"m": [sheet(guessed=["cache_write_1h"])]}},
+            "route.r.prices.m.guessed",
+            "the sheet has no rate for `cache_write_1h`",
+        ),
         (
             "credit",
             {"price": {"list": "0.001"}},
@@ -339,7 +393,7 @@ def test_every_rate_of_a_card_is_looked_at() -> None:
         card({"images": "5000", "requests": "9000"}),
         card({"input": "9000000"}, terms="free"),
         LISTED[0],
-        card({"input": "9000000"}, id="openai/m"),
+        card({"input": "9000000"}, id="openai/m", source="genai-prices"),
     ],
 )
 def test_what_may_be_meant(own: RateCard) -> None:
@@ -371,3 +425,26 @@ def test_beyond_a_pool_the_payers_unit_counts() -> None:
     """A route on a pool is priced in the unit of what pays beyond it."""
     assert 1 == len(far_off("over", (card({"input": "5000"}, unit="USD"),)))
     assert [] == far_off("over", (card({"input": "5"}, unit="USD"),))
+
+
+def test_what_is_put_on_the_list_is_compared_in_its_terms() -> None:
+    """CASES 11: before share and exchange; the list's own rates beneath it are no typing errors."""
+    on_list = card(
+        {"input": "1.25", "output": "10", "searches": "9"},
+        id="openai/m",
+        source="genai-prices, route sheet",
+        unit="USD",
+        list_share=Decimal("0.004"),
+        fx=Decimal("0.5"),
+        service={"priority": Service(rates={"input": Decimal("2.5"), "output": Decimal(20_000)})},
+    )
+    assert [
+        (
+            "9 USD for one of `searches`, and the list price is 0.01 USD, more than 300 times off: a count's rate is "
+            "for one"
+        ),
+        (
+            "20000 USD per Mtok of output, and the list price is 10 USD, more than 300 times off: look at the rate and "
+            "at `per` (mtok)"
+        ),
+    ] == far_off("wallet", (on_list,))

@@ -152,3 +152,29 @@ def test_the_named_candidates() -> None:
         model={"smart": Model(routes=("a/x-2", "b/five", "a/unserved")), "m": Model(routes=("a",))},
     )
     assert ["a/m", "a/x-1", "b/m5", "b/m6", "a/x-2"] == [found.name for found in named(conf)]
+
+
+def test_what_is_charged_by_a_guess_is_told() -> None:
+    """A sibling's price and a card that may not hold make every charge an estimate."""
+    conf = relay(prices={"m": (sheet(),)})
+    sibling = msgspec.structs.replace(own(), id="openai/gpt-6.1-sol", sibling_of="m")
+    assert notes(conf, sibling) == [
+        Noted(
+            kind="guessed",
+            candidate=RELAY,
+            what="the list does not know it, so a call is charged as openai/gpt-6.1-sol, as an estimate",
+            line="tf prices set relay m --input … --output … --unit CNY",
+        )
+    ]
+    (unsure,) = notes(conf, msgspec.structs.replace(own(), uncertain="the holidays of 2027"))
+    assert (unsure.kind, unsure.line) == ("guessed", "")
+    assert unsure.what.startswith("nobody knows yet the holidays of 2027, so a call is charged at the most")
+
+
+def test_a_list_that_was_given_when_the_program_had_another_is_told() -> None:
+    """After an update of tf, its own list may be the newer one."""
+    (note,) = catalogue_noted(
+        "genai-prices data of 2026-11-01, f", None, today=NOW.date(), older_than=90, outdated=True
+    )
+    assert note.kind == "old"
+    assert "`tf prices update --forget`" in note.what

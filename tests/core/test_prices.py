@@ -11,8 +11,21 @@ from msgspec.structs import replace
 
 from tokens_forge.core.entries import CardUsed, ChargeLine
 from tokens_forge.core.price_check import BELOW, MOST_SHARE, RATE_PLACES, SHARE_PLACES
-from tokens_forge.core.prices import PER, Beside, RateCard, Service, Tier, card_at, card_name, cost, lines_total, price
-from tokens_forge.core.usage import COUNT_CLASSES, MOST_TOKENS, TOKEN_CLASSES
+from tokens_forge.core.prices import (
+    PER,
+    Beside,
+    Days,
+    RateCard,
+    Service,
+    Tier,
+    card_at,
+    card_name,
+    charged,
+    cost,
+    lines_total,
+    price,
+)
+from tokens_forge.core.usage import COUNT_CLASSES, MOST_TOKENS, TOKEN_CLASSES, WRITE_CLASSES
 
 
 def card(  # noqa: PLR0913 - a builder has a parameter for what a test may vary
@@ -414,3 +427,99 @@ def test_no_price_that_may_be_written_is_inexact(
     charge = price({**dict.fromkeys(names, quantity), "reasoning": quantity // 2}, own)
     assert charge.amount == lines_total(charge.lines)
     assert () == charge.unpriced
+
+
+PREMIUM = replace(card({**GPT, "searches": "0.01"}), factors={"region eu": Decimal("1.1")}, geo={"us": Decimal("1.2")})
+
+
+@pytest.mark.parametrize(
+    ("geo", "rate", "factors"),
+    [
+        ("", "1.375", {"region eu": "1.1"}),
+        ("global", "1.375", {"region eu": "1.1"}),
+        ("us", "1.65", {"region eu": "1.1", "geo us": "1.2"}),
+    ],
+)
+def test_a_premium_is_on_every_token_and_on_no_search(geo: str, rate: str, factors: dict[str, str]) -> None:
+    """A factor of the card and one of where it was computed stack; the card says which were applied."""
+    charge = price({"input": 1_000_000, "searches": 2}, PREMIUM, geo=geo)
+    assert charge.lines == (line("input", 1_000_000, rate, rate), line("searches", 2, "0.01", "0.02"))
+    assert (charge.card.factors, charge.card.rates["input"]) == (factors, "1.25")
+    assert cost({"input": 1_000_000, "searches": 2}, PREMIUM, geo=geo) == (charge.amount, ())
+
+
+def test_a_premium_stacks_with_share_exchange_and_tier() -> None:
+    """A line's rate is after all of them: 1.25 of flex's half, a tenth more, 35 % of it, at 7.10."""
+    flex = Service(rates={"input": Decimal("0.625"), "output": Decimal(5)}, source="flex by its page")
+    relay = replace(PREMIUM, list_share=Decimal("0.35"), fx=Decimal("7.10"), service={"flex": flex})
+    charge = price({"input": 1_000_000}, relay, service="flex")
+    assert charge.lines == (line("input", 1_000_000, "1.7084375", "1.7084375"),)
+    assert charge.card.source == "test, flex by its page"
+    assert charged(relay, "input", Decimal("0.625")) == Decimal("1.7084375")
+    assert charged(relay, "searches", Decimal("0.01")) == Decimal("0.02485")
+    assert charged(card(GPT), "input", Decimal(2)) == Decimal(2)
+
+
+@pytest.mark.parametrize(
+    ("usage_class", "rates", "rate", "guesses"),
+    [
+        # A sheet that says nothing of writes has all of them as input.
+        ("cache_write_5m", {}, "1.25", ()),
+        ("cache_write_30m", {}, "1.25", ()),
+        ("cache_write_1h", {}, "1.25", ("guessed_cache_write_1h",)),
+        # Which of the two a write of no stated lifetime is, the provider's usual one prices it.
+        ("cache_write_5m", {"cache_write_30m": "2"}, "2", ()),
+        ("cache_write_30m", {"cache_write_5m": "3"}, "3", ()),
+        ("cache_write_5m", {"cache_write_1h": "9"}, "1.25", ()),
+        # A longer one than those with a rate costs at least the dearest of them, and nobody says how much.
+        ("cache_write_1h", {"cache_write_5m": "3"}, "3", ("guessed_cache_write_1h",)),
+        ("cache_write_12h", {"cache_write_5m": "3", "cache_write_1h": "6"}, "6", ("guessed_cache_write_12h",)),
+        ("cache_write_12h", {"cache_write_1h": "6", "cache_write_30m": "7"}, "7", ("guessed_cache_write_12h",)),
+        ("cache_write_12h", {}, "1.25", ("guessed_cache_write_12h",)),
+        ("cache_write_12h", {"cache_write_12h": "8"}, "8", ()),
+    ],
+)
+def test_a_write_without_a_rate(usage_class: str, rates: dict[str, str], rate: str, guesses: tuple[str, ...]) -> None:
+    """CASES 2: a lifetime that no rate is stated for is priced at the dearest that is known, and that is a guess."""
+    charge = price({usage_class: 1_000_000}, card({**GPT, **rates}))
+    assert (charge.lines, charge.guesses) == ((line(usage_class, 1_000_000, rate, rate),), guesses)
+
+
+@pytest.mark.parametrize("usage_class", WRITE_CLASSES)
+def test_a_write_that_nothing_prices_is_unpriced(usage_class: str) -> None:
+    """CASES 12: without a rate for input there is nothing to guess from."""
+    charge = price({usage_class: 1}, card({"output": "1"}))
+    assert (charge.unpriced, charge.guesses) == ((usage_class,), ())
+
+
+def test_a_card_that_is_not_sure_says_so() -> None:
+    """A sibling's card, one that may not hold and a rate that may be less are guesses; what is not used is none."""
+    usage = {"input": 1, "output": 1}
+    assert price(usage, card(GPT)).guesses == ()
+    assert price(usage, replace(card(GPT), sibling_of="m-2")).guesses == ("sibling_price",)
+    assert price(usage, replace(card(GPT), uncertain="the holidays")).guesses == ("uncertain_card",)
+    dearest = replace(card({**GPT, "requests": "0.012", "searches": "1"}), guessed={"requests": "it", "searches": "it"})
+    assert price(usage, dearest).guesses == ("guessed_requests",)
+
+
+BY_WEEKDAY = Days(utc_offset_h=8, weekdays=(1, 2, 3, 4, 5), except_days=(date(2026, 10, 1),), since=date(2026, 8, 23))
+OFF_PEAK, PEAK = card({"input": "1"}), replace(card({"input": "2"}, hours=(time(16), time(18))), days=BY_WEEKDAY)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (datetime(2026, 11, 27, 15, tzinfo=UTC), OFF_PEAK),  # the hour before
+        (datetime(2026, 11, 26, 17, tzinfo=UTC), PEAK),  # a Thursday here, Friday 1 o'clock there
+        (datetime(2026, 11, 27, 17, tzinfo=UTC), OFF_PEAK),  # a Friday here, Saturday there
+        (datetime(2026, 11, 29, 17, tzinfo=UTC), PEAK),  # a Sunday here, Monday there
+        (datetime(2026, 9, 30, 17, tzinfo=UTC), OFF_PEAK),  # a holiday there
+        (datetime(2026, 10, 1, 17, tzinfo=UTC), PEAK),  # the day after it there
+        (datetime(2026, 8, 21, 17, tzinfo=UTC), PEAK),  # a Saturday before weekends counted
+        (datetime(2026, 8, 22, 17, tzinfo=UTC), OFF_PEAK),  # the Sunday since when they do
+    ],
+)
+def test_the_days_of_a_card_are_its_providers(at: datetime, expected: RateCard) -> None:
+    """Weekdays and holidays are those of the provider's clock, hours are UTC."""
+    assert card_at((OFF_PEAK, PEAK), at) is expected
+    assert card_at((OFF_PEAK, PEAK), at.astimezone(timezone(timedelta(hours=-5)))) is expected

@@ -8,7 +8,7 @@ from builders import LIST, OFFICIAL, PLAN, RELAY, START, card, config
 from tokens_forge.core.candidates import candidate
 from tokens_forge.core.config import Config
 from tokens_forge.core.money import text
-from tokens_forge.core.prices import RateCard, Service, Tier, price
+from tokens_forge.core.prices import Days, RateCard, Service, Tier, price
 from tokens_forge.core.quotes import Quote, quote, shown
 
 USAGE = {"input": 1000, "output": 500}
@@ -127,3 +127,59 @@ def test_a_card_of_the_catalogue_says_how_its_name_was_found() -> None:
         found.card.valid_from,
         found.card.until,
     )
+
+
+def test_what_is_in_the_rates_and_what_is_not_sure_is_told() -> None:
+    """Premiums of the place are in the rates and the sample; days, guesses and further premiums stand beside them."""
+    days = Days(utc_offset_h=8, weekdays=(1, 2, 3, 4, 5), except_days=(date(2026, 10, 1),))
+    flex = Service(rates={"input": Decimal(1), "output": Decimal(1)}, source="flex by its page")
+    own = card(
+        OFFICIAL,
+        LIST,
+        begins=date(2026, 2, 1),
+        valid_from=None,
+        hours=(time(0), time(23, 59)),
+        days=days,
+        uncertain="the holidays",
+        sibling_of="m",
+        guessed={"searches": "some are free"},
+        factors={"region eu": Decimal("1.1")},
+        geo={"us": Decimal("1.2")},
+        service={"flex": flex},
+    )
+    found = quoted(OFFICIAL, own, at=datetime(2026, 11, 24, 12, tzinfo=UTC)).card
+    assert found is not None
+    assert (found.days, found.uncertain, found.sibling_of) == (
+        "Monday to Friday but 1 public holidays (UTC+8)",
+        "the holidays",
+        "m",
+    )
+    assert (found.guessed, found.factors, found.geo) == (
+        {"searches": "some are free"},
+        {"region eu": "1.1"},
+        {"us": "1.2"},
+    )
+    assert [(tier.rates["input"], tier.source) for tier in found.tiers] == [("1.1", ""), ("1.1", "flex by its page")]
+    assert (found.sample.amount, found.valid_from) == ("0.00385", "2026-02-01")
+
+
+def test_cards_of_other_days_stand_behind() -> None:
+    """On a Saturday the hours of the week are told too, and those of a year to come once."""
+    off_peak = card(OFFICIAL, {"input": "1", "output": "1"}, valid_from=None)
+    days = Days(utc_offset_h=-3, weekdays=(1, 3))
+    peak = card(OFFICIAL, {"input": "2", "output": "2"}, valid_from=None, hours=(time(1), time(4)), days=days)
+    later = card(
+        OFFICIAL,
+        {"input": "3", "output": "3"},
+        valid_from=None,
+        begins=date(2026, 12, 10),
+        hours=(time(1), time(4)),
+        days=days,
+    )
+    found = quoted(OFFICIAL, off_peak, peak, later, at=datetime(2026, 11, 28, 2, tzinfo=UTC))
+    assert found.card is not None
+    assert found.card.tiers[0].rates["input"] == "1"
+    assert [(it.tiers[0].rates["input"], it.days, it.until) for it in found.others] == [
+        ("2", "Monday, Wednesday (UTC-3)", "2026-12-10"),
+        ("3", "Monday, Wednesday (UTC-3)", ""),
+    ]

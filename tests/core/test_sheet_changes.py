@@ -128,3 +128,19 @@ def test_the_sheet_in_force_is_the_last_that_began() -> None:
     assert sheet(OCTOBER) == in_force((sheet(date(2026, 1, 1)), sheet(OCTOBER), sheet(date(2026, 12, 1))), sheet())
     assert sheet(NOVEMBER, input=Decimal(1)) == in_force((sheet(OCTOBER), sheet(NOVEMBER, input=Decimal(1))), sheet())
     assert None is in_force((sheet(date(2026, 12, 1)),), sheet())
+
+
+def test_a_tier_of_service_is_told_rate_by_rate() -> None:
+    """Its rates stand under its word, and a sheet that adds says so; a slip in a tier is one too."""
+    flex = {"flex": Rates(output=Decimal(14), searches=Decimal("0.1"))}
+    change = sheet_change("relay", "m", sheet(OCTOBER, service=flex), sheet(adds=True, service={"flex": Rates()}))
+    assert (change.adds, change.also) == (True, ("service", "adds"))
+    assert [(rate.usage_class, rate.old, rate.new) for rate in change.rates] == [
+        ("input", "4", "4"),
+        ("output", "28", "28"),
+        ("flex output", "14", ""),
+        ("flex searches", "0.1", ""),
+    ]
+    dear = sheet(service={"flex": Rates(output=Decimal(14_000), searches=Decimal("0.1"))})
+    (leap,) = leaps(sheet_change("relay", "m", sheet(OCTOBER, service=flex), dear))
+    assert leap.startswith("flex output would go from 14 CNY per mtok to 14000 CNY")

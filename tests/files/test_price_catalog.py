@@ -4,14 +4,17 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
 from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from genai_prices.data import providers
 
-from tokens_forge.core.config import Balance, Config, Price, Route, Sheet, Upstream
-from tokens_forge.core.prices import Cards, RateCard, Tier, price
+from tokens_forge.core.config import Balance, Config, Price, Rates, Route, Settle, Sheet, Upstream
+from tokens_forge.core.prices import Cards, RateCard, Tier, card_at, price
 from tokens_forge.files import price_catalog
+from tokens_forge.files.catalog_data import keep
 from tokens_forge.files.price_catalog import Catalog, route_cards, stored
 
 CATALOG = Catalog()
@@ -85,7 +88,9 @@ def test_dates_and_hours_become_cards() -> None:
         (None, None),
         (date(2026, 8, 17), None),
         (date(2026, 9, 10), None),
+        (None, (time(1), time(4))),  # for the days that are known, and for those after them
         (None, (time(1), time(4))),
+        (None, (time(6), time(10))),
         (None, (time(6), time(10))),
     ]
 
@@ -298,3 +303,218 @@ def test_a_name_of_ours_stands_first_in_the_way() -> None:
     assert ("relay-gpt-5", "gpt-5-2025-08-07", "openai/gpt-5") == only(
         Price(list=Decimal(1)), serves={"gpt-5-2025-08-07": "relay-gpt-5"}
     ).resolved
+
+
+DAY = date(2026, 11, 1)
+SHARED = Price(list=Decimal("0.35"), fx=Decimal("7.1"))
+
+
+def with_sheets(
+    *sheets: Sheet,
+    price: Price | Literal["list"] | None = "list",
+    unpriced: Literal["refuse", "sibling"] = "refuse",
+    model: str = "gpt-5",
+) -> Config:
+    """Return a config whose route has these sheets beside its price."""
+    return Config(
+        balance={"b": Balance(kind="prepaid", unit="USD")},
+        upstream={"u": Upstream(dialect="openai", base_url=OPENAI, credential="env:X")},
+        route={
+            "r": Route(
+                route_class="direct", upstream="u", balance="b", serves=("*",), price=price, prices={model: sheets}
+            )
+        },
+        settle=Settle(unpriced=unpriced),
+    )
+
+
+def at_noon(conf: Config, day: date, model: str = "gpt-5") -> RateCard | None:
+    """Return the route's card in force on a day."""
+    return card_at(route_cards(conf, "r", model, CATALOG)[0], datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+
+
+def adding(day: date = DAY, **changes: Any) -> Sheet:  # noqa: ANN401 - a sheet's fields
+    return Sheet(valid_from=day, unit="USD", adds=True, **changes)
+
+
+def test_a_sheet_that_adds_leaves_all_else_to_the_list() -> None:
+    """Its rates replace those of their class, in every tier; before its day the list holds as it is."""
+    conf = with_sheets(adding(searches=Decimal("0.02"), cache_read=Decimal("0.2")), price=SHARED)
+    before, after = at_noon(conf, date(2026, 10, 31)), at_noon(conf, DAY)
+    assert before is not None
+    assert after is not None
+    assert (before.rates["searches"], before.source) == (Decimal("0.01"), CATALOG.data.source)
+    assert after.rates == {**before.rates, "searches": Decimal("0.02"), "cache_read": Decimal("0.2")}
+    assert after.service["flex"].rates == {
+        **before.service["flex"].rates,
+        "searches": Decimal("0.02"),
+        "cache_read": Decimal("0.2"),
+    }
+    assert (after.list_share, after.fx, after.valid_from) == (Decimal("0.35"), Decimal("7.1"), DAY)
+    assert (after.id, after.source) == ("openai/gpt-5", f"{CATALOG.data.source}, route sheet")
+    # A thousandth of the rate for a token is the same price.
+    per_token = with_sheets(
+        adding(per="token", cache_read=Decimal("0.0000002"), searches=Decimal("0.02")), price=SHARED
+    )
+    same = at_noon(per_token, DAY)
+    assert same is not None
+    assert same.rates == after.rates
+
+
+def test_a_tier_is_put_on_the_list_alone() -> None:
+    """CASES 8: what a tier does not say it has from the standard rates, or from the tier that the list has."""
+    own = {"Ultrafast": Rates(input=Decimal(5), output=Decimal(40)), "flex": Rates(output=Decimal(6))}
+    card = at_noon(with_sheets(adding(service=own)), DAY)
+    assert card is not None
+    assert card.service["ultrafast"].rates == {**card.rates, "input": Decimal(5), "output": Decimal(40)}
+    assert card.service["flex"].rates["input"] == Decimal("0.625")
+    assert card.service["flex"].rates["output"] == Decimal(6)
+    charge = price({"input": 1000, "output": 100}, card, service="ultrafast")
+    assert (charge.amount, charge.unpriced, charge.card.tier) == (Decimal("0.009"), (), "ultrafast")
+
+
+def test_a_long_tier_of_the_list_stays_for_what_is_not_added() -> None:
+    """A rate that a sheet states holds at any length, as in a sheet that stands alone."""
+    card = at_noon(with_sheets(adding(output=Decimal(16)), model="gpt-5.4"), DAY, "gpt-5.4")
+    assert card is not None
+    (tier,) = card.tiers
+    assert (tier.rates["input"], "output" in tier.rates) == (Decimal(5), False)
+
+
+def test_sheets_that_add_lie_on_the_sheet_before() -> None:
+    """One that stands alone ends the list, and later ones lie on it; each of them alone, not one on another."""
+    whole = Sheet(valid_from=date(2026, 11, 10), unit="USD", input=Decimal(9), output=Decimal(9))
+    conf = with_sheets(
+        adding(searches=Decimal("0.02")),
+        whole,
+        adding(date(2026, 11, 20), requests=Decimal(1)),
+        adding(date(2026, 11, 25), images=Decimal(2)),
+    )
+    rates = [found.rates for day in (5, 10, 20, 25) if (found := at_noon(conf, date(2026, 11, day)))]
+    assert rates[0]["searches"] == Decimal("0.02")
+    nine = {"input": Decimal(9), "output": Decimal(9)}
+    assert rates[1:] == [nine, {**nine, "requests": Decimal(1)}, {**nine, "images": Decimal(2)}]
+
+
+def test_a_price_of_the_list_that_is_still_to_come_is_added_to_too() -> None:
+    """What is put on the list follows it: the introductory rates end, the search fee stays."""
+    conf = with_sheets(adding(searches=Decimal("0.02")), model="gemini-3.8-flash")
+    conf = msgspec.structs.replace(conf, upstream={"u": msgspec.structs.replace(conf.upstream["u"], provider="google")})
+    now, then = at_noon(conf, DAY, "gemini-3.8-flash"), at_noon(conf, date(2027, 1, 1), "gemini-3.8-flash")
+    assert now is not None
+    assert then is not None
+    assert (now.rates["input"], then.rates["input"]) == (Decimal("0.75"), Decimal("1.5"))
+    assert (now.rates["searches"], then.rates["searches"]) == (Decimal("0.02"), Decimal("0.02"))
+    # Who states it knows it: some free searches are no doubt any more.
+    assert (now.guessed, then.guessed) == ({}, {})
+
+
+def test_a_sheet_that_adds_to_nothing_makes_no_card() -> None:
+    """CASES 12: a search fee alone is no price."""
+    assert at_noon(with_sheets(adding(searches=Decimal(1)), model="relay-m"), DAY, "relay-m") is None
+    assert at_noon(with_sheets(adding(searches=Decimal(1)), price=None), DAY) is None
+
+
+def test_a_sheet_says_which_of_its_rates_are_guessed() -> None:
+    """A charge with such a rate is an estimate."""
+    sheet = Sheet(valid_from=DAY, unit="USD", input=Decimal(1), cache_write_1h=Decimal(2), guessed=("cache_write_1h",))
+    card = at_noon(with_sheets(sheet), DAY)
+    assert card is not None
+    assert price({"cache_write_1h": 1}, card).guesses == ("guessed_cache_write_1h",)
+    assert price({"input": 1}, card).guesses == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gpt-5.9-mini", "openai/gpt-5.4-mini"),
+        ("openai/gpt-6.4-sol", "openai/gpt-6.1-sol"),
+        ("gpt-6.4-sol-2026-12-01", "openai/gpt-6.1-sol"),
+        ("claude-opus-5-9", "anthropic/claude-opus-5-5"),
+        ("gemini-3.9-flash", "google/gemini-3.8-flash"),
+        ("grok-4.9", "x-ai/grok-4.7"),
+        ("gpt-6.4-nova", None),
+        ("relay-model-2", None),
+    ],
+)
+def test_a_sibling_prices_what_the_list_does_not_know(model: str, expected: str | None) -> None:
+    """Only where the config says so, only the same family and size, and never as the list price itself."""
+    refused = with_sheets(model="other")
+    allowed = with_sheets(unpriced="sibling", model="other")
+    by_name = {"u": msgspec.structs.replace(allowed.upstream["u"], base_url=RELAY)}
+    refused, allowed = (msgspec.structs.replace(conf, upstream=by_name) for conf in (refused, allowed))
+    assert route_cards(refused, "r", model, CATALOG) == ((), ())
+    charge, listed = route_cards(allowed, "r", model, CATALOG)
+    assert listed == ()
+    card = card_at(charge, AT)
+    assert (card.id if card else None) == expected
+    if card is not None:
+        assert (card.sibling_of, card.resolved, card.context_window) == (model, (model, card.id), None)
+        assert price({"input": 1, "output": 1}, card).guesses[0] == "sibling_price"
+
+
+def test_a_model_that_the_list_knows_has_its_own_price() -> None:
+    """A sibling is asked for nothing else; nor where the server is on this machine, and nobody's."""
+    allowed = with_sheets(unpriced="sibling", model="other")
+    card = card_at(route_cards(allowed, "r", "gpt-5.4-mini", CATALOG)[0], AT)
+    assert card is not None
+    assert card.sibling_of == ""
+    assert CATALOG.sibling_cards(base_url="http://127.0.0.1:1/v1", provider="", model="gpt-6.4-sol") == ()
+
+
+def test_a_siblings_price_has_the_premiums_of_the_model_itself() -> None:
+    """The place is the new model's, whatever its sibling was."""
+    (card, *_later) = CATALOG.sibling_cards(base_url="https://eu.api.openai.com/v1", provider="", model="gpt-6.4-mini")
+    assert (card.id, card.factors) == ("openai/gpt-5.4-mini", {"region eu.api.openai.com": Decimal("1.1")})
+
+
+def test_a_sibling_is_found_by_the_name_that_is_asked_for() -> None:
+    """CASES 13: a relay's own name leads to the asked one, and that to its sibling; the way is told."""
+    allowed = with_sheets(unpriced="sibling", model="other")
+    route = msgspec.structs.replace(allowed.route["r"], serves={"gpt-6.4-sol": "relay-64"})
+    charge, _listed = route_cards(msgspec.structs.replace(allowed, route={"r": route}), "r", "relay-64", CATALOG)
+    assert charge[0].resolved == ("relay-64", "gpt-6.4-sol", "openai/gpt-6.1-sol")
+
+
+def test_a_model_that_the_route_does_not_serve_has_its_price_all_the_same() -> None:
+    """What an upstream bills beside a reply may be another model of its own."""
+    conf = msgspec.structs.replace(
+        with_sheets(), route={"r": msgspec.structs.replace(with_sheets().route["r"], serves=("gpt-5",))}
+    )
+    found = price_catalog.cards_with(conf, Cards(), ("r/gpt-5-mini",), CATALOG)
+    assert found.charge["r/gpt-5-mini"][0].id == "openai/gpt-5-mini"
+
+
+def test_a_list_that_was_given_is_used(tmp_path: Path) -> None:
+    """CASES 15: from then on every card says so; without the file the bundled list counts again."""
+    path = tmp_path / "catalogue.data"
+    catalog = Catalog(path)
+    assert catalog.data.source == f"genai-prices {version('genai-prices')}"
+    assert catalog.renewed() is catalog
+    raw = b'[{"id":"openai","name":"O","api_pattern":"https://api.openai.com","models":[{"id":"gpt-9","match":{"equals":"gpt-9"},"prices":{"input_mtok":1.5,"output_mtok":2}}]}]'
+    keep(path, raw, origin="/home/me/data.json", today=DAY)
+    given = catalog.renewed()
+    assert given is not catalog
+    (card,) = given.cards(base_url=OPENAI, provider="", model="gpt-9")
+    assert (card.source, card.rates["input"]) == (
+        (
+            "genai-prices data of 2026-11-01, data.json, searches by developers.openai.com/api/docs/pricing, built-in "
+            "tools (read 2026-11)"
+        ),
+        Decimal("1.5"),
+    )
+    assert given.renewed() is given
+    path.unlink()
+    assert given.renewed().data.source == catalog.data.source
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model"),
+    [
+        ("https://api.anthropic.com", "claude-opus-4-10"),
+        ("https://generativelanguage.googleapis.com", "gemini-3.8-flash-lite"),
+    ],
+)
+def test_a_pattern_gives_no_price_to_another_model(base_url: str, model: str) -> None:
+    """CASES 12 and 13: a size or a version that the list does not know has no price, whatever its name begins with."""
+    assert cards(model, base_url=base_url) == ()

@@ -178,6 +178,11 @@ async def test_no_price_is_not_zero(tmp_path: Path) -> None:
     async with playing(tmp_path, Setup(more=MYSTERY)) as play:
         reply = await play.ask(model="mystery-1")
         assert (501, "no_price") == reply.error
+        assert (
+            "To set it: `tf prices set mystery mystery-1 --input … --output … --unit USD`; or a newer list may know "
+            'it: `tf prices update --from FILE`, a file or an address; or `[settle] unpriced = "sibling"` charges the '
+            "newest model known of its family, as an estimate."
+        ) in reply.message
         assert {"x-should-retry": "false"} == reply.said("x-should-retry", "retry-after")
         assert [
             "routed mystery-1: mystery/mystery-1",

@@ -163,3 +163,28 @@ async def test_no_price_is_refused_and_zero_is_flagged(tmp_path: Path) -> None:
         assert 200 == (await play.reload("[route.box]", '[settle]\nunpriced = "zero"\n[route.box]')).status
         assert "unpriced" == (await play.ask(model="small")).headers["x-tf-certainty"]
         assert ("0", ("no_price",)) == ((settled := await play.settled()).charge, settled.flags)
+
+
+SIBLING = """
+[settle]
+unpriced = "sibling"
+[route.list]
+class = "direct"
+upstream = "official"
+balance = "credit"
+serves = ["gpt-*"]
+price = "list"
+"""
+
+
+async def test_a_siblings_price_is_the_users_word(tmp_path: Path) -> None:
+    """CASES 12: a model that no list knows is charged as the newest of its family; without one it is refused."""
+    async with playing(tmp_path, Setup(official='provider = "openai"', more=SIBLING)) as play:
+        assert 200 == (await play.ask(model="gpt-6.9-luna")).status
+        settled = await play.settled()
+        assert settled.card is not None
+        assert ("openai/gpt-6-luna", ("gpt-6.9-luna", "openai/gpt-6-luna")) == (settled.card.id, settled.card.resolved)
+        assert "" == settled.list
+        refused = await play.ask(model="gpt-6.9-nova")
+        assert (501, "no_price") == refused.error
+        assert "It has no sibling that is known." in refused.message

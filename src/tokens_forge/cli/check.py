@@ -31,7 +31,7 @@ def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
     paths: Paths = ctx.obj
     fold = stand(paths).fold
     keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
-    further = (unresolved(paths.config, os.environ), _unpriced, _unfunded(paths, fold), _unissued(keys))
+    further = (unresolved(paths.config, os.environ), _unpriced(paths), _unfunded(paths, fold), _unissued(keys))
     config, problems = read(paths.config, further, prices=paths.prices)
     summary = _summary(config, fold, keys) if config else {}
     if as_json:
@@ -126,7 +126,12 @@ def _balance(config: Config, fold: "Fold", name: str) -> str:
             assert_never(balance.kind)
 
 
-def _unpriced(config: Config) -> Iterator[Finding]:
+def _unpriced(paths: Paths) -> "Callable[[Config], Iterator[Finding]]":
+    """Return what finds models of a config without a price, by the catalogue that is in use."""
+    return lambda config: _without_price(config, paths)
+
+
+def _without_price(config: Config, paths: Paths) -> Iterator[Finding]:
     """Find models named in the config whose calls would be refused for want of a price, and rates that can't be meant.
 
     What a route serves by a pattern is not known before it is asked for. While a route or what it names is wrong,
@@ -144,13 +149,17 @@ def _unpriced(config: Config) -> Iterator[Finding]:
     leads_to_a_price = {"balance", "upstream", "route", "model", "report"}
     if any(fault.path[0] in leads_to_a_price and not fault.warning for fault in faults(config)):
         return
-    catalog, now = Catalog(), datetime.now(UTC)
+    catalog, now = Catalog(paths.catalogue), datetime.now(UTC)
     for found in named(config):
         cards = route_cards(config, found.route, found.model, catalog)
         for note in review(config, (reviewed(config, found, cards, {}),), at=now, older_than=0):
             if note.kind == "missing":
                 at = config.route[found.route].upstream
-                seller = "" if cards[1] or config.upstream[at].provider else next(iter(sellers(found.model)), "")
+                seller = (
+                    ""
+                    if cards[1] or config.upstream[at].provider
+                    else next(iter(sellers(catalog.data.providers, found.model)), "")
+                )
                 named_so = f', or name the provider whose list it is, `provider = "{seller}"` in `[upstream.{at}]`'
                 yield Finding(
                     path=("route", found.route, "price"),

@@ -154,7 +154,8 @@ def _here(paths: Paths, order: "PlanOrder") -> "Plan":
     stood = standing(paths)
     config = stood.config
     names = (one.name for one in match(config, order.model).candidates)
-    terms = Terms(config=config, cards=cards_with(config, Cards(), names, Catalog()), calendar=calendar(config.report))
+    cards = cards_with(config, Cards(), names, Catalog(paths.catalogue))
+    terms = Terms(config=config, cards=cards, calendar=calendar(config.report))
     return planned(terms, stood.fold, order, stood.at)
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DEFAULT_IN, DEFAULT_OUT = 1_000, 500
 """Tokens of the sample call: about a page asked and half a page answered."""
 
+_PUBLISHED = "https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/new_data/v2/data.json"
+"""Where genai-prices publishes its list (`UpdatePrices`' address in 0.2.3); told to the user, never fetched unasked."""
+
 DEFAULT_DAYS = 90
 _SELLERS_SHOWN = 5
 """So old a price is worth a look: lists change a few times a year."""
@@ -61,7 +64,11 @@ _From = Annotated[
     ),
 ]
 _Unit = Annotated[str, typer.Option(help="What the rates are in (else the balance's unit).", show_default=False)]
-_Per = Annotated[str, typer.Option(help="What a rate of tokens buys: mtok, ktok or token.")]
+_PER_HELP = "What a rate of tokens buys: mtok, ktok or token"
+_Per = Annotated[
+    str, typer.Option(help=f"{_PER_HELP} (else as the price that it is put on, or mtok).", show_default=False)
+]
+_PerOfList = Annotated[str, typer.Option("--per", help=f"{_PER_HELP}.")]
 _Fx = Annotated[
     str,
     typer.Option(metavar="RATE", help="Units of the balance for one of --unit, where they differ.", show_default=False),
@@ -100,7 +107,7 @@ def show_prices(
     config = load(paths.config, paths.prices) if paths.config.exists() else Config()
     moment = _moment(at)
     usage = {"input": tokens_in, "output": tokens_out}
-    catalog = Catalog()
+    catalog = Catalog(paths.catalogue)
     found = _candidates(config, model, upstream, route)
     quotes = tuple(_with_place(_quoted(config, one, catalog, moment, usage), config, paths) for one in found)
     if not quotes and route:
@@ -115,7 +122,7 @@ def show_prices(
     _say_lines(quote.missing for quote in quotes)
     lacking = [quote for quote in quotes if quote.card is None and quote.list is None and quote.kind != "free"]
     if lacking:
-        unlisted = _listed_elsewhere(config, model, [config.route[quote.route].upstream for quote in lacking])
+        unlisted = _listed_elsewhere(config, model, catalog, [config.route[quote.route].upstream for quote in lacking])
         # Beside a price, a name that nobody sells is a relay's own: nothing is to be said of it.
         if len(lacking) == len(quotes) or unlisted.startswith("The price catalogue lists"):
             hint(unlisted)
@@ -130,15 +137,18 @@ def check_prices(
     as_json: _AsJson = False,
 ) -> None:
     """Name prices that are missing, old, far from the list, or still to come. Ends with 1 when one is missing."""
+    from importlib.metadata import version
+
     from tokens_forge.core.moments import stamp
     from tokens_forge.core.price_review import catalogue_noted, named, review, reviewed
-    from tokens_forge.files.catalog_names import catalogue, newest_price
+    from tokens_forge.files.catalog_names import newest_price
     from tokens_forge.files.config_file import load
     from tokens_forge.files.price_catalog import Catalog, route_cards
     from tokens_forge.files.price_sheets import RouteSheets, read_sheets
 
     paths: Paths = ctx.obj
-    config, sheets, catalog, now = load(paths.config, paths.prices), read_sheets(paths.prices).sheets, Catalog(), _now()
+    config, sheets, now = load(paths.config, paths.prices), read_sheets(paths.prices).sheets, _now()
+    catalog = Catalog(paths.catalogue)
     rows = (
         reviewed(
             config,
@@ -150,7 +160,13 @@ def check_prices(
     )
     notes = (
         *review(config, rows, at=now, older_than=older_than),
-        *catalogue_noted(catalogue(), newest_price(now.date()), today=now.date(), older_than=older_than),
+        *catalogue_noted(
+            catalog.data.source,
+            newest_price(catalog.data.providers, now.date()),
+            today=now.date(),
+            older_than=older_than,
+            outdated=catalog.data.taken is not None and catalog.data.beside != version("genai-prices"),
+        ),
     )
     missing = any(note.kind == "missing" for note in notes)
     if as_json:
@@ -172,27 +188,39 @@ def set_price(
     route: Annotated[str, typer.Argument(metavar="ROUTE", help="The route that charges it.")],
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The upstream's name, or the name asked for there.")],
     *,
+    service: Annotated[
+        str,
+        typer.Option(
+            metavar="TIER", help="In this tier of service only: flex, priority, batch, fast.", show_default=False
+        ),
+    ] = "",
     input_: Annotated[str, _rate("--input", "Fresh input.")] = "",
     output: Annotated[str, _rate("--output", "Output.")] = "",
     cache_read: Annotated[str, _rate("--cache-read", "Input read from a cache (else as input).")] = "",
     cache_write_5m: Annotated[str, _rate("--cache-write-5m", "Input written to a cache for 5 minutes.")] = "",
+    cache_write_30m: Annotated[str, _rate("--cache-write-30m", "Input written to a cache for 30 minutes.")] = "",
     cache_write_1h: Annotated[str, _rate("--cache-write-1h", "Input written to a cache for an hour.")] = "",
+    cache_write_12h: Annotated[str, _rate("--cache-write-12h", "Input written to a cache for 12 hours.")] = "",
     reasoning: Annotated[str, _rate("--reasoning", "Reasoning (else as output).")] = "",
     audio_in: Annotated[str, _rate("--audio-in", "Sound in the input.")] = "",
     audio_out: Annotated[str, _rate("--audio-out", "Sound in the output.")] = "",
     image_in: Annotated[str, _rate("--image-in", "Images in the input.")] = "",
+    image_out: Annotated[str, _rate("--image-out", "Images in the output.")] = "",
     requests: Annotated[str, _rate("--requests", "Each request.")] = "",
     searches: Annotated[str, _rate("--searches", "Each web search.")] = "",
     images: Annotated[str, _rate("--images", "Each image that is made.")] = "",
     seconds: Annotated[str, _rate("--seconds", "Each second.")] = "",
     unit: _Unit = "",
-    per: _Per = "mtok",
+    per: _Per = "",
     fx: _Fx = "",
     valid_from: _From = "",
     mend: _Mend = False,
     as_json: _AsJson = False,
 ) -> None:
     """Set what a model costs on a route from a day on; a running proxy charges it at once.
+
+    With --input or --output it is the whole price. Without, and for a tier of service, it is put on the price that
+    holds: the sheet before, else the list, in whose unit it is then.
 
     For example: tf prices set relay gpt-5 --input 4 --cache-read 0.4 --output 28 --unit CNY
     """
@@ -207,22 +235,40 @@ def set_price(
         "output": output,
         "cache_read": cache_read,
         "cache_write_5m": cache_write_5m,
+        "cache_write_30m": cache_write_30m,
         "cache_write_1h": cache_write_1h,
+        "cache_write_12h": cache_write_12h,
         "reasoning": reasoning,
         "audio_in": audio_in,
         "audio_out": audio_out,
         "image_in": image_in,
+        "image_out": image_out,
         "requests": requests,
         "searches": searches,
         "images": images,
         "seconds": seconds,
     }
-    told = {"unit": unit or _unit(config, route), "per": per, "from": _day(valid_from), "fx": fx, **rates}
-    sheet = _sheet({word: value for word, value in told.items() if value != ""})
+    day = _day(valid_from)
+    said = {word: rate for word, rate in rates.items() if rate != ""}
+    terms = {word: value for word, value in {"unit": unit, "per": per, "fx": fx}.items() if value != ""}
+    balance_unit = _unit(config, route)
+    if service and not said:
+        raise ForgeError(f"the tier `{service}` has no rate: write what costs otherwise in it, such as --input")
+    whole = not service and {"input", "output", "images", "seconds"} & said.keys()
+    if service or (not whole and _holds(paths, config, route, name, day)):
+        if not _holds(paths, config, route, name, day):
+            raise ForgeError(
+                f"on {day} `{route}` has no price of `{name}` by tokens that a tier could be put on: set --input and "
+                "--output first"
+            )
+        sheet = _put_on(config, route, name, day, {"service": {service: said}} if service else said, terms)
+    else:
+        sheet = _sheet({"unit": balance_unit, "per": "mtok", **terms, "from": day, **said})
     one = Told(route=route, model=name, sheets=(sheet,), where="")
-    _exchangeable(config, (one,))
+    if not sheet.adds:
+        _exchangeable(config, (one,))
     _take(paths, config, (one,), ask=None, mend=mend, as_json=as_json)
-    if input_ and not output:
+    if input_ and not output and not service:
         hint("no --output: a sheet is whole, so calls that ask for an answer have no price and are refused")
 
 
@@ -237,7 +283,7 @@ def import_prices(
         str, typer.Option("--format", help="toml, csv or json (else by the file's name).", show_default=False)
     ] = "",
     unit: _Unit = "",
-    per: _Per = "mtok",
+    per: _PerOfList = "mtok",
     fx: _Fx = "",
     group: Annotated[str, typer.Option(help="Of new-api: your group there.", show_default=False)] = "",
     valid_from: _From = "",
@@ -277,6 +323,127 @@ def import_prices(
     _take(paths, config, told, ask=not yes, mend=mend, as_json=as_json)
 
 
+@app.command("update")
+def update_prices(
+    ctx: typer.Context,
+    origin: Annotated[
+        str,
+        typer.Option("--from", metavar="FILE|URL", help="The newer list: a file or an address.", show_default=False),
+    ] = "",
+    forget: Annotated[bool, typer.Option("--forget", help="Go back to the list that comes with tf.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    mend: _Mend = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Take a newer list of prices: show what changes, ask, then use it. tf never does so by itself.
+
+    The list is the `data.json` that genai-prices publishes. What it says of a model goes before what comes with tf, and
+    every card names it. A running proxy takes it at once.
+
+    For example: tf prices update --from data.json
+    """
+    from tokens_forge.files.price_catalog import Catalog
+
+    paths: Paths = ctx.obj
+    if forget == bool(origin):
+        in_use = Catalog(None if forget else paths.catalogue).data.source
+        raise typer.BadParameter(
+            f"prices are from {in_use}. Say where a newer list is, `--from FILE` or an address ({_PUBLISHED}), or "
+            "`--forget` to go back to the one that comes with tf",
+            param_hint="--from",
+        )
+    if forget:
+        _forget(paths, as_json=as_json)
+    else:
+        _update(paths, origin, ask=not yes, mend=mend, as_json=as_json)
+
+
+def _update(paths: Paths, origin: str, *, ask: bool, mend: bool, as_json: bool) -> None:
+    """Read a list, show what it changes, and keep it unless something stands against it."""
+    from tokens_forge.core.config import Config
+    from tokens_forge.core.errors import ConfigError
+    from tokens_forge.files import catalog_taking
+    from tokens_forge.files.catalog_data import Data, keep, read_data, short_origin
+    from tokens_forge.files.catalog_fetch import fetched, is_address
+    from tokens_forge.files.config_file import load
+    from tokens_forge.files.paths import private_folder
+    from tokens_forge.files.price_catalog import Catalog
+
+    now = _now()
+    raw = fetched(origin) if is_address(origin) else _bytes(Path(origin))
+    source = f"genai-prices data of {now.date()}, {short_origin(origin)}"
+    new = Data(providers=read_data(raw, origin), source=source, origin=origin, taken=now.date())
+    old = _in_use(paths)
+    problems = () if mend else catalog_taking.against(old.data, new, origin)
+    if problems:
+        raise ConfigError(problems)
+    config = load(paths.config, paths.prices) if paths.config.exists() else Config()
+    counted = catalog_taking.counts(old.data, new)
+    served = catalog_taking.served(config, old, Catalog.of(new), now)
+    if not as_json:
+        from tokens_forge.view.prices import list_view
+
+        show(list_view(counted, served, old.data.source, source))
+    if ask:
+        _confirm()
+    private_folder(paths.data)
+    keep(paths.catalogue, raw, origin=origin, today=now.date())
+    taken_up = _reload(paths)
+    if as_json:
+        say_json(
+            {
+                "source": source,
+                "written": str(paths.catalogue),
+                "running": taken_up,
+                "models": counted,
+                "served": served,
+            }
+        )
+    else:
+        running = "; the running proxy prices by it now" if taken_up else ""
+        hint(f"kept in {paths.catalogue}{running}")
+
+
+def _forget(paths: Paths, *, as_json: bool) -> None:
+    """Go back to the list that comes with this version."""
+    from tokens_forge.files.price_catalog import Catalog
+
+    was_there = paths.catalogue.exists()
+    paths.catalogue.unlink(missing_ok=True)
+    taken_up = _reload(paths) if was_there else False
+    source = Catalog().data.source
+    if as_json:
+        say_json({"source": source, "forgotten": was_there, "running": taken_up})
+    else:
+        running = "; the running proxy prices by it now" if taken_up else ""
+        hint(f"prices are from {source}{running}" if was_there else f"there is no other list: prices are from {source}")
+
+
+def _in_use(paths: Paths) -> "Catalog":
+    """Return the list in use; the bundled one where the other can't be read, which a newer one then replaces."""
+    from tokens_forge.core.errors import ConfigError
+    from tokens_forge.files.price_catalog import Catalog
+
+    catalog = Catalog(paths.catalogue)
+    try:
+        catalog.load()
+    except ConfigError as error:
+        hint(str(error))
+        return Catalog()
+    return catalog
+
+
+def _bytes(file: Path) -> bytes:
+    """Return what is in a file, no more of it than a list can have. Raises ForgeError."""
+    from tokens_forge.files.catalog_data import MOST_BYTES
+
+    try:
+        with file.expanduser().open("rb") as opened:
+            return opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ForgeError(f"{file}: it can't be read ({error.strerror})") from error
+
+
 def _take(
     paths: Paths, config: "Config", told: "Sequence[Told]", *, ask: bool | None, mend: bool, as_json: bool
 ) -> None:
@@ -291,7 +458,7 @@ def _take(
 
     changes = price_taking.changes(config, told, whole=ask is not None)
     kept = read_sheets(paths.prices).sheets
-    if problems := price_taking.against(config, kept, told, changes, Catalog(), mend=mend):
+    if problems := price_taking.against(config, kept, told, changes, Catalog(paths.catalogue), mend=mend):
         raise ConfigError(problems)
     if not as_json:
         from tokens_forge.view.prices import changes_view
@@ -440,6 +607,39 @@ def _sheet(told: Mapping[str, object]) -> "Sheet":
     return msgspec.convert(told, Sheet)
 
 
+def _holds(paths: Paths, config: "Config", route: str, model: str, day: date) -> bool:
+    """Say whether a price by tokens holds on a day: of a sheet, or the list's."""
+    from tokens_forge.core.prices import card_at
+    from tokens_forge.files.price_catalog import Catalog, route_cards
+
+    _known_route(config, route)
+    cards, _listed = route_cards(config, route, model, Catalog(paths.catalogue))
+    card = card_at(cards, datetime.combine(day, datetime.min.time(), UTC))
+    return card is not None and card.terms in {"rates", "reported"} and bool(card.rates)
+
+
+def _put_on(
+    config: "Config", route: str, model: str, day: date, said: Mapping[str, object], terms: Mapping[str, str]
+) -> "Sheet":
+    """Return the sheet of a day that says what was typed, and all else as the price that holds then.
+
+    Raises ForgeError for other terms than that has.
+    """
+    from tokens_forge.core.config import CATALOGUE_UNIT
+    from tokens_forge.core.price_help import on_top
+    from tokens_forge.core.sheet_changes import in_force
+
+    _unit(config, route)
+    sheets = config.route[route].prices.get(model, ())
+    beneath = in_force(sheets, _sheet({"unit": CATALOGUE_UNIT, "from": day}))
+    own = {"unit": beneath.unit if beneath else CATALOGUE_UNIT, "per": beneath.per if beneath else "mtok"}
+    for word, value in terms.items():
+        if own.get(word) != value:
+            holds = f"is in {own['unit']} per {own['per']}"
+            raise ForgeError(f"`--{word} {value}`: the price that this is put on {holds}, and this is in its terms")
+    return on_top(beneath, _sheet({**own, "from": day, **said}))
+
+
 def _form(file: Path, given: str) -> "Form":
     """Return the form of a list: as given, else by the file's name."""
     from typing import cast, get_args
@@ -541,24 +741,26 @@ def _listed(
     from tokens_forge.core.quotes import Quote, shown
     from tokens_forge.files.catalog_names import model_names, provider_names
 
+    providers = catalog.data.providers
     at_upstream = config.upstream.get(upstream)
     provider = at_upstream.provider if at_upstream else upstream
-    if upstream and at_upstream is None and upstream not in provider_names():
-        near = did_you_mean(upstream, (*config.upstream, *provider_names()))
+    if upstream and at_upstream is None and upstream not in provider_names(providers):
+        near = did_you_mean(upstream, (*config.upstream, *provider_names(providers)))
         raise ForgeError(f"`{upstream}` is neither an upstream of the config nor a provider of the catalogue.{near}")
     base_url = at_upstream.base_url if at_upstream else ""
     card = shown(catalog.cards(base_url=base_url, provider=provider, model=model), at, usage)
     if card is None:
-        near = _near(model, {*models(config, ""), *model_names("" if at_upstream else provider)})
+        near = _near(model, {*models(config, ""), *model_names(providers, "" if at_upstream else provider)})
         raise ForgeError(f"no route serves `{model}`, and the price catalogue does not know it.{near}")
     return (Quote(candidate=card.id, list=card),)
 
 
-def _listed_elsewhere(config: "Config", model: str, upstreams: Sequence[str]) -> str:
+def _listed_elsewhere(config: "Config", model: str, catalog: "Catalog", upstreams: Sequence[str]) -> str:
     """Return why a model that routes serve has no list price, and what to write where the catalogue has one."""
     from tokens_forge.files.catalog_names import model_names, sellers
 
-    known = sellers(model)
+    providers = catalog.data.providers
+    known = sellers(providers, model)
     unnamed = [name for name in dict.fromkeys(upstreams) if not config.upstream[name].provider]
     if known and unnamed:
         tables = ", ".join(f"`[upstream.{name}]`" for name in unnamed)
@@ -566,7 +768,8 @@ def _listed_elsewhere(config: "Config", model: str, upstreams: Sequence[str]) ->
             f"The price catalogue lists `{model}` at {', '.join(known[:_SELLERS_SHOWN])}. Whose list price holds: "
             f'write `provider = "{known[0]}"` in {tables}.'
         )
-    return f"The price catalogue does not know `{model}` {'there' if known else 'either'}.{_near(model, model_names())}"
+    near = _near(model, model_names(providers))
+    return f"The price catalogue does not know `{model}` {'there' if known else 'either'}.{near}"
 
 
 def _near(model: str, names: "Iterable[str]") -> str:

@@ -74,7 +74,7 @@ def state(paths: Paths, *, routes: bool = False) -> State:
         balances=balances(config, fold.book, at),
         budgets=shown(config, fold.budgets, at, calendar(config.report)),
         estimates=fold.estimates.rows(),
-        routes=routes_shown(_priced(config, fold), fold, at) if routes else (),
+        routes=routes_shown(_priced(paths, config, fold), fold, at) if routes else (),
         cooldowns=fold.health.shown(at),
         retry_budget=fold.health.retry_budget(at),
         at=at,
@@ -82,7 +82,7 @@ def state(paths: Paths, *, routes: bool = False) -> State:
     )
 
 
-def _priced(config: "Config", fold: "Fold") -> Terms:
+def _priced(paths: Paths, config: "Config", fold: "Fold") -> Terms:
     """Return the config with the rate cards of every candidate that it names or that cools or was used."""
     from tokens_forge.core.candidates import named
     from tokens_forge.core.entries import candidate_name
@@ -91,7 +91,7 @@ def _priced(config: "Config", fold: "Fold") -> Terms:
     names = [candidate_name(route, model) for route in config.route for model in named(config, route)]
     met = (*(row.candidate for row in fold.estimates.rows()), *fold.health.candidates())
     names += [name for name in met if name.partition("/")[0] in config.route]
-    return Terms(config=config, cards=cards_with(config, Cards(), dict.fromkeys(names), Catalog()))
+    return Terms(config=config, cards=cards_with(config, Cards(), dict.fromkeys(names), Catalog(paths.catalogue)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,6 +259,11 @@ class Sheet(Rates, frozen=True, kw_only=True):
     long_input: tuple[LongInput, ...] = ()
     service: dict[str, Rates] = {}
     """By tier of service (``flex``, ``priority``, ``batch``): what costs otherwise when the upstream served it."""
+    adds: bool = False
+    """Its rates are put on what holds anyway, the route's `price` or the sheet before it, and in the terms of that:
+    beside a share of the list they are list prices. All that it does not name stays."""
+    guessed: tuple[str, ...] = ()
+    """Usage classes whose rate nobody stated: charges with them are estimates."""
 
 
 class Capabilities(Table, frozen=True, kw_only=True):
@@ -347,8 +352,10 @@ class Settle(Table, frozen=True, kw_only=True):
     """Input tokens that an image, sound or file inside a request counts: its bytes say nothing about them."""
     wait: str = "10s"
     """How long a call waits that only the holds of other calls keep from being paid; ``none`` refuses it at once."""
-    unpriced: Literal["refuse", "zero"] = "refuse"
-    """What to do with a call whose price is not known."""
+    unpriced: Literal["refuse", "zero", "sibling"] = "refuse"
+    """What to do with a call whose price is not known. ``sibling``: a model that the price catalogue does not know yet
+    is charged as the newest one known of its family (``gpt-5.9-mini`` as the newest ``gpt-…-mini``), an estimate; one
+    without such a sibling is refused."""
     disconnect: Literal["estimate", "drain"] = "estimate"
     drain_limit: str = "30s"
     """How long ``drain`` reads on for the real usage."""

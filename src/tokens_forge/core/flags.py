@@ -16,10 +16,16 @@ GUESSED = "guessed_"
 TIER_UNPRICED = "tier_unpriced"
 """The flag of a charge in a tier of service that has no rates on its card."""
 
+SIBLING_PRICE = "sibling_price"
+"""The flag of a charge at the rates of another model of the family (`RateCard.sibling_of`)."""
+
+UNCERTAIN_CARD = "uncertain_card"
+"""The flag of a charge by a card that may not be the one in force (`RateCard.uncertain`)."""
+
 OF_PRICES: Mapping[str, str] = {
     TIER_UNPRICED: "the tier that was served has no rates: billed at the base rates",
-    "sibling_price": "the model has no price: billed as the newest known one of its family",
-    "uncertain_card": "nobody knows yet which of the provider's prices held: the dearest was taken",
+    SIBLING_PRICE: "the model has no price: billed as the newest known one of its family",
+    UNCERTAIN_CARD: "nobody knows yet which of the provider's prices held: the dearest was taken",
     "answered_by_unpriced": "the model that stepped in has no price: billed at the rates of the one that was asked",
     "unpriced_iteration": "work beside the reply has no price: missing from the charge",
     "no_price": "no price is known: nothing was charged, as `[settle] unpriced` allows",

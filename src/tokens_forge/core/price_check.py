@@ -33,6 +33,9 @@ from tokens_forge.core.usage import COUNT_CLASSES
 FAR_OFF = 300
 """A rate so many times above or below the list price is no price but a typing error: by a thousand, mostly."""
 
+SHEET_SOURCE = "route sheet"
+"""`source` of a card that a route's own sheet made; that of one that a sheet was added to ends so."""
+
 FX_FAR_OFF = 100
 """An exchange rate so many times above or below the report's is one too. Relays do sell a dollar's worth for a yuan."""
 
@@ -106,19 +109,22 @@ def implausible(config: Config, route: str, cards: Sequence[RateCard], listed: S
     unit = unit_of(config.balance[route_payer(config, route)])
     base = listed[-1] if listed else None
     for card in cards:
-        if card.terms != "rates" or (base is not None and card.id == base.id):
+        # A sheet that adds to the list is in its terms, before share and exchange.
+        on_list = base is not None and card.id == base.id
+        if card.terms != "rates" or (on_list and not card.source.endswith(SHEET_SOURCE)):
             continue  # the list itself, its share, or what has no rates of its own
         day = card.valid_from or date.max
-        fx = Decimal(1) if unit == CATALOGUE_UNIT else _fx(config, unit, CATALOGUE_UNIT, day)
+        fx = Decimal(1) if unit == CATALOGUE_UNIT or on_list else _fx(config, unit, CATALOGUE_UNIT, day)
         for usage_class, rate in _rates(card):
-            own = _each(card, usage_class, rate)
+            own = _each(card, usage_class, rate, listed=on_list)
             if own == ZERO:
                 continue
             list_rate = base.rates.get(usage_class) if base is not None else None
             if list_rate and fx is not None:
                 expected = multiply(list_rate, fx)
                 if _is_far(own, expected, FAR_OFF):
-                    yield FarOff(card=card, usage_class=usage_class, rate=own, unit=unit, listed=expected)
+                    told = CATALOGUE_UNIT if on_list else unit
+                    yield FarOff(card=card, usage_class=usage_class, rate=own, unit=told, listed=expected)
             elif usage_class not in COUNT_CLASSES and own > multiply(MOST_USD_PER_MTOK, fx or Decimal(1000)):
                 yield FarOff(card=card, usage_class=usage_class, rate=own, unit=unit, listed=None)
 
@@ -130,6 +136,15 @@ def route_payer(config: Config, route: str) -> str:
     return own if overage == "none" else overage
 
 
+def is_by_list(route: Route) -> bool:
+    """Say whether the route's `price` goes by the provider's list: all of it, a share, or for the hold alone."""
+    match route.price:
+        case Price(list=share):
+            return share is not None
+        case price:
+            return price in {"list", "reported"}
+
+
 def _rates(card: RateCard) -> Iterator[tuple[str, Decimal]]:
     """Yield every rate on a card with its class, each once."""
     of_tiers = (tier.rates for tier in card.tiers)
@@ -137,9 +152,9 @@ def _rates(card: RateCard) -> Iterator[tuple[str, Decimal]]:
     yield from dict.fromkeys(rate for rates in (card.rates, *of_tiers, *of_services) for rate in rates.items())
 
 
-def _each(card: RateCard, usage_class: str, rate: Decimal) -> Decimal:
-    """Return a rate for a Mtok, or for one of a count, in the balance's unit."""
-    own = multiply(multiply(rate, card.list_share), card.fx)
+def _each(card: RateCard, usage_class: str, rate: Decimal, *, listed: bool) -> Decimal:
+    """Return a rate for a Mtok, or for one of a count, in the balance's unit; in the list's where it is `listed`."""
+    own = rate if listed else multiply(multiply(rate, card.list_share), card.fx)
     return own if usage_class in COUNT_CLASSES else scaled(own, 6 - PER[card.per])
 
 
@@ -239,8 +254,35 @@ def _sheets(path: Path, sheets: Sequence[Sheet], config: Config, route: Route, p
     for day in dict.fromkeys(day for day in days if days.count(day) > 1):
         yield Finding(path=path, what=f"there are two sheets from {day}: one day has one sheet")
     for sheet in sheets:
-        yield from _unit(path, sheet, config, route, payer)
+        if sheet.adds:
+            yield from _adding(path, sheet, sheets, route)
+        else:
+            yield from _unit(path, sheet, config, route, payer)
         yield from _sheet(path, sheet)
+
+
+def _adding(path: Path, sheet: Sheet, sheets: Sequence[Sheet], route: Route) -> Iterator[Finding]:
+    """Find a sheet that adds to nothing, or in other terms than what it adds to."""
+    before = [one for one in sheets if not one.adds and one.valid_from < sheet.valid_from]
+    if before:
+        unit, what = max(before, key=lambda one: one.valid_from).unit, "the sheet before it"
+    elif is_by_list(route):
+        unit, what = CATALOGUE_UNIT, "the list price"
+    else:
+        yield Finding(
+            path=path,
+            what=f"the sheet from {sheet.valid_from} adds to a price, and there is none before it that goes by "
+            "tokens: write `input` and `output` too, and leave `adds` out",
+        )
+        return
+    if sheet.unit != unit:
+        yield Finding(
+            path=path,
+            what=f"the sheet from {sheet.valid_from} is in {sheet.unit} and adds to {what}, which is in {unit}: write "
+            f"it in {unit}; a share and an exchange rate count for it too",
+        )
+    if sheet.fx is not None or sheet.long_input:
+        yield Finding(path=path, what="a sheet that adds has no `fx` and no `long_input` of its own")
 
 
 def _unit(path: Path, sheet: Sheet, config: Config, route: Route, payer: Balance) -> Iterator[Finding]:
@@ -258,8 +300,12 @@ def _unit(path: Path, sheet: Sheet, config: Config, route: Route, payer: Balance
 
 def _sheet(path: Path, sheet: Sheet) -> Iterator[Finding]:
     """Find rates, tiers and tiers of service that can't be meant."""
-    if not any(True for _rate in sheet.rates()):
+    if not any(True for _rate in sheet.rates()) and not (sheet.adds and sheet.service):
         yield Finding(path=path, what="the sheet has no rate: write `input` and `output`")
+    stated = {name for name, _rate in sheet.rates()}
+    for name in sheet.guessed:
+        if name not in stated:
+            yield Finding(path=(*path, "guessed"), what=f"the sheet has no rate for `{name}`")
     thresholds = [tier.above for tier in sheet.long_input]
     if any(above < 1 for above in thresholds) or len(set(thresholds)) < len(thresholds):
         yield Finding(path=(*path, "long_input"), what="each `above` is a number of tokens of its own, 1 or more")

@@ -4,10 +4,13 @@ It decides no price and writes none.
 """
 
 import re
+from collections.abc import Iterable
+
+import msgspec
 
 from tokens_forge.core.book import is_money, unit_of
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Route, names_asked
-from tokens_forge.core.price_check import route_payer
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, names_asked
+from tokens_forge.core.price_check import is_by_list, route_payer
 
 _PLAIN = re.compile(r"[A-Za-z0-9%+,./:=@_-]+")
 
@@ -22,8 +25,73 @@ def price_line(config: Config, candidate: str) -> str:
     payer = config.balance[route_payer(config, name)]
     unit = unit_of(payer) if is_money(payer) else CATALOGUE_UNIT
     model = sheet_name(route, upstream_model)
-    words = ("tf", "prices", "set", name, model, "--input", "…", "--output", "…", "--unit", unit)
-    return " ".join(word if word == "…" else shell_word(word) for word in words)
+    return _line(name, model, ("input", "output"), "--unit", unit)
+
+
+def tier_line(config: Config, candidate: str, tier: str) -> str:
+    """Return the command that gives ROUTE/MODEL its rates in a tier of service, beside those that it has.
+
+    ``tf prices set official gpt-5 --service priority --input … --output … --unit USD``: the unit is that of the rates
+    it is put beside, list prices where the route charges a share of them.
+    """
+    name, _, upstream_model = candidate.partition("/")
+    route = config.route[name]
+    unit = unit_beneath(route, upstream_model) or CATALOGUE_UNIT
+    model = sheet_name(route, upstream_model)
+    return _line(name, model, ("input", "output"), "--unit", unit, service=tier)
+
+
+def class_line(config: Config, candidate: str, usage_classes: Iterable[str]) -> str:
+    """Return the command that gives ROUTE/MODEL the rates of further classes, beside those that it has.
+
+    ``tf prices set official gpt-5 --searches … --unit USD``; a count's rate is for one.
+    """
+    name, _, upstream_model = candidate.partition("/")
+    route = config.route[name]
+    unit = unit_beneath(route, upstream_model) or CATALOGUE_UNIT
+    return _line(name, sheet_name(route, upstream_model), usage_classes, "--unit", unit)
+
+
+def price_ways(config: Config, candidates: Iterable[str]) -> str:
+    """Return every way out of a price that nobody knows, as one sentence."""
+    lines = "; ".join(f"`{price_line(config, candidate)}`" for candidate in candidates)
+    newer = "a newer list may know it: `tf prices update --from FILE`, a file or an address"
+    if config.settle.unpriced == "sibling":
+        return f"To set it: {lines}; or {newer}. It has no sibling that is known."
+    sibling = '`[settle] unpriced = "sibling"` charges the newest model known of its family, as an estimate'
+    return f"To set it: {lines}; or {newer}; or {sibling}."
+
+
+def unit_beneath(route: Route, upstream_model: str) -> str:
+    """Return the unit of the rates that an adding sheet for the model is put on, empty where there are none."""
+    sheets = route.prices.get(sheet_name(route, upstream_model), ())
+    if sheets:
+        return max(sheets, key=lambda sheet: sheet.valid_from).unit
+    return CATALOGUE_UNIT if is_by_list(route) else ""
+
+
+def on_top(sheet: Sheet | None, new: Sheet) -> Sheet:
+    """Return the sheet that says what `new` says and all else as `sheet` does; without one, `new` on the route's price.
+
+    A tier of service keeps what it had too.
+    """
+    if sheet is None:
+        return msgspec.structs.replace(new, adds=True)
+    stated = dict(new.rates())
+    service = {word.lower(): rates for word, rates in sheet.service.items()}
+    for word, rates in new.service.items():
+        before = service.get(word.lower(), Rates())
+        service[word.lower()] = msgspec.structs.replace(before, **dict(rates.rates()))
+    guessed = tuple(name for name in sheet.guessed if name not in stated)
+    return msgspec.structs.replace(sheet, valid_from=new.valid_from, service=service, guessed=guessed, **stated)
+
+
+def _line(route: str, model: str, usage_classes: Iterable[str], *rest: str, service: str = "") -> str:
+    """Return a command of `tf prices set`, each figure still to be filled in."""
+    words = ["tf", "prices", "set", route, model, *(("--service", service) if service else ())]
+    for usage_class in usage_classes:
+        words += (f"--{usage_class.replace('_', '-')}", "…")
+    return " ".join(word if word == "…" else shell_word(word) for word in (*words, *rest))
 
 
 def sheet_name(route: Route, upstream_model: str) -> str:

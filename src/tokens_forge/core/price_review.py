@@ -30,7 +30,7 @@ _CALL = {"input": 1, "output": 1}
 class Noted(Record, frozen=True, kw_only=True):
     """Something about a price that the user should know."""
 
-    kind: Literal["missing", "old", "far", "future"]
+    kind: Literal["missing", "guessed", "old", "far", "future"]
     what: str
     """A sentence with the figures."""
     candidate: str = ""
@@ -64,20 +64,28 @@ def review(config: Config, rows: Iterable[Reviewed], *, at: datetime, older_than
         if is_money(config.balance[route_payer(config, row.candidate.route)]):
             yield from _missing(config, row, at)
         card = card_at(row.cards, at)
+        yield from _guessed(config, row, card)
         yield from _old(config, row, at.date(), older_than)
         if card is not None and card.terms == "rates":
             yield from _far(config, row, card, at)
         yield from _future(row, at.date())
 
 
-def catalogue_noted(source: str, newest: date | None, *, today: date, older_than: int) -> Iterator[Noted]:
-    """Yield a note when a catalogue knows no price that began in the last so many days: it is no younger than that."""
+def catalogue_noted(
+    source: str, newest: date | None, *, today: date, older_than: int, outdated: bool = False
+) -> Iterator[Noted]:
+    """Yield a note when a catalogue knows no price that began in the last so many days: it is no younger than that.
+
+    `outdated`: it was given when the program came with another list than now.
+    """
+    if outdated:
+        what = f"{source} is used, and this tf comes with another list than when that was taken: go back to it with "
+        what += "`tf prices update --forget`, or take a newer one"
+        yield Noted(kind="old", what=what)
     if newest is not None and (days := (today - newest).days) > older_than:
-        yield Noted(
-            kind="old",
-            what=f"{source} knows no price that began after {newest}, {days} days ago: a newer tf may know more",
-            days=days,
-        )
+        what = f"{source} knows no price that began after {newest}, {days} days ago: a newer tf may know more, or a "
+        what += "newer list, `tf prices update --from FILE`"
+        yield Noted(kind="old", what=what, days=days)
 
 
 def named(config: Config) -> tuple[Candidate, ...]:
@@ -123,13 +131,28 @@ def reviewed(
 def _missing(config: Config, row: Reviewed, at: datetime) -> Iterator[Noted]:
     card = card_at(row.cards, at)
     line = price_line(config, row.candidate.name)
-    refused = "is refused" if config.settle.unpriced == "refuse" else "is charged nothing and listed as unpriced"
+    refused = "is charged nothing and listed as unpriced" if config.settle.unpriced == "zero" else "is refused"
     if card is None:
         what = f"no price is known today, so a call {refused}"
         yield Noted(kind="missing", candidate=row.candidate.name, what=what, line=line)
     elif card.terms == "rates" and (unpriced := price(_CALL, card).unpriced):
         what = f"no rate for {' and '.join(unpriced)} ({card.source}), so a call {refused}"
         yield Noted(kind="missing", candidate=row.candidate.name, what=what, line=line)
+
+
+def _guessed(config: Config, row: Reviewed, card: RateCard | None) -> Iterator[Noted]:
+    """Yield what makes every charge by a card an estimate."""
+    if card is None or not (card.sibling_of or card.uncertain):
+        return
+    what = f"nobody knows yet {card.uncertain}, so a call is charged at the most that it can be, as an estimate"
+    if card.sibling_of:
+        what = f"the list does not know it, so a call is charged as {card.id}, as an estimate"
+    yield Noted(
+        kind="guessed",
+        candidate=row.candidate.name,
+        what=what,
+        line=price_line(config, row.candidate.name) if card.sibling_of else "",
+    )
 
 
 def _old(config: Config, row: Reviewed, today: date, older_than: int) -> Iterator[Noted]:

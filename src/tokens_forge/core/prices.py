@@ -5,18 +5,18 @@ same figure. A card comes from a route's own dated sheet or from the price catal
 (`files/price_catalog.py`); which one is decided there and in `core/routing.py`, never here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, ChargeLine
-from tokens_forge.core.flags import GUESSED, TIER_UNPRICED
+from tokens_forge.core.flags import GUESSED, SIBLING_PRICE, TIER_UNPRICED, UNCERTAIN_CARD
 from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
-from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES
+from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES, WRITE_CLASSES
 
 PER = {"mtok": 6, "ktok": 3, "token": 0}
 """What one rate of a token class buys, as a power of ten of tokens. Rates of counts are for one."""
@@ -31,10 +31,7 @@ _WHATEVER_IS_USED = ("flat", "free")
 
 _BASE_CLASS = {
     "cache_read": "input",
-    "cache_write_5m": "input",
-    "cache_write_30m": "cache_write_5m",
-    "cache_write_1h": "cache_write_5m",
-    "cache_write_12h": "cache_write_5m",
+    **dict.fromkeys(WRITE_CLASSES, "input"),
     "audio_in": "input",
     "image_in": "input",
     "audio_out": "output",
@@ -42,14 +39,17 @@ _BASE_CLASS = {
 }
 """Where a class without a rate of its own is priced: the remainder of a total goes to its base class (CASES 6)."""
 
-_OFTEN_DEARER = frozenset({"cache_write_1h", "cache_write_12h", "audio_in", "audio_out", "image_out"})
+_OFTEN_DEARER = frozenset({"audio_in", "audio_out", "image_out"})
 """Classes that providers sell dearer than their base class: at its rate their price is a guess. The others cost there
-what their base does where a list says nothing of them: cached input without a discount, writes that are no more than
-input, images in a prompt (OpenAI, "Pricing"; Gemini API, "Pricing"; Anthropic, "Pricing"; read 2026-11)."""
+what their base does where a list says nothing of them: cached input without a discount, images in a prompt (OpenAI,
+"Pricing"; Gemini API, "Pricing"; Anthropic, "Pricing"; read 2026-11)."""
 
 _ONE_INPUT_RATE = "google/"
 """The provider whose list names the rate of sound in a prompt where it is another than that of text (Gemini API,
 "Pricing", read 2026-11: ``text / image / video / audio`` in one row)."""
+
+_SHORT_WRITES = ("cache_write_5m", "cache_write_30m")
+"""What a provider calls a write for its usual time: one whose lifetime is not told is one of these."""
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +75,21 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     rates: dict[str, Decimal]
     tiers: tuple[Tier, ...] = ()
+    source: str = ""
+    """Where they come from, when it is not where the card does."""
+
+
+class Days(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The days on which a card holds, as its provider's calendar has them."""
+
+    utc_offset_h: int
+    """Hours that the provider's clock is ahead of UTC; no provider that sells by the day changes its clocks."""
+    weekdays: tuple[int, ...]
+    """1 is Monday."""
+    except_days: tuple[date, ...] = ()
+    """Holidays on those weekdays."""
+    since: date | None = None
+    """The first day on which this counts; before, each day did."""
 
 
 class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,12 +108,20 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The day from which it is taken, where a tier of service began later than its rates."""
     hours: tuple[time, time] | None = None
     """The hours of the day in UTC, from and to, in which it holds; the end may lie past midnight."""
+    days: Days | None = None
+    """The days on which it holds, where that is not every day."""
+    uncertain: str = ""
+    """What nobody knows yet and decides whether it holds: it is then the dearest of those that may, an upper bound."""
     tiers: tuple[Tier, ...] = ()
     """In ascending order of `above`."""
     service: dict[str, Service] = {}
     """By tier of service. What a tier costs that is not here is not known: it is taken at the base rates (CASES 8)."""
     resolved: tuple[str, ...] = ()
     """How the upstream's name led to this card, from name to name; empty where it is the card's own (CASES 13)."""
+    sibling_of: str = ""
+    """The model that has no card: these are the rates of the newest one known of its family."""
+    guessed: dict[str, str] = {}
+    """Classes whose rate nobody states for what was used, by why it is taken: ``the dearest search context``."""
     list_share: Decimal = Decimal(1)
     fx: Decimal = Decimal(1)
     """Units of the balance for one of the card's."""
@@ -140,24 +163,27 @@ class Charge:
     """The cards of what was billed beside it, in its order."""
 
 
-def price(usage: Mapping[str, int], card: RateCard, *, service: str = "", beside: Sequence[Beside] = ()) -> Charge:
+def price(
+    usage: Mapping[str, int], card: RateCard, *, service: str = "", geo: str = "", beside: Sequence[Beside] = ()
+) -> Charge:
     """Return the charge for `usage` (class to quantity, one request) on `card`, in the tier of `service`.
 
-    The long-context tier is chosen once, from the total input of `usage`. What is billed `beside` it is priced on its
-    own card, in the same tier of service. Lines are exact; their sum is rounded once. A tier of service without rates
+    `geo` is where the reply says that it was computed: what the card adds there is added. The long-context tier is
+    chosen once, from the total input of `usage`. What is billed `beside` it is priced on its own card, in the same tier
+    of service and place. Lines are exact; their sum is rounded once. A tier of service without rates
     is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free.
     """
-    found = _exact(usage, card, service)
+    found = _exact(usage, card, service, geo)
     lines = _lines(found)
     sum_, unpriced, guesses = found.total, found.unpriced, found.guesses
     used: list[CardUsed] = []
     for one in beside if card.terms not in _WHATEVER_IS_USED else ():
-        more = _exact(one.usage, one.card, service)
+        more = _exact(one.usage, one.card, service, geo)
         lines += _lines(more, one.place)
         sum_ = add(sum_, more.total)
         unpriced = tuple(dict.fromkeys((*unpriced, *more.unpriced)))
         guesses = tuple(dict.fromkeys((*guesses, *more.guesses)))
-        used.append(_used(one.card, more))
+        used.append(_used(one.card, more, geo))
     charge = rounded(sum_)
     if charge != sum_:
         rest = text(subtract(charge, sum_))
@@ -165,20 +191,22 @@ def price(usage: Mapping[str, int], card: RateCard, *, service: str = "", beside
     return Charge(
         amount=charge,
         lines=tuple(lines),
-        card=_used(card, found),
+        card=_used(card, found, geo),
         beside=tuple(used),
         unpriced=unpriced,
         guesses=guesses,
     )
 
 
-def cost(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> tuple[Decimal, tuple[str, ...]]:
+def cost(
+    usage: Mapping[str, int], card: RateCard, *, service: str = "", geo: str = ""
+) -> tuple[Decimal, tuple[str, ...]]:
     """Return the amount that `price` would give, and what of it has no price of its own: what a hold needs.
 
     That is the unpriced classes, and `TIER_UNPRICED` for a tier of service without rates: a call that asks for one is
     not sent at a price that nobody states.
     """
-    found = _exact(usage, card, service)
+    found = _exact(usage, card, service, geo)
     tier = (TIER_UNPRICED,) if TIER_UNPRICED in found.guesses else ()
     return rounded(found.total), (*found.unpriced, *tier)
 
@@ -196,23 +224,29 @@ class _Exact:
     total: Decimal
 
 
-def _exact(usage: Mapping[str, int], card: RateCard, service: str) -> _Exact:
+def _exact(usage: Mapping[str, int], card: RateCard, service: str, geo: str) -> _Exact:
     tier, rates, is_known = _tier(card, service, usage)
     parts: list[tuple[str, int, Decimal, Decimal]] = []
     unpriced: list[str] = []
-    guesses = [] if is_known else [TIER_UNPRICED]
+    guesses = [*_doubts(card)] if is_known else [TIER_UNPRICED, *_doubts(card)]
     sum_ = ZERO
-    plain = card.list_share == 1 and card.fx == 1
+    each, token = _multiples(card, geo)
     for usage_class, quantity in _quantities(usage, rates):
-        rate = _rate(rates, usage_class)
+        rate = rates.get(usage_class)
+        if rate is None:
+            rate = _rate(rates, usage_class)
+            if rate is not None and _is_guessed(card, usage_class):
+                guesses.append(f"{GUESSED}{usage_class}")
+        elif usage_class in card.guessed:
+            guesses.append(f"{GUESSED}{usage_class}")
         if rate is None:
             if card.terms not in _WHATEVER_IS_USED:
                 unpriced.append(usage_class)
             continue
-        if usage_class in _OFTEN_DEARER and usage_class not in rates and not _has_one_rate(card, usage_class):
-            guesses.append(f"{GUESSED}{usage_class}")
-        own = rate if plain else multiply(multiply(rate, card.list_share), card.fx)
-        power = 0 if usage_class in COUNT_CLASSES else PER[card.per]
+        counted = usage_class in COUNT_CLASSES
+        multiple = each if counted else token
+        own = rate if multiple is None else multiply(rate, multiple)
+        power = 0 if counted else PER[card.per]
         amount = scaled(multiply(own, Decimal(quantity)), -power)
         parts.append((usage_class, quantity, own, amount))
         sum_ = add(sum_, amount)
@@ -228,20 +262,47 @@ def _lines(found: _Exact, iteration: int = 0) -> list[ChargeLine]:
     ]
 
 
-def _has_one_rate(card: RateCard, usage_class: str) -> bool:
-    return usage_class == "audio_in" and card.id.startswith(_ONE_INPUT_RATE)
+def _multiples(card: RateCard, geo: str) -> tuple[Decimal | None, Decimal | None]:
+    """Return what a count's rate is multiplied by, and a token class's; None where that is 1.
+
+    Premiums are on tokens alone: every page that names one says so, and a search costs the same everywhere.
+    """
+    each = None if card.list_share == 1 and card.fx == 1 else multiply(card.list_share, card.fx)
+    token = each
+    if card.factors or card.geo:
+        for _name, factor in premiums(card, geo):
+            token = factor if token is None else multiply(token, factor)
+    return each, token
+
+
+def premiums(card: RateCard, geo: str = "") -> Iterator[tuple[str, Decimal]]:
+    """Yield what is added on every token class, by what it is for: of the card, and of where it was computed."""
+    yield from card.factors.items()
+    if geo in card.geo:
+        yield f"geo {geo}", card.geo[geo]
+
+
+def charged(card: RateCard, usage_class: str, rate: Decimal) -> Decimal:
+    """Return what a rate of the card comes to for its payer: after premiums, share and exchange."""
+    each, token = _multiples(card, "")
+    multiple = each if usage_class in COUNT_CLASSES else token
+    return rate if multiple is None else multiply(rate, multiple)
 
 
 def card_at(cards: Sequence[RateCard], at: datetime) -> RateCard | None:
-    """Return the card in force at the aware moment `at`: the last one whose day and hours it meets, else None.
+    """Return the card in force at the aware moment `at`: the last one whose days and hours it meets, else None.
 
-    Days and hours are UTC, whatever zone the moment is told in.
+    First days and hours are UTC, whatever zone the moment is told in; weekdays are the provider's.
     """
     there = at.astimezone(UTC)
     day, clock = there.date(), there.time()
     for card in reversed(cards):
         begins = card.begins or card.valid_from
-        if (begins is None or begins <= day) and (card.hours is None or _within(card.hours, clock)):
+        if (
+            (begins is None or begins <= day)
+            and (card.hours is None or _within(card.hours, clock))
+            and (card.days is None or _is_one(card.days, there))
+        ):
             return card
     return None
 
@@ -262,6 +323,14 @@ def lines_total(lines: Sequence[ChargeLine]) -> Decimal:
 def _within(hours: tuple[time, time], clock: time) -> bool:
     start, end = hours
     return start <= clock < end if start <= end else clock >= start or clock < end
+
+
+def _is_one(days: Days, there: datetime) -> bool:
+    """Say whether a moment in UTC is on one of these days where their provider is."""
+    day = (there + timedelta(hours=days.utc_offset_h)).date()
+    if days.since is not None and day < days.since:
+        return True
+    return day.isoweekday() in days.weekdays and day not in days.except_days
 
 
 def _tier(card: RateCard, service: str, usage: Mapping[str, int]) -> tuple[str, Mapping[str, Decimal], bool]:
@@ -298,17 +367,38 @@ def _quantities(usage: Mapping[str, int], rates: Mapping[str, Decimal]) -> list[
 
 
 def _rate(rates: Mapping[str, Decimal], usage_class: str) -> Decimal | None:
-    while usage_class not in rates:
-        if usage_class not in _BASE_CLASS:
-            return None
-        usage_class = _BASE_CLASS[usage_class]
-    return rates[usage_class]
+    """Return what a class without a rate of its own is priced at; None where there is nothing for it."""
+    if usage_class in WRITE_CLASSES:
+        alike = _SHORT_WRITES if usage_class in _SHORT_WRITES else WRITE_CLASSES
+        if known := [rates[name] for name in alike if name in rates]:
+            return max(known)
+    return rates.get(_BASE_CLASS.get(usage_class, ""))
 
 
-def _used(card: RateCard, found: _Exact) -> CardUsed:
+def _is_guessed(card: RateCard, usage_class: str) -> bool:
+    """Say whether nobody states what a class without a rate of its own costs.
+
+    A card that says nothing of writes for minutes has them as input. A write for hours is dearer wherever it is sold.
+    """
+    if usage_class in WRITE_CLASSES:
+        return usage_class not in _SHORT_WRITES
+    one_rate = usage_class == "audio_in" and card.id.startswith(_ONE_INPUT_RATE)
+    return usage_class in _OFTEN_DEARER and not one_rate
+
+
+def _doubts(card: RateCard) -> Iterator[str]:
+    """Yield a flag for each reason why the card itself may not be the one that is charged."""
+    if card.sibling_of:
+        yield SIBLING_PRICE
+    if card.uncertain:
+        yield UNCERTAIN_CARD
+
+
+def _used(card: RateCard, found: _Exact, geo: str) -> CardUsed:
+    service = card.service.get(found.tier.partition(" ")[0]) if card.service else None
     return CardUsed(
         id=card.id,
-        source=card.source,
+        source=f"{card.source}, {service.source}" if service is not None and service.source else card.source,
         valid_from=card.valid_from.isoformat() if card.valid_from else "",
         tier=found.tier,
         unit=card.unit,
@@ -316,5 +406,6 @@ def _used(card: RateCard, found: _Exact) -> CardUsed:
         rates={name: text(rate) for name, rate in found.rates.items()},
         list_share=text(card.list_share),
         fx=text(card.fx),
+        factors={name: text(factor) for name, factor in premiums(card, geo)} if card.factors or card.geo else {},
         resolved=card.resolved,
     )

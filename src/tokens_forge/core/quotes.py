@@ -5,7 +5,7 @@ is (CASES 10). Nothing is decided here: which cards a candidate has is `files/pr
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -14,10 +14,12 @@ from tokens_forge.core.book import is_money, unit_of
 from tokens_forge.core.candidates import Candidate
 from tokens_forge.core.config import Config
 from tokens_forge.core.entries import ChargeLine, Record, RouteClass
-from tokens_forge.core.money import multiply, text
+from tokens_forge.core.money import text
 from tokens_forge.core.price_check import route_payer
 from tokens_forge.core.price_help import price_line
-from tokens_forge.core.prices import RateCard, card_at, price
+from tokens_forge.core.prices import RateCard, card_at, charged, price
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class TierShown(Record, frozen=True, kw_only=True):
@@ -26,7 +28,10 @@ class TierShown(Record, frozen=True, kw_only=True):
     tier: str
     """``base``, ``input>N``, ``flex``, ``flex input>N``: as a charge names it."""
     rates: dict[str, str]
-    """Usage class to rate in the unit of the charge, after share and exchange; of a token class for one `per`."""
+    """Usage class to rate in the unit of the charge, after share, premiums and exchange; of a token class for one
+    `per`."""
+    source: str = ""
+    """Where the tier's rates come from, when it is not where the card does."""
 
 
 class Sample(Record, frozen=True, kw_only=True):
@@ -60,6 +65,18 @@ class CardShown(Record, frozen=True, kw_only=True):
     """The day on which another takes its place, where that is known."""
     hours: tuple[str, ...] = ()
     """The hours of the day in UTC in which it holds, from and to; absent for all."""
+    days: str = ""
+    """The days on which it holds, where that is not every one."""
+    uncertain: str = ""
+    """What nobody knows yet and decides whether it holds: it is the dearest that may."""
+    sibling_of: str = ""
+    """The model that has no card: these are the rates of the newest one known of its family."""
+    guessed: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Classes whose rate may be less, or that nobody states, by why; charges with them are estimates."""
+    factors: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Premiums on every token class that are in the rates above, by what they are for."""
+    geo: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Premiums that are not, by where the reply must say that it was computed."""
     card_unit: str = ""
     """What the card itself is in, where that is another unit."""
     list_share: str = "1"
@@ -137,12 +154,13 @@ def shown(cards: Sequence[RateCard], at: datetime, usage: Mapping[str, int], *, 
 
 def _card(card: RateCard, cards: Sequence[RateCard], usage: Mapping[str, int], unit: str) -> CardShown:
     unit = unit or card.unit
+    first_day = card.valid_from or (card.begins if card.hours else None)
     place = next(number for number, one in enumerate(cards) if one is card)
     later = (
         begins.isoformat()
         for other in cards[place + 1 :]
         if (begins := other.begins or other.valid_from)
-        and other.hours is None
+        and other.hours in {None, card.hours}
         and begins > (card.begins or card.valid_from or date.min)
     )
     # What is sold by time has no tokens: a second of it is the sample.
@@ -156,9 +174,15 @@ def _card(card: RateCard, cards: Sequence[RateCard], usage: Mapping[str, int], u
         terms=card.terms,
         tiers=tuple(_tiers(card)),
         sample=Sample(amount=text(charge.amount), unit=unit, lines=charge.lines, unpriced=charge.unpriced),
-        valid_from=card.valid_from.isoformat() if card.valid_from else "",
+        valid_from=first_day.isoformat() if first_day else "",
         until=min(later, default=""),
         hours=tuple(f"{clock:%H:%M}" for clock in card.hours or ()),
+        days=_days(card),
+        uncertain=card.uncertain,
+        sibling_of=card.sibling_of,
+        guessed=card.guessed,
+        factors={name: text(factor) for name, factor in card.factors.items()},
+        geo={name: text(factor) for name, factor in card.geo.items()},
         card_unit=card.unit if card.unit != unit else "",
         list_share=text(card.list_share),
         fx=text(card.fx),
@@ -168,26 +192,47 @@ def _card(card: RateCard, cards: Sequence[RateCard], usage: Mapping[str, int], u
 
 
 def _tiers(card: RateCard) -> Iterator[TierShown]:
-    services = {"": (card.rates, card.tiers)}
-    services |= {word: (service.rates, service.tiers) for word, service in card.service.items()}
-    for word, (rates, tiers) in services.items():
-        yield TierShown(tier=word or "base", rates=_charged(card, rates))
+    services = {"": (card.rates, card.tiers, "")}
+    services |= {word: (service.rates, service.tiers, service.source) for word, service in card.service.items()}
+    for word, (rates, tiers, source) in services.items():
+        yield TierShown(tier=word or "base", rates=_charged(card, rates), source=source)
         for tier in tiers:
             name = f"{word} input>{tier.above}".lstrip()
-            yield TierShown(tier=name, rates=_charged(card, {**rates, **tier.rates}))
+            yield TierShown(tier=name, rates=_charged(card, {**rates, **tier.rates}), source=source)
 
 
 def _charged(card: RateCard, rates: Mapping[str, Decimal]) -> dict[str, str]:
-    return {name: text(multiply(multiply(rate, card.list_share), card.fx)) for name, rate in rates.items()}
+    return {name: text(charged(card, name, rate)) for name, rate in rates.items()}
+
+
+def _days(card: RateCard) -> str:
+    """Return on which days a card holds, as people say it; empty for every day."""
+    if card.days is None:
+        return ""
+    first, last = card.days.weekdays[0], card.days.weekdays[-1]
+    names = ", ".join(WEEKDAYS[number - 1] for number in card.days.weekdays)
+    if card.days.weekdays == tuple(range(first, last + 1)) and last > first:
+        names = f"{WEEKDAYS[first - 1]} to {WEEKDAYS[last - 1]}"
+    holidays = f" but {len(card.days.except_days)} public holidays" if card.days.except_days else ""
+    return f"{names}{holidays} (UTC{card.days.utc_offset_h:+d})"
 
 
 def _others(cards: Sequence[RateCard], at: datetime) -> Iterator[RateCard]:
-    """Yield the cards of other hours of the day, then those of later days."""
+    """Yield the cards of other hours of the day and other days of the week, then those of later days."""
     seen = [card_at(cards, at)]
     clocks = {clock for card in cards for clock in card.hours or ()} | {time()}
-    for clock in sorted(clocks):
-        found = card_at(cards, datetime.combine(at.date(), clock, at.tzinfo))
-        if found is not None and not any(found is one for one in seen):
+    week = range(7) if any(card.days for card in cards) else range(1)
+    for moment in (
+        datetime.combine(at.date() + timedelta(n), clock, at.tzinfo) for n in week for clock in sorted(clocks)
+    ):
+        found = card_at(cards, moment)
+        if found is not None and not any(found is one for one in seen) and not _is_later(found, at):
             seen.append(found)
             yield found
-    yield from (card for card in cards if (begins := card.begins or card.valid_from) and begins > at.date())
+    yield from (card for card in cards if _is_later(card, at))
+
+
+def _is_later(card: RateCard, at: datetime) -> bool:
+    """Say whether a card begins after the day of `at`."""
+    begins = card.begins or card.valid_from
+    return begins is not None and begins > at.date()

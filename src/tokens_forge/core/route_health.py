@@ -107,7 +107,7 @@ def _is_unpriced(terms: Terms, candidate: str, at: str) -> bool:
     """Say whether a candidate's calls are refused for want of a price: where money pays, no card is in force."""
     config = terms.config
     payer = config.balance[config.route[candidate.partition("/")[0]].balance]
-    refuses = is_money(payer) and config.settle.unpriced == "refuse"
+    refuses = is_money(payer) and config.settle.unpriced != "zero"
     return refuses and card_at(terms.cards.charge.get(candidate, ()), moment(at)) is None
 
 

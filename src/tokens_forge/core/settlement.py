@@ -51,7 +51,7 @@ from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
 from tokens_forge.core.money import ZERO, Amount, divided, multiply, rounded, subtract, text
 from tokens_forge.core.prices import Beside, Cards, Charge, RateCard, card_at, card_name, cost, price
-from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES, Iteration
+from tokens_forge.core.usage import GUESSES, INPUT_CLASSES, OUTPUT_CLASSES, Iteration
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 
 
@@ -400,6 +400,8 @@ class _Use:
     """What is billed beside `usage`."""
     reported: Decimal | None
     """What the upstream said that it cost."""
+    geo: str
+    """Where it was computed, as the upstream says."""
     seconds: int
     """How long it took, begun seconds whole."""
     answered: bool
@@ -409,7 +411,7 @@ class _Use:
     flags: tuple[str, ...] = ()
     """What of it was not to be taken as it was told."""
     is_guess: bool = False
-    """Whether it is charged by a card that nobody says is its own."""
+    """Whether what was used, or the card that it is charged by, is not all told."""
     most_believed: Decimal | None = None
     """A reported cost above it is no cost of this call; None where nothing is known to judge it by."""
 
@@ -505,7 +507,7 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
     """Return the money to hold for `need` and how it was reckoned; None when no price is known and one is asked for."""
     terms = asked.terms
     card = card_at(terms.cards.charge.get(candidate, ()), moment(asked.at))
-    refuses = terms.config.settle.unpriced == "refuse"
+    refuses = terms.config.settle.unpriced != "zero"
     if card is None:
         return None if refuses else (ZERO, HoldBasis(kind=need.kind, input=need.input, output=need.output))
     kind: HoldKind = "free" if card.terms == "free" else need.kind
@@ -563,12 +565,13 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         list=cards.of(terms.cards.list, finish.answered_by),
         beside=tuple(cards.beside(one) for one in finish.iterations),
         reported=finish.reported_cost,
+        geo=finish.geo,
         seconds=-int(-finish.total_ms // 1000),
         answered=finish.row.outcome != "unanswered",
         free=free,
         beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
         flags=flags,
-        is_guess=is_guess,
+        is_guess=is_guess or not GUESSES.isdisjoint(finish.flags),
     )
 
 
@@ -610,7 +613,7 @@ def _most_believed(held: Held, use: _Use, fold: Fold, left: Decimal | None) -> D
     """
     if use.card is None or use.card.terms != "reported" or use.reported is None:
         return None
-    listed = price(use.usage, use.card, service=use.service)
+    listed = price(use.usage, use.card, service=use.service, geo=use.geo)
     known = max(
         Decimal(held.hold),
         fold.estimates.dearest(candidate_name(held.route, held.upstream_model)),
@@ -622,7 +625,7 @@ def _most_believed(held: Held, use: _Use, fold: Fold, left: Decimal | None) -> D
 
 
 def _bill(held: Held, use: _Use) -> _Bill:
-    sure: Certainty = "computed" if use.source == "reported" else "estimated"
+    sure: Certainty = "computed" if use.source == "reported" and not use.is_guess else "estimated"
     card = use.card
     if use.free:
         return _Bill(amount=ZERO, certainty="zero", flags=use.flags)
@@ -656,7 +659,7 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     usage, flags = use.usage, use.flags
     if "seconds" in card.rates and "seconds" not in usage:  # sold by time, and nothing said how much
         usage, flags = {**usage, "seconds": use.seconds}, (*flags, "seconds_measured")
-    charge = price(usage, card, service=use.service, beside=_priced_beside(use.beside, "card"))
+    charge = price(usage, card, service=use.service, geo=use.geo, beside=_priced_beside(use.beside, "card"))
     iterations = _iterations(use, charge)
     unpriced = charge.unpriced
     if card.terms == "rates" and any(one.card is None for one in iterations):
@@ -666,7 +669,7 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
         if unpriced:  # neither the upstream nor a list says what it cost
             return _at_hold(held, *use.flags, "not_reported")
         flags = (*flags, "not_reported")
-    is_guess = use.is_guess or charge.guesses or not all(one.iteration.is_sure for one in use.beside)
+    is_guess = charge.guesses or not all(one.iteration.is_sure for one in use.beside)
     return _Bill(
         amount=charge.amount,
         certainty="unpriced" if unpriced else "estimated" if is_guess else sure,
@@ -780,7 +783,7 @@ def _listed(use: _Use) -> Charge | None:
     """Return the list price of what was used; None where some of it has none."""
     if use.list is None or not use.usage or any(one.list is None for one in use.beside):
         return None
-    charge = price(use.usage, use.list, service=use.service, beside=_priced_beside(use.beside, "list"))
+    charge = price(use.usage, use.list, service=use.service, geo=use.geo, beside=_priced_beside(use.beside, "list"))
     return None if charge.unpriced or TIER_UNPRICED in charge.guesses else charge
 
 

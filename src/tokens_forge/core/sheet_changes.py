@@ -20,11 +20,16 @@ LEAP = Decimal(500)
 thousand tokens taken for one of a million (CASES 11). No provider has moved a price so far in one step."""
 
 
+_ALSO = ("long_input", "service", "fx", "adds", "guessed")
+"""Fields of a sheet that are no rates."""
+
+
 class RateChange(Record, frozen=True, kw_only=True):
     """One rate, before and after, each in the terms of its sheet."""
 
     # `class` is the ledger's word and a keyword in Python.
     usage_class: str = msgspec.field(name="class")
+    """A usage class; of a tier of service after its word: ``priority output``."""
     old: str = ""
     """Absent where there was none."""
     new: str = ""
@@ -44,6 +49,8 @@ class SheetChange(Record, frozen=True, kw_only=True):
     unit: str = ""
     per: str = ""
     fx: str = ""
+    adds: bool = False
+    """Whether it is put on the price that holds anyway."""
     before: str = ""
     """The first day of the sheet that was in force."""
     old_unit: str = ""
@@ -52,7 +59,7 @@ class SheetChange(Record, frozen=True, kw_only=True):
     rates: tuple[RateChange, ...] = ()
     """Of a sheet that is the same: none."""
     also: tuple[str, ...] = ()
-    """What else differs: `long_input`, `service`, `fx`."""
+    """What else differs: `long_input`, `service`, `fx`, `adds`, `guessed`."""
 
 
 def sheet_change(route: str, model: str, old: Sheet | None, new: Sheet) -> SheetChange:
@@ -61,6 +68,7 @@ def sheet_change(route: str, model: str, old: Sheet | None, new: Sheet) -> Sheet
         route=route,
         model=model,
         status="new",
+        adds=new.adds,
         valid_from=new.valid_from.isoformat(),
         unit=new.unit,
         per=new.per,
@@ -77,7 +85,7 @@ def sheet_change(route: str, model: str, old: Sheet | None, new: Sheet) -> Sheet
         old_unit=old.unit if old.unit != new.unit else "",
         old_per=old.per if old.per != new.per else "",
         rates=() if same else change.rates,
-        also=tuple(name for name in ("long_input", "service", "fx") if getattr(old, name) != getattr(new, name)),
+        also=tuple(name for name in _ALSO if getattr(old, name) != getattr(new, name)),
     )
 
 
@@ -96,8 +104,16 @@ def in_force(sheets: tuple[Sheet, ...], new: Sheet) -> Sheet | None:
     return max(begun, key=lambda sheet: sheet.valid_from) if begun else None
 
 
+def _all_rates(sheet: Sheet | None) -> dict[str, Decimal]:
+    """Return a sheet's rates by class, those of a tier of service by its word before the class: ``flex output``."""
+    if sheet is None:
+        return {}
+    tiers = {f"{word} {name}": rate for word, own in sheet.service.items() for name, rate in own.rates()}
+    return {**dict(sheet.rates()), **tiers}
+
+
 def _rates(old: Sheet | None, new: Sheet) -> Iterator[RateChange]:
-    before, after = dict(old.rates()) if old else {}, dict(new.rates())
+    before, after = _all_rates(old), _all_rates(new)
     for name in dict.fromkeys((*after, *before)):
         was, becomes = before.get(name), after.get(name)
         factor = ""
@@ -113,5 +129,5 @@ def _rates(old: Sheet | None, new: Sheet) -> Iterator[RateChange]:
 
 def _charged(sheet: Sheet, usage_class: str, rate: Decimal) -> Decimal:
     """Return what one of a class costs in the balance's unit."""
-    power = 0 if usage_class in COUNT_CLASSES else PER[sheet.per]
+    power = 0 if usage_class.rpartition(" ")[2] in COUNT_CLASSES else PER[sheet.per]
     return scaled(multiply(rate, sheet.fx or Decimal(1)), -power)

@@ -64,6 +64,11 @@ class Paths:
         return self.data / "prices.toml"
 
     @property
+    def catalogue(self) -> Path:
+        """The newer data of the price catalogue that `tf prices update` was given; absent where it never was."""
+        return self.data / "catalogue.data"
+
+    @property
     def connections(self) -> Path:
         """The file of what `tf connect` wrote into other tools' settings; it belongs to the machine."""
         return self.data / "connections.json"

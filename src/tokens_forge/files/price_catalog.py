@@ -1,7 +1,9 @@
-"""From genai-prices' bundled data and the routes' own sheets to rate cards.
+"""From genai-prices' data and the routes' own sheets to rate cards.
 
 Decides which rates a route charges and what the provider's list price is. It asks no network and takes no newer data
-than the package was released with: a price has a source and a date. What a usage costs is `core/prices.py`'s part.
+than the package was released with, unless the user gave some (`files/catalog_data.py`): a price has a source and a
+date. What the catalogue can't say is added from tables (`files/price_additions.py`). What a usage costs is
+`core/prices.py`'s part.
 """
 
 import hashlib
@@ -10,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,7 +22,12 @@ from tokens_forge.core import plain
 from tokens_forge.core.book import unit_of
 from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Rates, Route, Sheet, names_asked
 from tokens_forge.core.money import read_amount, scaled
-from tokens_forge.core.prices import STANDARD_TIERS, Cards, RateCard, Service, Tier
+from tokens_forge.core.price_check import SHEET_SOURCE
+from tokens_forge.core.prices import PER, STANDARD_TIERS, Cards, RateCard, Service, Tier
+from tokens_forge.core.siblings import is_another, newest_sibling
+from tokens_forge.core.usage import COUNT_CLASSES
+from tokens_forge.files.catalog_data import Data, bundled, data_in_use
+from tokens_forge.files.price_additions import completed, provider_of_host
 
 if TYPE_CHECKING:
     from genai_prices.types import (
@@ -33,9 +40,6 @@ if TYPE_CHECKING:
         TieredPrices,
         TimeOfDateConstraint,
     )
-
-SHEET_SOURCE = "route sheet"
-"""`source` of a card that a route's own sheet made."""
 
 ROUTE_SOURCE = "route price"
 """`source` of a card that a route's `price` made without the catalogue."""
@@ -65,11 +69,44 @@ _Item = TypeVar("_Item")
 
 
 class Catalog:
-    """The list prices that come with this version of genai-prices. Its data is loaded at the first question."""
+    """The list prices that come with this version of genai-prices, or that the user gave in the file `path`.
 
-    def __init__(self) -> None:
-        self._providers: list[Provider] | None = None
+    Its data is loaded at the first question; a file that is no such data raises ConfigError then.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._stamp = _stamp(path)
+        self._data: Data | None = None
         self._remembered: dict[tuple[str, str, str], tuple[RateCard, ...]] = {}
+
+    @classmethod
+    def of(cls, data: Data) -> "Catalog":
+        """Return the catalogue of data that is not kept yet."""
+        catalog = cls()
+        catalog._data = data
+        return catalog
+
+    @property
+    def data(self) -> Data:
+        """What the prices are taken from."""
+        if self._data is None:
+            # Loading takes a tenth of a second and more: only commands that price pay it.
+            self._data = data_in_use(self._path)
+        return self._data
+
+    def load(self) -> None:
+        """Load data that the user gave, so that what is wrong with it shows now. Raises ConfigError."""
+        if self._stamp is not None:
+            self._data = data_in_use(self._path)
+
+    def renewed(self) -> "Catalog":
+        """Return the catalogue of what the file has now: this one where that is the same. Raises ConfigError."""
+        if _stamp(self._path) == self._stamp:
+            return self
+        fresh = Catalog(self._path)
+        fresh.load()
+        return fresh
 
     def cards(self, *, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
         """Return a model's list prices in USD, in the order in which a later one goes before an earlier one.
@@ -84,26 +121,66 @@ class Catalog:
             self._remembered[key] = self._find(base_url, provider, model)
         return self._remembered[key]
 
-    def _find(self, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
-        if not provider and _is_private(base_url):
+    def sibling_cards(self, *, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
+        """Return the list prices of the newest model known of the family of one that has none; empty for no family."""
+        asked = model.rpartition("/")[2]
+        seller = self._provider(base_url, provider, model) or self._provider(base_url, provider, asked)
+        if seller is None:
             return ()
-        providers = self._load()
+        priced = {info.id: info for info in seller.models if model_cards(info, name="", resolved=())}
+        newest = newest_sibling(model, priced)
+        if newest is None:
+            return ()
+        card_name = f"{seller.id}/{newest}"
+        found = model_cards(priced[newest], name=card_name, resolved=(model, card_name), source=self.data.source)
+        return tuple(
+            replace(card, sibling_of=model, context_window=None)
+            for card in completed(found, provider=seller.id, names=(asked,), base_url=base_url)
+        )
+
+    def _find(self, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
+        providers = self.data.providers
         # `openai/gpt-5` is its own name at an aggregator, and elsewhere gpt-5 (CASES 13).
         for name in dict.fromkeys((model, model.rpartition("/")[2])):
-            found = _provider(providers, base_url, provider, name)
-            if found is not None and (info := found.find_model(name, all_providers=providers)) is not None:
+            seller = self._provider(base_url, provider, name)
+            if seller is not None and (info := seller.find_model(name, all_providers=providers)) is not None:
+                if is_another(name, info.id) and not _is_named(info.match, name):
+                    continue
                 owner = next(other for other in providers if any(info is own for own in other.models))
                 card_name = f"{owner.id}/{info.id}"
-                return model_cards(info, name=card_name, resolved=_resolved(model, name, card_name, info.id))
+                resolved = _resolved(model, name, card_name, info.id)
+                found = model_cards(info, name=card_name, resolved=resolved, source=self.data.source)
+                return completed(found, provider=owner.id, names=(info.id, name.lower()), base_url=base_url)
         return ()
 
-    def _load(self) -> "list[Provider]":
-        if self._providers is None:
-            # Loading takes a tenth of a second and more: only commands that price pay it.
-            from genai_prices.data import providers  # noqa: PLC0415 - as the comment says
+    def _provider(self, base_url: str, name: str, model: str) -> "Provider | None":
+        """Return who sells there: nobody, on this machine or in a private network, unless named."""
+        if not name and _is_private(base_url):
+            return None
+        regional = provider_of_host(urlsplit(base_url).hostname or "")
+        return _provider(self.data.providers, base_url, name or regional, model)
 
-            self._providers = providers
-        return self._providers
+
+def _is_named(match: object, name: str) -> bool:
+    """Say whether the catalogue has a model under this very name, not by a pattern that fits it."""
+    from genai_prices.types import ClauseEquals, ClauseOr  # noqa: PLC0415 - as in `data`
+
+    match match:
+        case ClauseEquals(equals=word):
+            return word.lower() == name.lower()
+        case ClauseOr(or_=parts):
+            return any(_is_named(part, name) for part in parts)
+        case _:
+            return False
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """Return what tells one state of a file from another; None where there is none."""
+    try:
+        status = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return status and (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _resolved(model: str, name: str, card_name: str, catalogue_id: str) -> tuple[str, ...]:
@@ -130,10 +207,64 @@ def route_cards(
     )
     sheets = _first(route.prices.get(name, ()) for name in names)
     card_id = f"{route_name}/{upstream_model}"
-    if sheets:
-        dated = sorted(sheets, key=lambda sheet: sheet.valid_from)
-        return tuple(_sheet_card(sheet, card_id) for sheet in dated), listed
-    return _by_price(config, route, card_id, listed), listed
+    dated = sorted(sheets, key=lambda sheet: sheet.valid_from)
+    if dated and not dated[0].adds:
+        return _by_sheets(dated, card_id, ()), listed
+    basis = listed
+    if not listed and config.settle.unpriced == "sibling":
+        siblings = (
+            catalog.sibling_cards(base_url=upstream.base_url, provider=upstream.provider, model=name) for name in names
+        )
+        basis = _first(_from(upstream_model, name, cards) for name, cards in zip(names, siblings, strict=True))
+    return _by_sheets(dated, card_id, _by_price(config, route, card_id, basis)), listed
+
+
+def _by_sheets(dated: Sequence[Sheet], card_id: str, by_price: tuple[RateCard, ...]) -> tuple[RateCard, ...]:
+    """Return what sheets make of the cards of a route's `price`, in the order of their days.
+
+    A sheet that adds is put on what holds beneath it: the sheet before it that stands alone, else the price.
+    """
+    found, beneath = list(by_price), by_price
+    for sheet in dated:
+        if sheet.adds:
+            found += (_added(sheet, card) for card in beneath)
+        else:
+            beneath = (_sheet_card(sheet, card_id),)
+            found += beneath
+    return tuple(found)
+
+
+def _added(sheet: Sheet, card: RateCard) -> RateCard:
+    """Return a card with a sheet's rates in the place of its own of the same classes, from the sheet's first day on.
+
+    The sheet is in the card's terms: beside a share of the list its rates are list prices, and premiums are on them.
+    """
+    own = _in_terms(dict(sheet.rates()), sheet.per, card.per)
+    service = {
+        word: replace(tier, rates={**tier.rates, **own}, tiers=_beyond(tier.tiers, sheet))
+        for word, tier in card.service.items()
+    }
+    rates, tiers = {**card.rates, **own}, _beyond(card.tiers, sheet)
+    for word, stated in sheet.service.items():
+        known = service.get(word.lower(), Service(rates=rates, tiers=tiers))
+        told = _in_terms(dict(stated.rates()), sheet.per, card.per)
+        service[word.lower()] = Service(rates={**known.rates, **told}, tiers=_beyond(known.tiers, stated))
+    begins = card.begins or card.valid_from or sheet.valid_from
+    return replace(
+        card,
+        source=f"{card.source}, {SHEET_SOURCE}",
+        rates=rates,
+        tiers=tiers,
+        service=service,
+        valid_from=sheet.valid_from,
+        begins=max(begins, sheet.valid_from),
+        guessed={name: why for name, why in card.guessed.items() if name not in own},
+    )
+
+
+def _in_terms(rates: Mapping[str, Decimal], per: str, wanted: str) -> dict[str, Decimal]:
+    power = PER[wanted] - PER[per]
+    return {name: rate if name in COUNT_CLASSES else scaled(rate, power) for name, rate in rates.items()}
 
 
 def cards_with(config: Config, cards: Cards, candidates: Iterable[str], catalog: Catalog) -> Cards:
@@ -221,6 +352,7 @@ def _sheet_card(sheet: Sheet, card_id: str) -> RateCard:
             for word, own in sheet.service.items()
         },
         fx=Decimal(1) if sheet.fx is None else sheet.fx,
+        guessed=dict.fromkeys(sheet.guessed, "the sheet says so"),
     )
 
 
@@ -266,16 +398,16 @@ def _provider(providers: "Sequence[Provider]", base_url: str, name: str, model: 
     return next(at_url, None) or next(of_model, None)
 
 
-def model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...]) -> tuple[RateCard, ...]:
+def model_cards(info: "ModelInfo", *, name: str, resolved: tuple[str, ...], source: str = "") -> tuple[RateCard, ...]:
     """Return a card for each time in which a model has other prices; none when nothing that we count is priced.
 
     The catalogue takes the last price whose condition is met and the first when none is, so the first has none here.
     A tier of service is whole: what it says goes before the price of that time, class by class.
     """
-    from genai_prices.types import ConditionalPrice, ModelPrice  # noqa: PLC0415 - as in `_load`
+    from genai_prices.types import ConditionalPrice, ModelPrice  # noqa: PLC0415 - as in `data`
 
     given = [ConditionalPrice(prices=info.prices)] if isinstance(info.prices, ModelPrice) else info.prices
-    source = f"genai-prices {version('genai-prices')}"
+    source = source or bundled().source
     cards: list[RateCard] = []
     for valid_from, begins, hours, prices in _times(given, info.price_variants or ()):
         rates, tiers = _rates(vars(prices))
@@ -305,7 +437,7 @@ def _times(
 
     A tier of service that begins later than its price makes a card of its own from that day on.
     """
-    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `_load`
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `data`
 
     begins = sorted(
         {variant.constraint.start_date for variant in variants if isinstance(variant.constraint, StartDateConstraint)}
@@ -323,7 +455,7 @@ def _services(
     prices: "Mapping[str, Decimal | TieredPrices | None]", variants: "Sequence[PriceVariant]", day: date
 ) -> dict[str, Service]:
     """Return the tiers of service on `day`: of several variants of one tier the first that prices a class counts."""
-    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `_load`
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415 - as in `data`
 
     own: dict[str, dict[str, Decimal | TieredPrices | None]] = {}
     for variant in variants:
@@ -356,7 +488,7 @@ def _service_word(when: Mapping[str, str]) -> str:
 def _condition(
     constraint: "StartDateConstraint | TimeOfDateConstraint | None",
 ) -> tuple[date | None, tuple[time, time] | None]:
-    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint  # noqa: PLC0415 - as in `_load`
+    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint  # noqa: PLC0415 - as in `data`
 
     match constraint:
         case None:

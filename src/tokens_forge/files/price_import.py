@@ -42,7 +42,8 @@ _USD_PER_RATIO = Decimal(2)
 tokens", and docs.newapi.pro, "Ratio Settings": 1 USD = 500,000 quota, one token at ratio 1 = 1 quota; read 2026-11)."""
 
 _HOUR_WRITE = Decimal("1.6")
-"""A cache write for an hour is 6 / 3.75 of one for five minutes (new-api, `types/price_data.go`, read 2026-11)."""
+"""A cache write for an hour is 6 / 3.75 of one for five minutes in new-api's own reckoning (`types/price_data.go`, read
+2026-11). The list states no such rate, and a relay may run another version: what is charged by it is an estimate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +279,8 @@ def _new_api_row(row: Mapping[str, object], group: str, group_ratio: object) -> 
             # Its tokens cost nothing more: that is said, as what has no rate has no price.
             return {"requests": multiply(ratio["model_price"], ratio["group_ratio"]), "input": 0, "output": 0}
         case 0 if "model_ratio" in ratio:
-            return dict(_by_ratio(ratio))
+            rates = _by_ratio(ratio)
+            return {**rates, "guessed": ["cache_write_1h"]} if "cache_write_1h" in rates else dict(rates)
         case other:
             what = f"`{other}` is neither 0, with a `model_ratio`, nor 1, with a `model_price`"
             return Finding(path=("quota_type",), what=what)
@@ -320,7 +322,9 @@ _OF_INPUT = {
 _RATIOS = ("model_ratio", "model_price", "completion_ratio", "audio_completion_ratio", *_OF_INPUT)
 
 _COLUMNS = tuple(
-    field.encode_name for field in msgspec.structs.fields(Sheet) if field.name not in {"long_input", "service"}
+    field.encode_name
+    for field in msgspec.structs.fields(Sheet)
+    if field.name not in {"long_input", "service", "adds", "guessed"}
 )
 
 

@@ -48,10 +48,11 @@ class InForce:
         """Load the config of `paths`. Raises ConfigError."""
         self._paths = paths
         self._environ = environ
-        self._catalog = Catalog()
+        self._catalog = Catalog(paths.catalogue)
         self._unpriced: set[str] = set()
         self._passing: deque[str] = deque()
         """Candidates of made-up names with cards in force, the oldest first."""
+        self._catalog.load()
         self._loaded = self._load()
 
     @property
@@ -95,10 +96,10 @@ class InForce:
 
         Raises ConfigError and LedgerStuck, and then nothing has changed.
         """
-        before, loaded = self.terms.config, self._load()
+        before, loaded, catalog = self.terms.config, self._load(), self._catalog.renewed()
         self._check_history(loaded.terms.config, books)
         with self._or_as_before():
-            self._loaded = loaded
+            self._loaded, self._catalog = loaded, catalog
             self._unpriced.clear()
             self._passing.clear()
             self.begin(books, at)
@@ -110,9 +111,9 @@ class InForce:
 
         The folders are watched, not the files: editors and `tf` save by renaming another file to them.
         """
-        config, prices = self._paths.config, self._paths.prices
+        config, prices, catalogue = self._paths.config, self._paths.prices, self._paths.catalogue
         async for seen in awatch(*{config.parent, prices.parent}, recursive=False, rust_timeout=1_000):
-            names = {path.rpartition("/")[2] for _change, path in seen} & {config.name, prices.name}
+            names = {path.rpartition("/")[2] for _change, path in seen} & {config.name, prices.name, catalogue.name}
             if not names:
                 continue
             try:
@@ -138,11 +139,11 @@ class InForce:
     @contextmanager
     def _or_as_before(self) -> Generator[None]:
         """Leave in force what the ledger names when the change within can't be recorded."""
-        before = self._loaded
+        before = self._loaded, self._catalog
         try:
             yield
         except LedgerStuck:
-            self._loaded = before
+            self._loaded, self._catalog = before
             raise
 
     def _check_history(self, config: Config, books: Books) -> None:

@@ -18,7 +18,7 @@ from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
-from tokens_forge.core.price_help import price_line
+from tokens_forge.core.price_help import price_ways
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
 from tokens_forge.files.keys_file import without_tokens
@@ -181,12 +181,10 @@ def why(
         case "nothing_can_pay":
             said = f"Nothing can pay for this call. {passed}."
         case "no_price":
-            lines = "; ".join(
-                f"`{price_line(config, over.candidate)}`" for over in refuse.passed_over if over.reason == "no_price"
-            )
+            ways = price_ways(config, (it.candidate for it in refuse.passed_over if it.reason == "no_price"))
             # A misspelt name that a route's pattern takes has no price either.
             near = near_name(routed.model_asked, models(config, routed.key))
-            said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)}{near} {passed}. To set it: {lines}."
+            said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)}{near} {passed}. {ways}"
         case "not_allowed" | "context_too_long" | "no_capability" | "no_client_credential":
             said = f"{_PLAIN[refuse.reason].format(key=routed.key, model=routed.model_asked)} {passed}."
             said = " ".join((said, *dict.fromkeys(f"{no}." for no in uncarried)))

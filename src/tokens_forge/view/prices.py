@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tokens_forge.core.list_changes import Counts, ListChange
 from tokens_forge.core.money import rounded, scaled, text
 from tokens_forge.core.price_review import Noted
 from tokens_forge.core.quotes import CardShown, Quote
@@ -48,10 +49,39 @@ def changes_view(changes: tuple[SheetChange, ...]) -> RenderableType:
     return Group(*parts)
 
 
+def list_view(counts: Counts, served: tuple[ListChange, ...], old_source: str, new_source: str) -> RenderableType:
+    """Return what a newer list changes: how much of it, and each rate of the models that the config names."""
+    total = f"{count(counts.new)} models new, {count(counts.changed)} changed, {count(counts.gone)} gone, "
+    parts: list[RenderableType] = [
+        Text.assemble((visible(new_source), "bold"), visible(f" instead of {old_source}")),
+        Text(f"{total}{count(counts.same)} as they were"),
+    ]
+    for change in served:
+        if change.status == "same":
+            continue
+        what = "no list price any more" if change.status == "gone" else change.status
+        parts.append(Text.assemble((visible(change.candidate), "bold"), visible(f"  {what}, USD per Mtok")))
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+        for rate in change.rates:
+            table.add_row(f"  {rate.usage_class}", f"{rate.old or NONE} → {rate.new or NONE}", _factor(rate))
+        parts.append(table)
+    same = sum(change.status == "same" for change in served)
+    parts.append(
+        shown(f"{count(same)} of the {count(len(served))} models that the config names stay as they are", "dim")
+    )
+    return Group(*parts)
+
+
 def review_view(notes: tuple[Noted, ...]) -> RenderableType:
     """Return what is to be said of prices, the worst first; without commands, as in `prices_view`."""
     parts: list[RenderableType] = []
-    for kind, style in (("missing", "bold red"), ("far", "bold yellow"), ("old", "yellow"), ("future", "dim")):
+    for kind, style in (
+        ("missing", "bold red"),
+        ("guessed", "bold yellow"),
+        ("far", "bold yellow"),
+        ("old", "yellow"),
+        ("future", "dim"),
+    ):
         for note in notes:
             if note.kind == kind:
                 told = visible(f" {note.candidate}: {note.what}") if note.candidate else visible(f" {note.what}")
@@ -112,6 +142,29 @@ def _source(card: CardShown, sheet: str, label: str = "from   ") -> Iterator[Tex
     )
     if card.resolved:
         yield Text.assemble(("name   ", "dim"), visible(" → ".join(card.resolved)))
+    for word, said in _conditions(card):
+        yield Text.assemble((f"{word:<7}", "dim"), visible(said))
+
+
+def _conditions(card: CardShown) -> Iterator[tuple[str, str]]:
+    """Yield what is in the rates or not, on which days they hold, and what about them is not sure."""
+    for name, factor in card.factors.items():
+        yield "with", f"x {factor} for {name}, in the rates of tokens below"
+    for name, factor in card.geo.items():
+        yield "plus", f"x {factor} on tokens where the reply says that it was computed in `{name}`"
+    if card.days:
+        yield "days", card.days
+    if card.uncertain:
+        yield "guess", f"nobody knows yet {card.uncertain}: an upper bound, and charges are estimates"
+    if card.sibling_of:
+        yield (
+            "guess",
+            f"the list does not know `{card.sibling_of}`: the newest of its family, and charges are estimates",
+        )
+    for name, why in card.guessed.items():
+        yield "guess", f"{name}: {why}; charges with it are estimates"
+    for source in dict.fromkeys(tier.source for tier in card.tiers if tier.source):
+        yield "tier", source
 
 
 def _rates(found: Quote) -> RenderableType:
@@ -162,14 +215,18 @@ def _sample(found: Quote, usage: Mapping[str, int]) -> Iterator[Text]:
 
 def _other(card: CardShown) -> str:
     rates = ", ".join(f"{name} {rate}" for name, rate in card.tiers[0].rates.items())
-    when = (
-        f"{' to '.join(card.hours)} UTC" if card.hours else f"from {card.valid_from} on" if card.valid_from else "else"
-    )
-    return f"{when}: {rates} {card.unit} per {PER_WORDS[card.per]}"
+    when = f"from {card.valid_from} on" if card.valid_from else "else"
+    if card.hours:
+        since = f"from {card.valid_from} on" if card.valid_from and card.uncertain else ""
+        when = ", ".join(part for part in (since, f"{' to '.join(card.hours)} UTC", card.days) if part)
+    doubt = f"; nobody knows yet {card.uncertain}" if card.uncertain else ""
+    return f"{when}: {rates} {card.unit} per {PER_WORDS[card.per]}{doubt}"
 
 
 def _change(change: SheetChange) -> Iterator[RenderableType]:
     what = "new" if change.status == "new" else f"after the sheet from {change.before}"
+    if change.adds:
+        what += "; put on the price that holds anyway"
     if change.before == change.valid_from:
         what = "instead of the sheet of that day"
     yield Text.assemble(

@@ -1,0 +1,66 @@
+"""What a newer list of prices changes: how much of the list, and for the models that the config names each rate.
+
+It reads no list: cards are arguments. Which cards a model has is `files/price_catalog.py`'s part.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Literal
+
+from tokens_forge.core.entries import Record
+from tokens_forge.core.money import divided, multiply, text
+from tokens_forge.core.prices import RateCard
+from tokens_forge.core.sheet_changes import LEAP, RateChange
+
+
+class ListChange(Record, frozen=True, kw_only=True):
+    """What becomes of the list price of one candidate."""
+
+    candidate: str
+    """ROUTE/MODEL."""
+    status: Literal["new", "changed", "gone", "same"]
+    rates: tuple[RateChange, ...] = ()
+    """In USD, of a token class per Mtok, in the base tier; of one that is the same: none."""
+
+
+class Counts(Record, frozen=True, kw_only=True):
+    """How many models of the whole list."""
+
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    same: int = 0
+
+
+def list_change(candidate: str, old: RateCard | None, new: RateCard | None) -> ListChange | None:
+    """Return what changes for a candidate between its cards in force by two lists; None when neither has one."""
+    if old is None and new is None:
+        return None
+    before, after = (card.rates if card else {} for card in (old, new))
+    if new is None:
+        return ListChange(candidate=candidate, status="gone")
+    if before == after and old is not None and (old.tiers, old.service) == (new.tiers, new.service):
+        return ListChange(candidate=candidate, status="same")
+    rates = tuple(_changes(before, after))
+    return ListChange(candidate=candidate, status="new" if old is None else "changed", rates=rates)
+
+
+def leap(old: RateCard, new: RateCard) -> str:
+    """Return what can't be meant between two cards of a model, with both figures; empty when there is nothing."""
+    for change in _changes(old.rates, new.rates):
+        if change.factor and not (Decimal(change.factor) < LEAP and multiply(Decimal(change.factor), LEAP) > 1):
+            return f"{change.usage_class} would go from {change.old} to {change.new} USD, a factor of {LEAP} or more"
+    return ""
+
+
+def _changes(before: dict[str, Decimal], after: dict[str, Decimal]) -> Iterator[RateChange]:
+    for name in dict.fromkeys((*after, *before)):
+        was, becomes = before.get(name), after.get(name)
+        if was == becomes:
+            continue
+        yield RateChange(
+            usage_class=name,
+            old="" if was is None else text(was),
+            new="" if becomes is None else text(becomes),
+            factor=text(divided(becomes, was)) if was and becomes else "",
+        )
