@@ -4,12 +4,13 @@ import base64
 import json
 from collections.abc import Sequence
 from copy import copy
+from decimal import Decimal
 
 import pytest
 
 from tests.goldens import Golden, golden, goldens
 from tokens_forge.core.errors import RequestError
-from tokens_forge.core.usage import Reading
+from tokens_forge.core.usage import Iteration, Reading
 from tokens_forge.wire import anthropic_messages
 from tokens_forge.wire.anthropic_messages import (
     StreamMeter,
@@ -438,6 +439,67 @@ def test_which_usage_is_a_fact(events: Sequence[bytes], usage: dict[str, int], a
     """CASES 18: the output of the start is a placeholder; the last word holds, and a reported zero in it is a fact."""
     meter = metered(*events)
     assert (usage, accounted) == (usage_of(meter), meter.accounted)
+
+
+def stream_of(*usages: bytes, text: bytes = b"") -> StreamMeter:
+    """Return the meter of a stream whose start and deltas have these usages."""
+    start, *deltas = usages
+    meter = metered(b'{"type":"message_start","message":{"usage":%s}}' % start)
+    if text:
+        meter.feed(event(b'{"type":"content_block_delta","delta":{"type":"text_delta","text":"%s"}}' % text))
+    for usage in deltas:
+        meter.feed(event(b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":%s}' % usage))
+    return meter
+
+
+def test_zeros_at_the_end_take_nothing_back() -> None:
+    """CASES 61: the input of the start stays; an output that nobody counted is what was streamed, to be capped."""
+    start = b'{"input_tokens":15,"output_tokens":1}'
+    reading = stream_of(start, b'{"input_tokens":0,"output_tokens":15}', text=b"12345678").reading
+    assert reading is not None
+    assert ({"input": 15, "output": 15}, ("contradictory_usage",)) == (reading.usage, reading.flags)
+    zeros = stream_of(start, b'{"input_tokens":0,"output_tokens":0}', text=b"12345678").reading
+    assert zeros is not None
+    assert ({"input": 15, "output": 2}, 1) == (zeros.usage, zeros.guessed)
+    moved = stream_of(
+        b'{"input_tokens":8834,"output_tokens":1}',
+        b'{"input_tokens":18,"cache_read_input_tokens":8831,"output_tokens":9}',
+    ).reading
+    assert moved is not None
+    assert ({"input": 18, "cache_read": 8831, "output": 9}, ()) == (moved.usage, moved.flags)
+    late = stream_of(b'{"input_tokens":0,"output_tokens":0}', b'{"input_tokens":7,"output_tokens":2}', OUTPUT_ALONE)
+    assert late.reading is not None
+    assert late.reading.usage == {"input": 7, "output": 9}
+
+
+OUTPUT_ALONE = b'{"output_tokens":9}'
+
+
+def test_what_a_stream_says_beside_its_counts() -> None:
+    """CASES 8, 15 and 62: the speed that was served, where, at what cost, and what is billed beside, also when late."""
+    compaction = b'"iterations":[{"type":"compaction","input_tokens":7,"output_tokens":3}]'
+    start = b'{"input_tokens":%d,"output_tokens":1,"inference_geo":"us","speed":"standard","service_tier":null}'
+    end = b'{"output_tokens":9,"cost":0.5,%s}' % compaction
+    meter = stream_of(start % 15, end)
+    assert meter.reading is not None
+    assert ("standard", Decimal("0.5"), "us") == (meter.tier_served, meter.reported_cost, meter.reading.geo)
+    assert meter.reading.iterations == (Iteration(kind="compaction", model="", usage={"input": 7, "output": 3}),)
+    unknown = stream_of(start % 0, end)
+    assert (None, "standard", Decimal("0.5")) == (unknown.reading, unknown.tier_served, unknown.reported_cost)
+    assert metered().tier_served == ""
+
+
+def test_a_refusal_before_any_output() -> None:
+    """CASES 64: it says so in its finish, and nothing was said: what a settlement must know of it."""
+    usage = b'{"input_tokens":106,"output_tokens":1}'
+    reply = read_reply(b'{"content":[],"stop_reason":"refusal","usage":%s}' % usage)
+    assert reply is not None
+    assert ("refusal", 0) == (reply.finish, reply.output_estimate)
+    meter = metered(
+        b'{"type":"message_start","message":{"content":[],"usage":%s}}' % usage,
+        b'{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":1}}',
+    )
+    assert ("refusal", 0) == (meter.finish, meter.output_estimate)
 
 
 def test_an_output_without_an_input_is_a_floor() -> None:

@@ -582,6 +582,71 @@ def test_a_placeholder_zero_is_no_fact(chunks: tuple[bytes, ...], expected: Read
     assert expected == metered(*chunks).reading
 
 
+SMALL = b'{"prompt_tokens":5,"completion_tokens":2}'
+PROMPT = b'{"choices":[{"delta":{"content":"12345678"}}],"usage":{"prompt_tokens":39320,"completion_tokens":0}}'
+COMPLETION = b'{"choices":[{"delta":{}}],"usage":{"prompt_tokens":0,"completion_tokens":26}}'
+
+
+def test_a_prompt_in_one_chunk_and_a_completion_in_another() -> None:
+    """CASES 61: zeros take nothing back; until the output is counted it is what was streamed, which a cap may lower."""
+    cut = metered(PROMPT).reading
+    assert cut is not None
+    assert ({"input": 39320, "output": 2}, 2) == (cut.usage, cut.guessed)
+    whole = metered(PROMPT, COMPLETION, FINISH, ZERO).reading
+    assert whole is not None
+    assert ({"input": 39320, "output": 26}, 0) == (whole.usage, whole.guessed)
+    assert whole.flags == ("contradictory_usage",)
+    alone = metered(b'{"choices":[],"usage":{"prompt_tokens":7}}', b'{"choices":[],"usage":{"completion_tokens":3}}')
+    assert alone.reading is not None
+    assert {"input": 7, "output": 3} == alone.reading.usage
+
+
+def test_a_count_after_the_usage() -> None:
+    """A cost may come by itself, and stays with the counts before it; what says nothing is no usage."""
+    meter = metered(FINISH, USAGE, b'{"choices":[],"usage":{"cost":0.5}}', b'{"choices":[],"usage":{}}')
+    assert (READ, Decimal("0.5"), True) == (meter.reading, meter.reported_cost, meter.accounted)
+
+
+def test_a_tier_may_be_in_the_usage() -> None:
+    """CASES 8 and 63: the chunk's own word goes first."""
+    usage = b'{"choices":[],%s"usage":{"prompt_tokens":1,"completion_tokens":1,"service_tier":"flex"}}'
+    assert metered(usage % b"").tier_served == "flex"
+    assert metered(usage % b'"service_tier":"priority",').tier_served == "priority"
+    assert metered().tier_served == ""
+
+
+def test_a_usage_with_each_choice() -> None:
+    """CASES 63: Moonshot tells the usage where a choice finishes: one input, and the output of all."""
+    chunk = (
+        b'{"choices":[{"index":%d,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":19,"completion_tokens":%d,'
+        b'"total_tokens":99}}]}'
+    )
+    one = metered(b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":%s}]}' % SMALL)
+    assert ({"input": 5, "output": 2}, True) == (one.reading and one.reading.usage, one.accounted)
+    both = StreamMeter(include_usage=True, choices=2)
+    both.feed(event(chunk % (0, 21)))
+    assert not both.accounted
+    both.feed(event(chunk % (1, 9)))
+    assert ({"input": 19, "output": 30}, True) == (both.reading and both.reading.usage, both.accounted)
+    both.feed(event(USAGE))
+    assert READ == both.reading
+    assert metered(b'{"choices":[{"index":0,"delta":{},"usage":{}}]}').reading is None
+
+
+def test_base64_is_no_text() -> None:
+    """What a model draws or says has no tokens by its base64, in a part of a content or within a text."""
+    drawn = b"A" * 4000
+    parts = (
+        b'{"choices":[{"message":{"content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}}]}'
+    )
+    assert metered(parts % drawn).output_estimate < 30
+    text = b'{"choices":[{"delta":{"content":"Here: ![image](data:image/png;base64,%s) and there"}}]}'
+    assert metered(text % drawn).output_estimate < 30
+    images = b'{"choices":[{"message":{"content":"1234","images":[{"image_url":{"url":"%s"}}],"audio":{"data":"%s"}}}]}'
+    assert metered(images % (drawn, drawn)).output_estimate == 1
+    assert metered(b'{"choices":[{"delta":{"content":"%s"}}]}' % drawn).output_estimate == 1000
+
+
 def test_what_was_streamed_is_estimated() -> None:
     """Text, reasoning and tool arguments are output; names, roles and nulls are not."""
     meter = metered(

@@ -451,6 +451,19 @@ def test_a_placeholder_zero_is_no_fact() -> None:
     assert READ == metered(early % USAGE, last % b'"usage":null').reading
 
 
+def test_an_output_that_nobody_counted_yet_is_what_was_streamed() -> None:
+    """CASES 61 and 65: where an early event knows the input alone; which a cap may lower."""
+    early = b'{"type":"response.in_progress","response":{"usage":{"input_tokens":5,"output_tokens":0}}}'
+    delta = b'{"type":"response.output_text.delta","delta":"12345678"}'
+    reading = metered(early, delta).reading
+    assert reading is not None
+    assert ({"input": 5, "output": 2}, 2) == (reading.usage, reading.guessed)
+    end = b'{"type":"response.completed","response":{"usage":{"input_tokens":0,"output_tokens":3}}}'
+    reading = metered(early, delta, end).reading
+    assert reading is not None
+    assert ({"input": 5, "output": 3}, 0) == (reading.usage, reading.guessed)
+
+
 def test_what_was_streamed_is_estimated() -> None:
     """Text, reasoning, refusals and tool arguments are output; sound, indices and what a shell printed are not."""
     kinds = (
@@ -468,6 +481,8 @@ def test_what_was_streamed_is_estimated() -> None:
     assert len(kinds) == metered(*deltas).output_estimate
     assert not metered(
         b'{"type":"response.audio.delta","delta":"1234"}',
+        b'{"type":"response.output_audio.delta","delta":"1234"}',
+        b'{"type":"response.output_item.done","item":{"type":"image_generation_call","result":"AAAAAAAA"}}',
         b'{"type":"response.shell_call_output_content.delta","delta":{"stdout":"1234"}}',
         b'{"type":"response.output_text.delta"}',
         b'{"type":"response.output_text.done","text":"1234"}',

@@ -7,6 +7,9 @@ long.
 import re
 from collections.abc import Iterator
 
+LONGEST_PLAIN = 64
+"""Bytes of a text that is too short to show an image: most of a stream's are."""
+
 _PART = 1024 * 1024
 _HIGH_BYTES = bytes(range(0x80, 0x100))
 
@@ -39,13 +42,10 @@ def shown_quarters(text: bytes) -> int:
 
     A content may be a list of parts, and relays write images into a text (`![](data:image/png;base64,…)`).
     """
-    inline = 0
-    if len(text) > _LONGEST_PLAIN and b";base64," in text:
-        inline = sum(found.end() - found.start() for found in _BASE64.finditer(text))
-    return max(text_quarters(text) - inline, 0)
+    inline = sum(found.end() - found.start() for found in _BASE64.finditer(text)) if b";base64," in text else 0
+    return text_quarters(text) - inline
 
 
-_LONGEST_PLAIN = 64
 _BASE64 = re.compile(rb"(?<=;base64,)[A-Za-z0-9+/=_-]++")
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from tokens_forge.core.entries import Need
 from tokens_forge.core.usage import Reading, at_least
-from tokens_forge.wire.estimate import shown_quarters, text_quarters, tokens
+from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -242,7 +242,7 @@ class StreamMeter:
                 self.finish = self.finish or choice.finish_reason
                 self._finished.add(index)
                 self._open.discard(index)
-            if given(choice.usage) and (told := told_in_chat(choice.usage)).is_usage:
+            if len(choice.usage) and (told := told_in_chat(choice.usage)).is_usage:
                 self._told_by_choice = self._told_by_choice | {index: told}
                 self.accounted = self._all_finished()
         if given(chunk.usage):
@@ -420,7 +420,7 @@ def _quarters(choice: _Choice) -> int | None:
 def _said_quarters(said: _Said) -> int:
     quarters = 0
     for text in (said.content, said.reasoning_content, said.reasoning, said.refusal):
-        quarters += shown_quarters(bytes(text))
+        quarters += shown_quarters(bytes(text)) if len(text) > LONGEST_PLAIN else text_quarters(bytes(text))
     for call in said.tool_calls or ():
         if call.function is not None:
             quarters += text_quarters(bytes(call.function.arguments))

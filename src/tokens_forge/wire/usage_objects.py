@@ -20,7 +20,6 @@ Those of single names stand beside them.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import reduce
 from itertools import islice
 from math import ceil
 from typing import Literal
@@ -123,7 +122,8 @@ def read_openai_chat(*usages: bytes) -> UsageRead:
     Cached tokens are in `prompt_tokens`, reasoning is in `completion_tokens`, but where they are shown to be beside
     (`core/usage.py`).
     """
-    return read_told(reduce(after, map(told_in_chat, usages)), "openai_chat")
+    told = _together(map(told_in_chat, usages))
+    return UsageRead() if told is None else read_told(told, "openai_chat")
 
 
 def read_openai_responses(*usages: bytes, tool_usage: bytes = b"", searches: int = 0, apart: bool = False) -> UsageRead:
@@ -132,7 +132,8 @@ def read_openai_responses(*usages: bytes, tool_usage: bytes = b"", searches: int
     Cached tokens are in `input_tokens`, reasoning is in `output_tokens`. What the upstream's own tools did is beside it
     (`with_tools`).
     """
-    read = read_told(reduce(after, map(told_in_response, usages)), "openai_responses")
+    told = _together(map(told_in_response, usages))
+    read = UsageRead() if told is None else read_told(told, "openai_responses")
     return with_tools(read, tool_usage=tool_usage, searches=searches, apart=apart)
 
 
@@ -198,7 +199,8 @@ def read_anthropic_messages(*usages: bytes) -> UsageRead:
     Cached tokens are beside `input_tokens`. What `message_start` says of the output is a placeholder, and until a
     `message_delta` came the reading's output is no more than that.
     """
-    return read_told(reduce(after, map(told_in_message, usages)), "anthropic_messages")
+    told = _together(map(told_in_message, usages))
+    return UsageRead() if told is None else read_told(told, "anthropic_messages")
 
 
 def read_gemini(usage: bytes) -> UsageRead:
@@ -694,6 +696,13 @@ def _with_iterations(reading: Reading, raw: bytes) -> Reading:
                 reading = _flagged(reading, flag)
     reading = replace(reading, iterations=tuple(found), answered_by=answering if others else "")
     return _flagged(reading, "iterations_apart") if unread else reading
+
+
+def _together(told: Iterable[Told]) -> Told | None:
+    found: Told | None = None
+    for one in told:
+        found = after(found, one)
+    return found
 
 
 def says(told: Told) -> bool:

@@ -963,6 +963,26 @@ def test_usage_that_can_not_be_true_is_not_told(count: object) -> None:
     assert message.usage.input_tokens == 7
 
 
+def test_a_usage_of_a_choice_and_writes_of_any_lifetime() -> None:
+    """CASES 63: as Moonshot tells it, and however long what was written is kept."""
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 3,
+        "prompt_tokens_details": {
+            "cached_tokens": 20,
+            "cache_write_tokens_details": {"ttl_30m_tokens": 30, "ttl_12h_tokens": 40},
+        },
+    }
+    message = replied({"choices": [{"message": {"content": "a"}, "finish_reason": "stop", "usage": usage}]})
+    told = message.usage
+    assert (10, 20, 70, 3) == (
+        told.input_tokens,
+        told.cache_read_input_tokens,
+        told.cache_creation_input_tokens,
+        told.output_tokens,
+    )
+
+
 def test_sound_and_images_are_input_and_output() -> None:
     """Messages has no counts of its own for them."""
     usage = {

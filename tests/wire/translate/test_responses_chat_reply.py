@@ -358,6 +358,21 @@ def test_how_an_answer_ended(finish: str, ending: tuple[str, Json | None]) -> No
     assert ending[0] == response["output"][0]["status"]
 
 
+def test_a_client_is_told_what_is_billed() -> None:
+    """CASES 61 and 62: of a stream's usages as a group, with the output that only the total shows."""
+    first: dict[str, object] = {"model": "u", "choices": [{"index": 0, "delta": {"content": "a"}}]}
+    said: tuple[Json, ...] = (
+        first | {"usage": {"prompt_tokens": 9, "completion_tokens": 0}},
+        first | {"usage": {"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 105}},
+        {
+            "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        },
+    )
+    usage = read(streamed(b"".join(data_event(msgspec.json.encode(one)) for one in said)))["usage"]
+    assert (9, 96, 105) == (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"])
+
+
 def test_usage_is_the_last_that_is_a_fact() -> None:
     """A zero before the end is a placeholder; what can't be true, and nothing at all, say nothing."""
     zero, fact = {"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": 9, "completion_tokens": 2}
