@@ -166,6 +166,13 @@ def test_a_ratio_of_one_is_two_dollars_a_million() -> None:
     )
 
 
+def test_a_write_for_an_hour_that_the_list_does_not_state_is_a_guess() -> None:
+    """It is taken from the write of five minutes, as such relays bill it, so no charge with it is exact."""
+    writes = {"model_name": "m", "model_ratio": 1.25, "completion_ratio": 4, "create_cache_ratio": 1.25}
+    assert ("cache_write_1h",) == sheets(new_api(writes), "json", fx="1")["m"].guessed
+    assert () == sheets(new_api(GPT), "json", fx="1")["m"].guessed
+
+
 def test_its_unit_is_its_own_dollar() -> None:
     """A relay's dollar need not cost one: its exchange is the user's to say, or the balance is in it."""
     found = sheets(new_api(GPT), "json", fx="1")["m"]

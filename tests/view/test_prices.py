@@ -9,12 +9,13 @@ from screens import printed
 
 from tokens_forge.core.candidates import candidate
 from tokens_forge.core.config import Sheet
+from tokens_forge.core.list_changes import Counts, ListChange
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.price_review import Noted
-from tokens_forge.core.prices import RateCard, Service, Tier
+from tokens_forge.core.prices import Days, RateCard, Service, Tier
 from tokens_forge.core.quotes import Quote, quote
-from tokens_forge.core.sheet_changes import SheetChange, sheet_change
-from tokens_forge.view.prices import changes_view, prices_view, review_view, short
+from tokens_forge.core.sheet_changes import RateChange, SheetChange, sheet_change
+from tokens_forge.view.prices import changes_view, list_view, prices_view, review_view, short
 
 USAGE = {"input": 1000, "output": 500}
 
@@ -148,6 +149,56 @@ def test_hours_are_told() -> None:
 def sheet(day: date, rate: str, **more: object) -> Sheet:
     """Return a sheet."""
     return Sheet(**{"valid_from": day, "unit": "CNY", "input": Decimal(rate), **more})  # pyright: ignore[reportArgumentType] - a builder's changes
+
+
+def test_what_is_added_and_what_nobody_knows_stand_on_the_card() -> None:
+    """Premiums, days, doubts, a sibling's price and the page behind a tier, each on a line."""
+    own = card(
+        "official/m",
+        LIST,
+        source="genai-prices 0",
+        factors={"region eu.api.openai.com": Decimal("1.1")},
+        geo={"us": Decimal("1.1")},
+        days=Days(utc_offset_h=8, weekdays=(1, 2, 3, 4, 5)),
+        uncertain="whether a weekday is a holiday",
+        sibling_of="m-2",
+        guessed={"searches": "some are free"},
+        service={"flex": Service(rates={"input": Decimal("0.5")}, source="a page (read 2026-11)")},
+    )
+    said = lines(quoted(OFFICIAL, own), width=120)
+    assert [
+        "with   x 1.1 for region eu.api.openai.com, in the rates of tokens below",
+        "plus   x 1.1 on tokens where the reply says that it was computed in `us`",
+        "days   Monday to Friday (UTC+8)",
+        "guess  nobody knows yet whether a weekday is a holiday: an upper bound, and charges are estimates",
+        "guess  the list does not know `m-2`: the newest of its family, and charges are estimates",
+        "guess  searches: some are free; charges with it are estimates",
+        "tier   a page (read 2026-11)",
+    ] == [line for line in said if line[:7] in {f"{word:<7}" for word in ("with", "plus", "days", "guess", "tier")}]
+    assert any(line.split()[:3] == ["input", "1.1", "0.55"] for line in said)
+
+
+def test_a_newer_list_says_what_it_changes() -> None:
+    """How much of it, then each rate of the models that the config names; those that stay are counted."""
+    served = (
+        ListChange(
+            candidate="official/m",
+            status="changed",
+            rates=(RateChange(usage_class="input", old="1", new="2", factor="2"),),
+        ),
+        ListChange(candidate="official/n", status="gone"),
+        ListChange(candidate="official/o", status="same"),
+    )
+    expected = """\
+genai-prices data of 2026-11-30, data.json instead of genai-prices 0
+2 models new, 1 changed, 1 gone, 1,000 as they were
+official/m  changed, USD per Mtok
+  input  1 → 2  x 2
+official/n  no list price any more, USD per Mtok
+1 of the 3 models that the config names stay as they are"""
+    counted = Counts(new=2, changed=1, gone=1, same=1000)
+    said = list_view(counted, served, "genai-prices 0", "genai-prices data of 2026-11-30, data.json")
+    assert expected.splitlines() == [line.rstrip() for line in printed(said, 80) if line.strip()]
 
 
 def test_a_lists_changes_are_a_line_a_rate() -> None:

@@ -138,7 +138,9 @@ def test_everything_that_can_be_said() -> None:
     """Windows, limits, share and exchange, rounding, overrun, flags, corrections and cooldowns have their words."""
     card = settled_official(CALL).card
     assert card is not None
-    shared = msgspec.structs.replace(card, list_share="0.35", fx="7.1", valid_from="", per="token")
+    shared = msgspec.structs.replace(
+        card, list_share="0.35", fx="7.1", valid_from="", per="token", factors={"geo us": "1.1"}
+    )
     window = WindowHeld(window="first-use/5h", start=at("10:00:00"), end=at("15:00:00"))
     said = text(
         routed(CALL, tier_asked="flex", client_retry=2),
@@ -172,7 +174,7 @@ def test_everything_that_can_be_said() -> None:
         "the upstream says: 59 of 60 requests left",
         "requests  1  x 0.02 CNY/one",
         "rounding                     0.0000000000001 CNY",
-        "tier base, x 0.35 of list, x 7.1 per USD",
+        "tier base, x 0.35 of list, x 1.1 for geo us, x 7.1 per USD",
         "usage (reported): none",
         "cache_write_unsplit: cache writes without a lifetime: billed as the shortest",
         "the upstream reported a cost of 0.0029",

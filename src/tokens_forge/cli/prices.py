@@ -337,8 +337,8 @@ def update_prices(
 ) -> None:
     """Take a newer list of prices: show what changes, ask, then use it. tf never does so by itself.
 
-    The list is the `data.json` that genai-prices publishes. What it says of a model goes before what comes with tf, and
-    every card names it. A running proxy takes it at once.
+    The list is the `data.json` that genai-prices publishes. It takes the place of the one that comes with tf, and every
+    card names it. A running proxy takes it at once.
 
     For example: tf prices update --from data.json
     """
