@@ -141,6 +141,16 @@ def cost(usage: Mapping[str, int], card: RateCard, *, service: str = "") -> tupl
     return rounded(found.total), found.unpriced
 
 
+def dearest(classes: Sequence[str], usage: Mapping[str, int], card: RateCard, *, service: str = "") -> str:
+    """Return which of the input's `classes` costs most on `card`, the first where they cost the same.
+
+    `usage` chooses the long-context tier. A class without a rate of its own costs what `price` takes for it; one
+    that has no rate at all costs nothing here, as nobody knows better.
+    """
+    rates = _tier(card, service, usage)[1]
+    return max(classes, key=lambda name: _rate(rates, name) or ZERO)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Exact:
     """A usage priced, before its rounding."""

@@ -46,6 +46,9 @@ NO_CACHE_AFTER = 2
 """So many answers of one candidate without a cached token, and a conversation need not stay there: the first of them
 can't have read what it wrote."""
 
+_GOES_ON_BY = {"conversation": "conversation", "message": "thread"}
+"""The member by which a request goes on, where that is not `previous_response_id`."""
+
 WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
 """Reasons that time ends."""
 
@@ -125,6 +128,8 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
     """
     config = terms.config
     matched = match(config, asked.model_asked)
+    if asked.previous:
+        asked = _gone_on(fold, asked)
     ordered = order(Question(terms=terms, fold=fold, routed=asked, at=at), matched.candidates, matched.burn)
     routed = msgspec.structs.replace(
         asked,
@@ -133,10 +138,20 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
         burn=matched.burn,
         ranked=ordered.ranked,
         boundary=matched.boundary,
-        made_by=fold.responses.made_by.get(asked.previous, "") if asked.previous else "",
     )
     routed = msgspec.structs.replace(routed, intended=_intended(terms, fold, routed, at))
     return _kept(terms, fold, routed, at)
+
+
+def _gone_on(fold: Fold, asked: Routed) -> Routed:
+    """Return the entry with what is known of that which the call goes on from: who made it, and how much it is."""
+    size = fold.responses.size_of(asked.previous)
+    return msgspec.structs.replace(
+        asked,
+        made_by=fold.responses.made_by.get(asked.previous, ""),
+        previous_input=size.input,
+        previous_output=size.output,
+    )
 
 
 def _intended(terms: Terms, fold: Fold, routed: Routed, at: str) -> str:
@@ -283,7 +298,9 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
     if routed.pinned not in {"", found.route} or routed.pinned_class not in {"", found.route_class}:
         return _passed(terms, found.name, "not_pinned")
     if routed.made_by not in {"", found.route}:
-        return _passed(terms, found.name, "not_pinned", error="previous_response_id")
+        return _passed(
+            terms, found.name, "not_pinned", error=_GOES_ON_BY.get(routed.previous_kind, "previous_response_id")
+        )
     if (against := _no_login(asked, found)) is not None:
         return against
     if (against := incapable(asked, found)) is not None:
