@@ -579,6 +579,8 @@ def expected_for(asked: Question, candidate: str, *, output: int, balance: str =
     conf = asked.terms.config
     payer = conf.balance[balance or conf.route[candidate.partition("/")[0]].balance]
     kept = asked.routed.previous_input + asked.routed.previous_output
+    most = most_output(asked.terms, asked.routed, candidate)
+    output = output if most is None else min(output, most)
     need = _Need(kind="expected", input=asked.routed.input_estimate + kept, output=output, kept=kept)
     unit = unit_of(payer)
     value: Decimal | None = ZERO
