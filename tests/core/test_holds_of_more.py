@@ -12,6 +12,7 @@ from tokens_forge.core.config import Balance, Budget, Capabilities, Config, Key,
 from tokens_forge.core.entries import Beside, Held, Settled
 from tokens_forge.core.prices import Cards, Service, Tier
 from tokens_forge.core.settlement import Question, expected_for, most_output
+from tokens_forge.core.story import reason_text
 
 WRITES = {**LIST, "cache_write_5m": "1.25", "cache_write_1h": "2"}
 ANTHROPIC = Upstream(dialect="anthropic", base_url="http://127.0.0.1:1/v1", credential="none")
@@ -314,7 +315,9 @@ class TestBesides:
         """CASES 12: refused as any unknown price, or allowed by the user's word and then not held for."""
         made, unknown = self.made(), Beside(kind="advisor", model="unknown")
         refused = made.refused(made.route(beside=(unknown,), **MESSAGES))
-        assert ("no_price", ["no_price"]) == (refused.reason, [one.reason for one in refused.passed_over])
+        (passed,) = refused.passed_over
+        assert ("no_price", "no_price", "official/unknown") == (refused.reason, passed.reason, passed.error)
+        assert "the price of official/unknown, which the request asks for besides, is not known" == reason_text(passed)
         assert ("0.0062", "") == self.hold(self.made(Settle(unpriced="zero")), unknown)
         priced_in_part = Beside(kind="advisor", model="unpriced")
         made.configure(
@@ -324,6 +327,10 @@ class TestBesides:
             )
         )
         assert "no_price" == made.refused(made.route(beside=(priced_in_part,), **MESSAGES)).reason
+        fallback = Beside(kind="fallback", model="dear")
+        made.configure(agreed(made.terms.config, cards(charge={"official/dear": (card("official/dear", WRITES),)})))
+        (passed,) = made.refused(made.route(beside=(fallback,), **MESSAGES)).passed_over
+        assert ("no_price", "") == (passed.reason, passed.error), "what has no price is the candidate itself"
 
     def test_where_the_upstream_says_what_it_cost(self) -> None:
         """The dearest of late, as of any call there whose price no list knows."""

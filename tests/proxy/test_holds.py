@@ -264,3 +264,4 @@ async def test_an_advisor_without_a_price(tmp_path: Path) -> None:
         advisor = {"type": "advisor_20260301", "name": "advisor", "model": "of-nobody"}
         got = await send(play, "/v1/messages", tools=[advisor])
         assert (501, []) == (got.status, play.relay.got)
+        assert "`tf prices set relay of-nobody --input … --output … --unit USD`" in got.message

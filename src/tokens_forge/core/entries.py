@@ -146,7 +146,8 @@ class PassedOver(Record, frozen=True, kw_only=True):
     until: str = ""
     """When this reason ends, as far as known (a cooldown, a window's reset)."""
     error: str = ""
-    """What caused a cooldown or the failure in this call."""
+    """What caused a cooldown or the failure in this call; what it can't do; the ROUTE/MODEL without a price, where that
+    is not the candidate but what the request asks for besides."""
     budget: str = ""
     """The budget that stands against it: SCOPE.NAME/PERIOD."""
     limit: str = ""

@@ -40,6 +40,7 @@ from tokens_forge.core.settlement import (
     hold_for,
     payer_of,
     says_what_it_costs,
+    unpriced_beside,
 )
 
 NO_CACHE_AFTER = 2
@@ -306,7 +307,7 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
     if (against := incapable(asked, found)) is not None:
         return against
     hold = hold_for(asked, found.name)
-    return _passed(terms, found.name, "no_price") if hold is None else hold
+    return hold or _passed(terms, found.name, "no_price", error=unpriced_beside(asked, found.name))
 
 
 def _no_login(asked: Question, found: Candidate) -> PassedOver | None:

@@ -506,20 +506,41 @@ def _with_beside(
     """
     answer, besides = amount, ZERO
     for one, wanted in _needs_beside(asked, candidate, need):
-        name = candidate_name(candidate.partition("/")[0], one.model) if one.model else candidate
-        card = card_at(cards.get(name, ()), moment(asked.at))
-        if card is None:
-            return None
-        if card.terms in {"flat", "free"}:
-            continue
-        each, unpriced, _class = _priced(asked, name, wanted, card)
-        if unpriced:
+        each = _cost_beside(asked, _beside_name(candidate, one), wanted, cards)
+        if each is None:
             return None
         if one.kind == "fallback":
             answer = max(answer, each)
         else:
             besides = add(besides, multiply(each, Decimal(one.times)))
     return add(answer, besides)
+
+
+def _cost_beside(
+    asked: Question, name: str, wanted: _Need, cards: Mapping[str, tuple[RateCard, ...]]
+) -> Decimal | None:
+    card = card_at(cards.get(name, ()), moment(asked.at))
+    if card is None:
+        return None
+    if card.terms in {"flat", "free"}:
+        return ZERO
+    amount, unpriced, _class = _priced(asked, name, wanted, card)
+    return None if unpriced else amount
+
+
+def _beside_name(candidate: str, one: Beside) -> str:
+    """Return ROUTE/MODEL of what is done besides."""
+    return candidate_name(candidate.partition("/")[0], one.model) if one.model else candidate
+
+
+def unpriced_beside(asked: Question, candidate: str) -> str:
+    """Return the first ROUTE/MODEL without a price that a request asks for besides; empty where all have one."""
+    need, cards = _need(asked, candidate, None), asked.terms.cards.charge
+    for one, wanted in _needs_beside(asked, candidate, need):
+        name = _beside_name(candidate, one)
+        if name != candidate and _cost_beside(asked, name, wanted, cards) is None:
+            return name
+    return ""
 
 
 def _tokens_beside(asked: Question, candidate: str, need: _Need) -> int:

@@ -182,7 +182,9 @@ def why(
             said = f"Nothing can pay for this call. {passed}."
         case "no_price":
             lines = "; ".join(
-                f"`{price_line(config, over.candidate)}`" for over in refuse.passed_over if over.reason == "no_price"
+                f"`{price_line(config, over.error or over.candidate)}`"
+                for over in refuse.passed_over
+                if over.reason == "no_price"
             )
             # A misspelt name that a route's pattern takes has no price either.
             near = near_name(routed.model_asked, models(config, routed.key))
