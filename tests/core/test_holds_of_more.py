@@ -136,6 +136,16 @@ class TestKept:
         assert 9_500 == made.held(made.route(**prompt)).hold_basis.kept
         assert {} == made.fold.responses.made_by
 
+    def test_single_items_of_a_conversation(self) -> None:
+        """They are at most what the conversation was, less what of it is sent again; an unknown one is not held for."""
+        made = official(RESPONSES)
+        asked: dict[str, Any] = {**FIRST, "thread": "t", "previous_kind": "items"}
+        made.attempt(made.route(**{**asked, "previous_kind": ""}), finished(usage=USED))
+        assert 83_000 == made.held(made.route(**asked)).hold_basis.kept
+        assert 0 == made.held(made.route(**asked, input_estimate=90_000)).hold_basis.kept
+        assert 0 == made.held(made.route(**{**asked, "thread": "other"})).hold_basis.kept
+        assert [] == made.disagreeing()
+
     def test_what_is_not_known_is_a_whole_context(self) -> None:
         """The maximum of one made elsewhere is what the model can read; where that is not stated, what is known."""
         made = self.begun()

@@ -19,6 +19,8 @@ MESSAGES = b'{"model":"m","messages":[{"role":"user","content":"Go on"}]%s}'
         (b',"conversation":"conv_1"', "conv_1", "conversation", True),
         (b',"conversation":{"id":"conv_1"}', "conv_1", "conversation", True),
         (b',"conversation":7', "", "", True),
+        (b',"input":[{"type":"item_reference","id":"msg_1"}]', "", "items", True),
+        (b',"input":"an \\"item_reference\\""', "", "", True),
         (b',"prompt":{"id":"pmpt_1","version":"2"}', "pmpt_1", "prompt", True),
         (b',"conversation":null,"previous_response_id":null', "", "", True),
     ],

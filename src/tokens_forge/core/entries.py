@@ -109,9 +109,10 @@ Need = Literal["tools", "vision", "json_schema", "audio", "files"]
 """What a request asks of a model beyond text: to call tools, to see images, to answer by a JSON schema, to hear or
 speak, to read files."""
 
-PreviousKind = Literal["response", "message", "conversation", "cache", "prompt"]
+PreviousKind = Literal["response", "message", "conversation", "items", "cache", "prompt"]
 """What a provider keeps of the input: the answer before with all that led to it, in Responses or in a thread of
-Messages; a conversation that grows with every answer; a prefix that was put into its cache; a prompt by its id."""
+Messages; a conversation that grows with every answer; single items of one, by their ids; a prefix that was put into its
+cache; a prompt by its id."""
 
 CacheLife = Literal["5m", "30m", "1h", "12h"]
 """How long a prompt is kept in a provider's cache: each has a class of cache writes (`core/usage.py`)."""
@@ -452,7 +453,7 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     `thread`)."""
     previous: str = ""
     """What it goes on from, by its upstream's id: a response (`previous_response_id`), a conversation, a message of a
-    thread (`previous_message_id`), a cached prefix (`cached_content`), a prompt."""
+    thread (`previous_message_id`), a cached prefix (`cached_content`), a prompt; of single items absent."""
     previous_kind: PreviousKind | Literal[""] = ""
     """What that is; absent where it goes on from nothing."""
     previous_input: int = 0

@@ -129,7 +129,7 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
     """
     config = terms.config
     matched = match(config, asked.model_asked)
-    if asked.previous:
+    if asked.previous_kind or asked.previous:
         asked = _gone_on(fold, asked)
     ordered = order(Question(terms=terms, fold=fold, routed=asked, at=at), matched.candidates, matched.burn)
     routed = msgspec.structs.replace(
@@ -145,7 +145,13 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
 
 
 def _gone_on(fold: Fold, asked: Routed) -> Routed:
-    """Return the entry with what is known of that which the call goes on from: who made it, and how much it is."""
+    """Return the entry with what is known of that which the call goes on from: who made it, and how much it is.
+
+    Single items are at most what the conversation was before, less what of it is sent again.
+    """
+    if asked.previous_kind == "items":
+        left = max(fold.threads.tokens_of(asked.thread) - asked.input_estimate, 0)
+        return msgspec.structs.replace(asked, previous_input=left)
     size = fold.responses.size_of(asked.previous)
     return msgspec.structs.replace(
         asked,

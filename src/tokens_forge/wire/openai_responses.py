@@ -330,7 +330,8 @@ _FAILURE: dict[str, object] = {
 def _previous(fields: Fields) -> tuple[str, PreviousKind | Literal[""]]:
     """Return the id of what a request goes on from, and what that is; a prompt is only its beginning.
 
-    A conversation is named by its id, or by an object that has it.
+    A conversation is named by its id, or by an object that has it. Clients that have their answers kept (vercel/ai,
+    `packages/openai`, read 2026-11) name what was said before by its items' ids, and send the rest.
     """
     if response := value(fields, "previous_response_id", str, "a response's id"):
         return response, "response"
@@ -338,7 +339,7 @@ def _previous(fields: Fields) -> tuple[str, PreviousKind | Literal[""]]:
         raw = fields.get(name, NULL)
         if known_as := word_or_empty(raw) or word_or_empty((object_or_none(raw) or {}).get("id", NULL)):
             return known_as, kind
-    return "", ""
+    return "", "items" if b'"item_reference"' in bytes(fields.get("input", NULL)) else ""
 
 
 _KEPT: dict[str, PreviousKind] = {"conversation": "conversation", "prompt": "prompt"}
