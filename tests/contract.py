@@ -28,6 +28,7 @@ KINDS = (
 WITHIN = (
     "PassedOver",
     "Cause",
+    "Beside",
     "HoldBasis",
     "WindowHeld",
     "Counted",
@@ -47,6 +48,9 @@ LISTS = (
     "AdjustedReason",
     "UsageSource",
     "HoldKind",
+    "BesideKind",
+    "CacheLife",
+    "PreviousKind",
     "TaskAction",
     "NamedScope",
 )

@@ -151,3 +151,11 @@ def test_what_is_not_known(home: Path, arguments: tuple[str, ...], expected: str
     """The likely name, or what the config allows."""
     ran = tf(home, "plan", *arguments)
     assert (1, "", expected) == (ran.code, ran.out, ran.err)
+
+
+def test_what_the_provider_keeps_is_held(home: Path) -> None:
+    """And a word that is no time for a cache is told."""
+    ran = tf(home, "plan", "quick", "--kept", "50000", "--cache", "1h", "--json")
+    assert [50_000] == [one["hold_basis"]["kept"] for one in json.loads(ran.out)["candidates"] if one.get("hold")][-1:]
+    ran = tf(home, "plan", "quick", "--cache", "1")
+    assert (1, True) == (ran.code, "--cache: there is no `1`" in ran.err)

@@ -6,7 +6,6 @@ import pytest
 from builders import OFFICIAL, RELAY, Bench, agreed, card, cards, config, finished, listed
 from msgspec.structs import replace
 
-from tokens_forge.core.capabilities import output_of, stated
 from tokens_forge.core.config import Capabilities
 from tokens_forge.core.entries import Held, PassedOver, Refused
 from tokens_forge.core.prices import Cards
@@ -46,31 +45,6 @@ def test_nobody_can() -> None:
 
 
 NO_TOOLS = {"*": Capabilities(tools=False)}
-
-
-def test_what_a_route_says_by_name_or_pattern() -> None:
-    """The upstream's own name goes before a pattern, of patterns the first as written."""
-    said = {"gpt-*": Capabilities(context=1), "gpt-5*": Capabilities(context=2), "gpt-5": Capabilities(context=3)}
-    route = replace(config().route["relay"], capabilities=said)
-    assert [3, 1, 0] == [stated(route, model).context for model in ("gpt-5", "gpt-5-mini", "other")]
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        ("claude-sonnet-4-5-20250929", 32_000),
-        ("anthropic/claude-opus-4-6", 32_000),
-        ("claude-3-5-haiku-latest", 0),
-        ("claude-2.1", 0),
-        ("claude-instant-1.2", 0),
-        ("deepseek-v4", 0),
-        ("own", 1_000),
-    ],
-)
-def test_how_much_a_model_gives(model: str, expected: int) -> None:
-    """The route's word goes before what is known; of most nothing is."""
-    route = replace(config().route["relay"], capabilities={"own": Capabilities(output=1_000)})
-    assert expected == output_of(route, model)
 
 
 def test_a_context_that_is_too_short() -> None:

@@ -1,6 +1,7 @@
 """What a newer list changes, model by model."""
 
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -43,7 +44,10 @@ FLEX = {"flex": Service(rates={"input": Decimal(1)})}
     ],
 )
 def test_each_rate_is_told_before_and_after(
-    old: RateCard | None, new: RateCard | None, status: str, rates: tuple[RateChange, ...]
+    old: RateCard | None,
+    new: RateCard | None,
+    status: Literal["new", "changed", "gone", "same"],
+    rates: tuple[RateChange, ...],
 ) -> None:
     """What comes, changes and goes; a tier of service is a change too."""
     expected = ListChange(candidate="r/m", status=status, rates=rates)

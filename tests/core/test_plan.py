@@ -36,6 +36,8 @@ def planned(made: Bench, order: PlanOrder = SMART) -> Plan:
         task=order.task,
         input_estimate=order.input,
         output_bound=told.bound,
+        previous_input=order.kept,
+        caches={"openai_chat": order.caches, "anthropic_messages": order.caches} if order.caches else {},
         pinned=order.route,
         pinned_class=order.route_class,
         fallback_asked=order.fallback,
@@ -217,3 +219,22 @@ def test_for_a_client_with_a_login_of_its_own() -> None:
     got = planned(made, replace(SMART, login=False))
     assert [(RELAY, "passed_over", "", True), (OFFICIAL, "first", "", False)] == of(got)
     assert (False, OFFICIAL) == (got.login, got.intended)
+
+
+def test_what_a_hold_covers_besides() -> None:
+    """The same hold as the call's: at the rate of a write, with what the provider keeps, for what the model gives."""
+    route = replace(config().route["official"], capabilities={"m": Capabilities(output=500)})
+    rates = {"input": "1", "cache_write_5m": "1.25", "cache_write_12h": "3", "output": "5"}
+    only = {"smart": Model(routes=(OFFICIAL,))}
+    made = bench(
+        config(report=FX, model=only, route={**config().route, "official": route}),
+        cards(charge={OFFICIAL: (card(OFFICIAL, rates),)}),
+    )
+    for order, hold, expected in (
+        (SMART, "0.004", "0.0035"),
+        (replace(SMART, kept=8_000), "0.014", "0.0115"),
+        (replace(SMART, caches="12h"), "0.0061", "0.0035"),
+        (replace(SMART, caches="12h", dialect="openai_chat"), "0.0061", "0.0035"),
+    ):
+        (one,) = planned(made, order).candidates
+        assert (hold, expected) == (one.hold, one.expected)

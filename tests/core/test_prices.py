@@ -13,8 +13,8 @@ from tokens_forge.core.entries import CardUsed, ChargeLine
 from tokens_forge.core.price_check import BELOW, MOST_SHARE, RATE_PLACES, SHARE_PLACES
 from tokens_forge.core.prices import (
     PER,
-    Beside,
     Days,
+    IterationUse,
     RateCard,
     Service,
     Tier,
@@ -325,32 +325,32 @@ def test_what_is_billed_beside_a_call_is_priced_on_its_own_card_and_rounded_once
     """CASES 5, 9, 62: each line names its iteration, the long-context tier goes by the call's own input alone."""
     usage, compaction = {"input": 23_000, "output": 1_000}, {"input": 180_000, "output": 3_500}
     own, dear = card({"input": "3", "output": "15"}), card({"input": "5", "output": "25"})
-    charge = price(usage, own, beside=(Beside(usage=compaction, card=own, place=1),))
+    charge = price(usage, own, iterations=(IterationUse(usage=compaction, card=own, place=1),))
     assert Decimal("0.6765") == charge.amount == lines_total(charge.lines)
     assert [("input", 0), ("output", 0), ("input", 1), ("output", 1)] == [
         (one.usage_class, one.iteration) for one in charge.lines
     ]
-    advised = price(usage, own, beside=(Beside(usage={"input": 1_000, "output": 200}, card=dear, place=2),))
+    advised = price(usage, own, iterations=(IterationUse(usage={"input": 1_000, "output": 200}, card=dear, place=2),))
     assert Decimal("0.094") == advised.amount
-    assert ("5",) == tuple(used.rates["input"] for used in advised.beside)
+    assert ("5",) == tuple(used.rates["input"] for used in advised.iterations)
     fine = card({"input": "0.0000005", "output": "0"})
-    rounded_once = price({"input": 1}, fine, beside=(Beside(usage={"input": 1}, card=fine, place=1),))
+    rounded_once = price({"input": 1}, fine, iterations=(IterationUse(usage={"input": 1}, card=fine, place=1),))
     assert Decimal("0.000000000001") == rounded_once.amount == lines_total(rounded_once.lines)
 
 
 def test_what_is_billed_beside_a_call_has_its_own_gaps() -> None:
     """CASES 8, 12: a tier or a class that the other card does not know is said, each once."""
-    beside = Beside(
+    beside = IterationUse(
         usage={"input": 10, "searches": 1, "audio_in": 5}, card=card({"input": "1", "output": "5"}), place=1
     )
-    charge = price({"input": 10, "output": 1}, FLEX, service="flex", beside=(beside, beside))
+    charge = price({"input": 10, "output": 1}, FLEX, service="flex", iterations=(beside, beside))
     assert (("searches",), ("tier_unpriced", "guessed_audio_in")) == (charge.unpriced, charge.guesses)
 
 
 def test_so_much_a_call_pays_for_what_is_beside_it_too() -> None:
     """CASES 12: a price by the call holds whatever is used."""
-    beside = Beside(usage={"input": 10}, card=card({"input": "1", "output": "5"}), place=1)
-    assert (Decimal("0.02"), ()) == ((charge := price({}, FLAT, beside=(beside,))).amount, charge.beside)
+    beside = IterationUse(usage={"input": 10}, card=card({"input": "1", "output": "5"}), place=1)
+    assert (Decimal("0.02"), ()) == ((charge := price({}, FLAT, iterations=(beside,))).amount, charge.iterations)
 
 
 FLAT = replace(card({"requests": "0.02"}), terms="flat")

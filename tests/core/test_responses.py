@@ -1,5 +1,6 @@
-"""Which route made a response that its upstream keeps."""
+"""Which route made a response that its upstream keeps, and how long it is."""
 
+import msgspec
 from builders import OUTPUT
 
 from tokens_forge.core import responses
@@ -59,7 +60,7 @@ def test_the_oldest_is_forgotten() -> None:
         made.apply(routed(), settled(f"resp_{number}"))
     made.apply(routed(), settled("first", "official"))
     made.apply(routed(), settled("new"))
-    assert responses.RESPONSES_AT_MOST == len(made.made_by)
+    assert responses.RESPONSES_AT_MOST == len(made.made_by) == len(made.sizes)
     assert ("official", None) == (made.made_by["first"], made.made_by.get("again"))
 
 
@@ -70,3 +71,9 @@ def test_a_renamed_route() -> None:
     made.apply(routed(), settled("b", "official"))
     made.renamed("relay", "cheap")
     assert {"a": "cheap", "b": "official"} == made.made_by
+
+
+def test_a_fold_of_before_is_read() -> None:
+    """Sizes came later than routes: what a page of before opened with still knows its responses."""
+    before = msgspec.json.decode(b'{"made_by":{"resp_1":"relay"}}', type=Responses)
+    assert ({"resp_1": "relay"}, responses.NOT_KNOWN) == (before.made_by, before.size_of("resp_1"))

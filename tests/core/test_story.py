@@ -262,7 +262,7 @@ def test_reasons_that_name_what_they_are_about() -> None:
     said = PassedOver(candidate="a/b", reason="no_capability", error="messages[2].content[0]")
     kind = PassedOver(candidate="a/b", reason="no_capability", error="openai_embeddings")
     assert "its upstream can't be asked in openai_embeddings, and nothing translates that for it" == reason_text(kind)
-    assert "another route made the response that the request goes on from" == reason_text(pinned)
+    assert "another route made what the request goes on from (`previous_response_id`)" == reason_text(pinned)
     assert "the client's login was meant for another upstream, and follows no fallback" == reason_text(login)
     other = PassedOver(candidate="a/b", reason="no_client_credential", error="of_another_provider")
     assert "the client's login is for the provider whose dialect it speaks" == reason_text(other)

@@ -24,7 +24,7 @@ def test_the_last_answer_is_known() -> None:
     """What was read from the cache or written to it is there from then on."""
     made = bench()
     made.attempt(made.route(thread="t"), finished(usage=CACHED))
-    known = Thread(candidate=RELAY, cached=823, ts=made.at, answers=1)
+    known = Thread(candidate=RELAY, cached=823, ts=made.at, answers=1, tokens=838)
     assert known == made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
     made.later(hours=1)
     assert None is made.fold.threads.of("t", made.at, within_ms=HOUR_MS)
@@ -50,7 +50,7 @@ def test_an_answer_without_a_usage_says_nothing_of_a_cache() -> None:
     made.attempt(made.route(thread="t"), finished(usage=CACHED))
     made.later(minutes=5)
     made.attempt(made.route(thread="t"), "client_left")
-    assert Thread(candidate=RELAY, cached=823, ts=made.at, answers=1) == made.fold.threads.threads["t"]
+    assert Thread(candidate=RELAY, cached=823, ts=made.at, answers=1, tokens=838) == made.fold.threads.threads["t"]
     made.attempt(made.route(thread="u"), "client_left")
     assert Thread(candidate=RELAY, ts=made.at) == made.fold.threads.threads["u"]
 

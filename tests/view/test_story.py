@@ -200,6 +200,18 @@ def test_a_pool_counts_without_a_card() -> None:
     assert "held 0.0412 CNY for 1 tokens in and 2 out\n" in text(routed(CALL), held_relay(CALL, hold_basis=bare))
 
 
+def test_what_a_hold_covers_besides() -> None:
+    """What the provider keeps, what its cache may cost and what it does besides are told with the hold."""
+    basis = HoldBasis(
+        kind="bound", input=1_500, output=2, kept=1_000, input_class="cache_write_1h", beside="0.02", card="relay/m"
+    )
+    said = " ".join(text(routed(CALL), held_relay(CALL, hold_basis=basis)).split())
+    assert (
+        "for 1,500 tokens in (1,000 of them kept by the provider, held as cache_write_1h) and 2 out, at relay/m; "
+        "0.02 CNY of it for what is done besides"
+    ) in said
+
+
 def test_a_free_balance() -> None:
     """What a free balance gave is nothing paid, and nothing was held for it."""
     free = {"balance": "local", "unit": "free", "hold": "0"}

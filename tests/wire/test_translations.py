@@ -61,3 +61,9 @@ def test_names_that_a_client_made_up() -> None:
     assert len(dropped) <= MOST_DROPPED
     assert max(map(len, dropped)) <= MOST_PATH
     assert all(path.isprintable() for path in dropped)
+
+
+def test_marks_that_a_translation_sets() -> None:
+    """What is asked to be cached there is what is sent there; a dialect without marks has none."""
+    made = translations(asked(b',"prompt_cache_key":"k"'), CHAT, (MESSAGES,))
+    assert ({MESSAGES: "5m"}, {}) == (made.caches, translations(asked(), CHAT, (MESSAGES,)).caches)

@@ -14,7 +14,7 @@ from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
     from tokens_forge.core.dialects import DialectName
-    from tokens_forge.core.entries import Need
+    from tokens_forge.core.entries import CacheLife, Need
     from tokens_forge.core.plan import Plan, PlanOrder
 
 
@@ -34,6 +34,12 @@ def plan(
             min=1, help="The most tokens of output, held for (else `[settle] output_bound`).", show_default=False
         ),
     ] = None,
+    kept: Annotated[
+        int, typer.Option(min=0, help="Tokens of the conversation that the provider keeps (`previous_response_id`).")
+    ] = 0,
+    cache: Annotated[
+        str, typer.Option(metavar="5m|30m|1h|12h", help="Mark the prompt for caching.", show_default=False)
+    ] = "",
     key: Annotated[str, typer.Option(help="The key that asks: its classes and budgets.", show_default=False)] = "",
     needs: Annotated[
         str,
@@ -83,6 +89,8 @@ def plan(
         login=login,
         input=tokens_in,
         output=tokens_out,
+        kept=kept,
+        caches=_cache(cache),
         bound=max_tokens,
     )
     planned = _planned(ctx.obj, order)
@@ -108,6 +116,18 @@ def _needs(written: str) -> "tuple[Need, ...]":
         if word not in get_args(Need):
             raise ForgeError(f"--needs: there is no `{word}`.{did_you_mean(word, get_args(Need))}")
     return cast("tuple[Need, ...]", words)
+
+
+def _cache(written: str) -> "CacheLife | None":
+    """Return how long a prompt is kept. Raises ForgeError for a word that is no such time."""
+    from typing import cast, get_args
+
+    from tokens_forge.core.config import did_you_mean
+    from tokens_forge.core.entries import CacheLife
+
+    if written and written not in get_args(CacheLife):
+        raise ForgeError(f"--cache: there is no `{written}`.{did_you_mean(written, get_args(CacheLife))}")
+    return cast("CacheLife", written) if written else None
 
 
 def _dialect(written: str) -> "DialectName | Literal['']":

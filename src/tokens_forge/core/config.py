@@ -272,8 +272,8 @@ class Capabilities(Table, frozen=True, kw_only=True):
     context: int = 0
     """Input tokens that fit at most; 0 takes the catalogue's context window, where it knows one."""
     output: int = 0
-    """Output tokens that it gives at most: what an upstream that must be told a maximum is told where the client names
-    none. 0 takes what is known of it, at least `[settle] output_bound`."""
+    """Output tokens that it gives at most: no more is asked for and held, and an upstream that must be told a maximum
+    is told it where the client names none. 0 takes what is known of it, at least `[settle] output_bound`."""
     tools: bool | None = None
     vision: bool | None = None
     json_schema: bool | None = None

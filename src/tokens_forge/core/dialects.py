@@ -129,6 +129,8 @@ def tier_out(tier: str, asked: str, upstream: Upstream) -> str:
     Tiers have their provider's own names. A translation into another provider's dialect leaves out those that have
     rates of their own, or asks for what the provider may give (`auto`), so that its reply alone says more.
     """
+    if not tier:  # as of nearly all calls: this is asked for with every candidate of each
+        return ""
     spoken = dialect_out(asked, upstream) or asked
     return tier if spoken.partition("_")[0] == asked.partition("_")[0] else ""
 

@@ -109,6 +109,18 @@ Need = Literal["tools", "vision", "json_schema", "audio", "files"]
 """What a request asks of a model beyond text: to call tools, to see images, to answer by a JSON schema, to hear or
 speak, to read files."""
 
+PreviousKind = Literal["response", "message", "conversation", "items", "cache", "prompt"]
+"""What a provider keeps of the input: the answer before with all that led to it, in Responses or in a thread of
+Messages; a conversation that grows with every answer; single items of one, by their ids; a prefix that was put into its
+cache; a prompt by its id."""
+
+CacheLife = Literal["5m", "30m", "1h", "12h"]
+"""How long a prompt is kept in a provider's cache: each has a class of cache writes (`core/usage.py`)."""
+
+BesideKind = Literal["compaction", "advisor", "fallback"]
+"""What a provider does at a request's wish besides the answer: it sums the conversation up before; another model
+advises; another model answers in its place."""
+
 UsageSource = Literal["reported", "partial", "estimated", "none"]
 """Where the usage comes from: the upstream's last word; its word before the stream broke; our estimate; nowhere."""
 
@@ -135,7 +147,8 @@ class PassedOver(Record, frozen=True, kw_only=True):
     until: str = ""
     """When this reason ends, as far as known (a cooldown, a window's reset)."""
     error: str = ""
-    """What caused a cooldown or the failure in this call."""
+    """What caused a cooldown or the failure in this call; what it can't do; the ROUTE/MODEL without a price, where that
+    is not the candidate but what the request asks for besides."""
     budget: str = ""
     """The budget that stands against it: SCOPE.NAME/PERIOD."""
     limit: str = ""
@@ -178,17 +191,40 @@ class Cause(Record, frozen=True, kw_only=True):
     """Its HTTP status; absent when there was none."""
 
 
+class Beside(Record, frozen=True, kw_only=True):
+    """What a request asks its provider to do besides the answer, and to bill."""
+
+    kind: BesideKind
+    """What it is."""
+    model: str = ""
+    """The model that does it, as the upstream names it; absent where it is the one that answers."""
+    input: int = 0
+    """Of a compaction: the tokens of input from which on it happens."""
+    output: int = 0
+    """Tokens of output at most, each time; absent when the request does not say."""
+    times: int = 1
+    """How often at most; 1 where the request does not say."""
+    caches: CacheLife | Literal[""] = ""
+    """How long its own prompt is kept in the cache; absent when it is not."""
+
+
 class HoldBasis(Record, frozen=True, kw_only=True):
     """How a hold was reckoned."""
 
     kind: HoldKind
     """How it was reckoned."""
     input: int = 0
-    """Input tokens held for: the estimate with its margin."""
+    """Input tokens held for: the estimate with its margin, and what the provider keeps of the conversation."""
     output: int = 0
-    """Output tokens held for."""
+    """Output tokens held for, at most what the route says that the model gives."""
     card: str = ""
     """The rate card: CANDIDATE@VALID_FROM."""
+    kept: int = 0
+    """Of `input`: what the provider keeps of the conversation."""
+    input_class: str = ""
+    """The class that the input is priced at, where a cache write costs more than ``input``."""
+    beside: str = ""
+    """Of the hold: what is for the compaction, advisor or other model that the request asks for (`routed.beside`)."""
 
 
 class WindowHeld(Record, frozen=True, kw_only=True):
@@ -383,6 +419,15 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     """Tokens of input as estimated from the body's bytes."""
     output_bound: int
     """Tokens of output at most: as asked, else the configured bound; times the choices asked for."""
+    output_asked: int = 0
+    """The same by the client's own word; absent where it names no maximum."""
+    answers: int = 1
+    """How many answers are generated, those that `best_of` throws away among them."""
+    caches: dict[str, CacheLife] = {}
+    """By a dialect in which it can be asked, the client's own among them: how long its marks keep the prompt in the
+    provider's cache. A translation may set marks itself, or have none."""
+    beside: tuple[Beside, ...] = ()
+    """What it asks the provider to do besides the answer, where it is asked in the client's own dialect."""
     model: str = ""
     """The `[model]` table or the name that it was routed by, where an alias or a pattern led there."""
     candidates: tuple[str, ...] = ()
@@ -404,9 +449,17 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     login: bool = False
     """Whether the client brought a login of its own, for an upstream that takes it (`credential = "client"`)."""
     stored: bool = False
-    """Whether an upstream that answers it in Responses keeps the answer (`store`)."""
+    """Whether an upstream that is asked in the client's own dialect keeps the answer (Responses: `store`; Messages:
+    `thread`)."""
     previous: str = ""
-    """The response that it goes on from (`previous_response_id`), by its upstream's id."""
+    """What it goes on from, by its upstream's id: a response (`previous_response_id`), a conversation, a message of a
+    thread (`previous_message_id`), a cached prefix (`cached_content`), a prompt; of single items absent."""
+    previous_kind: PreviousKind | Literal[""] = ""
+    """What that is; absent where it goes on from nothing."""
+    previous_input: int = 0
+    """Tokens of input that are known to be in that, which the upstream reads again and bills."""
+    previous_output: int = 0
+    """Tokens of the answer in it, likewise."""
     made_by: str = ""
     """The route that made that response, as far as it is known: no other may answer."""
     pinned: str = ""

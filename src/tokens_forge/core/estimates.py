@@ -100,7 +100,7 @@ class Estimates(msgspec.Struct, kw_only=True):
         self.candidates[name] = learnt
         if len(self.candidates) > CANDIDATES_AT_MOST:
             del self.candidates[next(iter(self.candidates))]
-        _learn(learnt, estimated=routed.input_estimate, actual=sum(inputs), output=sum(outputs))
+        _learn(learnt, estimated=_estimated(routed), actual=sum(inputs), output=sum(outputs))
         if entry.certainty == "reported":
             learnt.last.dearest = max(learnt.last.dearest, Decimal(entry.charge))
 
@@ -168,6 +168,15 @@ def upper_edge(index: int) -> int:
     """Return the largest count in a bucket."""
     power = max(index // 8 - 1, 0)
     return ((index - power * 8 + 1) << power) - 1
+
+
+def _estimated(routed: Routed) -> int:
+    """Return the tokens of input that a call was taken to have; 0 where nobody knew what the upstream kept of it.
+
+    What it kept is no error of the estimate: taken as one, it would multiply every later hold.
+    """
+    kept = routed.previous_input + routed.previous_output
+    return 0 if routed.previous and not kept else routed.input_estimate + kept
 
 
 def _learn(learnt: Learnt, *, estimated: int, actual: int, output: int) -> None:

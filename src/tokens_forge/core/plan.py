@@ -12,8 +12,8 @@ from tokens_forge.core.book import is_money, remaining, unit_of
 from tokens_forge.core.burn import in_report
 from tokens_forge.core.candidates import candidate
 from tokens_forge.core.config import CLIENT
-from tokens_forge.core.dialects import DialectName, dialect_out
-from tokens_forge.core.entries import HoldBasis, Need, PassedOver, Ranked, Record, RouteClass, Routed
+from tokens_forge.core.dialects import SPEAKS, DialectName, dialect_out
+from tokens_forge.core.entries import CacheLife, HoldBasis, Need, PassedOver, Ranked, Record, RouteClass, Routed
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.money import ZERO, subtract, text
 from tokens_forge.core.narrowing import CLASS, FALLBACK, MAX_CHARGE, ROUTE, narrowed
@@ -47,10 +47,17 @@ class PlanOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of input."""
     output: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Tokens of output that it is expected to need; `[policy] expected_output` where it is not said."""
+    kept: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Tokens of the conversation that its provider keeps, beside the input."""
+    caches: CacheLife | None = None
+    """How long its marks would keep the prompt in the provider's cache."""
     bound: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Its maximum of output tokens, which is held for; `[settle] output_bound` where it is not said, or `output`
     where that is more."""
 
+
+_ANY = tuple(SPEAKS)
+"""Where a client's dialect is not said, its marks are taken to be made in each upstream's own."""
 
 Verdict = Literal["first", "next", "passed_over"]
 """What would become of a candidate: it is taken; it may be taken when those before it fail; it is passed over."""
@@ -143,6 +150,9 @@ def plan(terms: Terms, fold: Fold, order: PlanOrder, at: str) -> Plan:
         stream=False,
         input_estimate=order.input,
         output_bound=max(config.settle.output_bound, order.output or 0) if order.bound is None else order.bound,
+        output_asked=order.bound or 0,
+        previous_input=order.kept,
+        caches=dict.fromkeys((order.dialect,) if order.dialect else _ANY, order.caches) if order.caches else {},
         needs=order.needs,
         pinned=pinned.route,
         pinned_class=pinned.route_class,

@@ -61,7 +61,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class IterationUse:
     """Work that is billed beside a call's own usage, at its own model's rates (`usage.Iteration`)."""
 
     usage: Mapping[str, int]
@@ -159,25 +159,30 @@ class Charge:
     """Usage classes that have a quantity and no rate on this card."""
     guesses: tuple[str, ...] = ()
     """What was priced at a rate that nobody states for it, as flags of the ledger: the amount is an estimate."""
-    beside: tuple[CardUsed, ...] = ()
+    iterations: tuple[CardUsed, ...] = ()
     """The cards of what was billed beside it, in its order."""
 
 
 def price(
-    usage: Mapping[str, int], card: RateCard, *, service: str = "", geo: str = "", beside: Sequence[Beside] = ()
+    usage: Mapping[str, int],
+    card: RateCard,
+    *,
+    service: str = "",
+    geo: str = "",
+    iterations: Sequence[IterationUse] = (),
 ) -> Charge:
     """Return the charge for `usage` (class to quantity, one request) on `card`, in the tier of `service`.
 
     `geo` is where the reply says that it was computed: what the card adds there is added. The long-context tier is
-    chosen once, from the total input of `usage`. What is billed `beside` it is priced on its own card, in the same tier
-    of service and place. Lines are exact; their sum is rounded once. A tier of service without rates
-    is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free.
+    chosen once, from the total input of `usage`. The `iterations` that are billed beside it are priced on their own
+    cards, in the same tier of service and place. Lines are exact; their sum is rounded once. A tier of service without
+    rates is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free.
     """
     found = _exact(usage, card, service, geo)
     lines = _lines(found)
     sum_, unpriced, guesses = found.total, found.unpriced, found.guesses
     used: list[CardUsed] = []
-    for one in beside if card.terms not in _WHATEVER_IS_USED else ():
+    for one in iterations if card.terms not in _WHATEVER_IS_USED else ():
         more = _exact(one.usage, one.card, service, geo)
         lines += _lines(more, one.place)
         sum_ = add(sum_, more.total)
@@ -192,7 +197,7 @@ def price(
         amount=charge,
         lines=tuple(lines),
         card=_used(card, found, geo),
-        beside=tuple(used),
+        iterations=tuple(used),
         unpriced=unpriced,
         guesses=guesses,
     )
@@ -209,6 +214,16 @@ def cost(
     found = _exact(usage, card, service, geo)
     tier = (TIER_UNPRICED,) if TIER_UNPRICED in found.guesses else ()
     return rounded(found.total), (*found.unpriced, *tier)
+
+
+def dearest(classes: Sequence[str], usage: Mapping[str, int], card: RateCard, *, service: str = "") -> str:
+    """Return which of the input's `classes` costs most on `card`, the first where they cost the same.
+
+    `usage` chooses the long-context tier. A class without a rate of its own costs what `price` takes for it; one
+    that has no rate at all costs nothing here, as nobody knows better.
+    """
+    rates = _tier(card, service, usage)[1]
+    return max(classes, key=lambda name: rates.get(name) or _rate(rates, name) or ZERO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -301,10 +301,12 @@ def _damage_named(line: Line) -> Generator[None]:
 
 def asked_of(entry: Routed) -> Routed:
     """Return what a client asked, without what followed from it."""
-    return replace(entry, **dict.fromkeys(_FOLLOWED_TEXTS, ""), candidates=(), ranked=(), kept_cache=0)
+    texts, counts = dict.fromkeys(_FOLLOWED_TEXTS, ""), dict.fromkeys(_FOLLOWED_COUNTS, 0)
+    return replace(entry, **texts, **counts, candidates=(), ranked=())
 
 
 _FOLLOWED_TEXTS = ("model", "burn", "intended", "boundary", "kept", "sticky", "made_by")
+_FOLLOWED_COUNTS = ("kept_cache", "previous_input", "previous_output")
 
 
 def _again(terms: Terms, fold: Fold, entry: Routed | Held | Refused, at: str) -> Routed | Held | Refused:

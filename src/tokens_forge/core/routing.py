@@ -40,11 +40,15 @@ from tokens_forge.core.settlement import (
     hold_for,
     payer_of,
     says_what_it_costs,
+    unpriced_beside,
 )
 
 NO_CACHE_AFTER = 2
 """So many answers of one candidate without a cached token, and a conversation need not stay there: the first of them
 can't have read what it wrote."""
+
+_GOES_ON_BY = {"conversation": "conversation", "message": "thread"}
+"""The member by which a request goes on, where that is not `previous_response_id`."""
 
 WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
 """Reasons that time ends."""
@@ -125,6 +129,8 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
     """
     config = terms.config
     matched = match(config, asked.model_asked)
+    if asked.previous_kind or asked.previous:
+        asked = _gone_on(fold, asked)
     ordered = order(Question(terms=terms, fold=fold, routed=asked, at=at), matched.candidates, matched.burn)
     routed = msgspec.structs.replace(
         asked,
@@ -133,10 +139,26 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
         burn=matched.burn,
         ranked=ordered.ranked,
         boundary=matched.boundary,
-        made_by=fold.responses.made_by.get(asked.previous, "") if asked.previous else "",
     )
     routed = msgspec.structs.replace(routed, intended=_intended(terms, fold, routed, at))
     return _kept(terms, fold, routed, at)
+
+
+def _gone_on(fold: Fold, asked: Routed) -> Routed:
+    """Return the entry with what is known of that which the call goes on from: who made it, and how much it is.
+
+    Single items are at most what the conversation was before, less what of it is sent again.
+    """
+    if asked.previous_kind == "items":
+        left = max(fold.threads.tokens_of(asked.thread) - asked.input_estimate, 0)
+        return msgspec.structs.replace(asked, previous_input=left)
+    size = fold.responses.size_of(asked.previous)
+    return msgspec.structs.replace(
+        asked,
+        made_by=fold.responses.made_by.get(asked.previous, ""),
+        previous_input=size.input,
+        previous_output=size.output,
+    )
 
 
 def _intended(terms: Terms, fold: Fold, routed: Routed, at: str) -> str:
@@ -283,13 +305,15 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
     if routed.pinned not in {"", found.route} or routed.pinned_class not in {"", found.route_class}:
         return _passed(terms, found.name, "not_pinned")
     if routed.made_by not in {"", found.route}:
-        return _passed(terms, found.name, "not_pinned", error="previous_response_id")
+        return _passed(
+            terms, found.name, "not_pinned", error=_GOES_ON_BY.get(routed.previous_kind, "previous_response_id")
+        )
     if (against := _no_login(asked, found)) is not None:
         return against
     if (against := incapable(asked, found)) is not None:
         return against
     hold = hold_for(asked, found.name)
-    return _passed(terms, found.name, "no_price") if hold is None else hold
+    return hold or _passed(terms, found.name, "no_price", error=unpriced_beside(asked, found.name))
 
 
 def _no_login(asked: Question, found: Candidate) -> PassedOver | None:

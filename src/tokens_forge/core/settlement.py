@@ -4,9 +4,9 @@
 comes from `prices.price`; where usage is missing, what was estimated is said. It decides no route and appends nothing.
 """
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, assert_never
@@ -25,8 +25,10 @@ from tokens_forge.core.book import (
 )
 from tokens_forge.core.budgets import Binding, Payer, bindings, counted
 from tokens_forge.core.config import CATALOGUE_UNIT, Counting, Holding
-from tokens_forge.core.dialects import bills_no_refusal, is_free, is_refusal, tier_out
+from tokens_forge.core.dialects import bills_no_refusal, dialect_out, is_free, is_refusal, tier_out
 from tokens_forge.core.entries import (
+    Beside,
+    CacheLife,
     CardUsed,
     Certainty,
     ChargeLine,
@@ -49,9 +51,20 @@ from tokens_forge.core.fallback import Row
 from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
-from tokens_forge.core.money import ZERO, Amount, divided, multiply, rounded, subtract, text
-from tokens_forge.core.prices import Beside, Cards, Charge, RateCard, card_at, card_name, cost, price
-from tokens_forge.core.usage import GUESSES, INPUT_CLASSES, OUTPUT_CLASSES, Iteration
+from tokens_forge.core.money import ZERO, Amount, add, divided, multiply, rounded, subtract, text
+from tokens_forge.core.prices import (
+    Cards,
+    Charge,
+    IterationUse,
+    RateCard,
+    card_at,
+    card_name,
+    cost,
+    dearest,
+    price,
+)
+from tokens_forge.core.stated import context_of, stated
+from tokens_forge.core.usage import GUESSES, INPUT_CLASSES, OUTPUT_CLASSES, WRITE_CLASSES, Iteration
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 
 
@@ -132,8 +145,9 @@ class Finish:
 def hold_for(asked: Question, candidate: str, *, balance: str = "") -> Hold | None:
     """Return what an attempt on `candidate` (ROUTE/MODEL) must reserve; None when its price is not known.
 
-    It is paid by the route's balance, or by `balance` in its place. Money: the input estimate with its margin and the
-    output, at the card in force. Pool: one request, or those tokens; what a provider counts and what is free: nothing.
+    It is paid by the route's balance, or by `balance` in its place. Money: the input estimate with its margin, what
+    the provider keeps of the conversation, the output, and what the provider is asked to do besides, at the cards in
+    force. Pool: one request, or those tokens; what a provider counts and what is free: nothing.
     """
     terms, fold, at = asked.terms, asked.fold, asked.at
     name = balance or terms.config.route[candidate.partition("/")[0]].balance
@@ -149,8 +163,8 @@ def hold_for(asked: Question, candidate: str, *, balance: str = "") -> Hold | No
         case "pool":
             state = fold.book.state(name, unit)
             need = _need(asked, candidate, payer.hold)
-            amount = 1 if unit == "requests" else need.input + need.output
-            basis = HoldBasis(kind="count", input=need.input, output=need.output)
+            amount = 1 if unit == "requests" else need.input + need.output + _tokens_beside(asked, candidate, need)
+            basis = HoldBasis(kind="count", input=need.input, output=need.output, kept=need.kept)
             windows = windows_at(payer, state, at, terms.calendar)
             return Hold(balance=name, amount=Decimal(amount), unit=unit, basis=basis, windows=windows)
         case "prepaid" | "postpaid":
@@ -202,7 +216,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
     routed = call.routed
     state = fold.book.state(held.balance, held.unit)
     use = _use(terms, routed, held, finish)
-    use = dataclasses.replace(use, most_believed=_most_believed(held, use, fold, remaining(use.payer, state, at)))
+    use = replaced(use, most_believed=_most_believed(held, use, fold, remaining(use.payer, state, at)))
     bill = _bill(held, use)
     listed = _listed(use)
     before = remaining(use.payer, state, at)
@@ -371,13 +385,19 @@ def _named_now(held: Held, fold: Fold) -> Held:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Need:
-    """Tokens to hold for."""
+    """Tokens to hold for. Never changed; it is not frozen, as each candidate of each call has one or two."""
 
     kind: HoldKind
     input: int
     output: int
+    kept: int = 0
+    """Of the input: what the provider keeps of the conversation."""
+    writes: bool = False
+    """Whether it counts that all of the input may be written to a cache."""
+    caches: CacheLife | Literal[""] | None = None
+    """For how long; None: as the request's marks say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,7 +416,7 @@ class _Use:
     """What the route charges by; a pool that its provider counts has none."""
     list: RateCard | None
     """The provider's list price of the same."""
-    beside: tuple["_Beside", ...]
+    iterations: tuple["_PricedIteration", ...]
     """What is billed beside `usage`."""
     reported: Decimal | None
     """What the upstream said that it cost."""
@@ -417,7 +437,7 @@ class _Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Beside:
+class _PricedIteration:
     """One thing that is billed beside a call's own usage, and the cards of its model; None where there is none."""
 
     iteration: Iteration
@@ -438,24 +458,166 @@ class _Bill:
 
 
 def _need(asked: Question, candidate: str, holding: Holding | None) -> _Need:
-    """Return the tokens to hold for: the maximum, or what such calls stay below nearly always, as far as known."""
+    """Return the tokens to hold for: the maximum, or what such calls stay below nearly always, as far as known.
+
+    What the provider keeps of the conversation is input once more. Of one that is not known here (made elsewhere, or
+    forgotten) the maximum is the whole context of the model, where that is stated; who expects instead of bounding
+    holds nothing for it.
+    """
     routed = asked.routed
-    bound = -(-routed.input_estimate * INPUT_MARGIN[0] // INPUT_MARGIN[1])  # rounded up, without a float
+    kept = routed.previous_input + routed.previous_output
+    most = most_output(asked.terms, routed, candidate)
+    output = routed.output_bound if most is None else min(routed.output_bound, most)
     if (holding or asked.terms.config.settle.hold) == "expected":
-        output = asked.fold.estimates.expected_output(candidate)
-        if output is not None:
+        expected = asked.fold.estimates.expected_output(candidate)
+        if expected is not None:
             own = asked.fold.estimates.input_estimate(candidate, routed.input_estimate)
-            return _Need(kind="expected", input=own, output=min(output, routed.output_bound))
-    return _Need(kind="bound", input=bound, output=routed.output_bound)
+            return _Need(kind="expected", input=own + kept, output=min(expected, output), kept=kept, writes=True)
+    bound = -(-routed.input_estimate * INPUT_MARGIN[0] // INPUT_MARGIN[1])  # rounded up, without a float
+    if not kept and routed.previous_kind in _CONVERSATIONS:
+        kept = max(_context(asked, candidate) - bound, 0)
+    return _Need(kind="bound", input=bound + kept, output=output, kept=kept, writes=True)
 
 
-def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tuple[Decimal, tuple[str, ...]]:
-    """Return what `need` costs on a card in the tier of service asked for, and what of it has no price."""
-    usage = {"input": need.input, "output": need.output}
+_CONVERSATIONS = frozenset({"response", "message", "conversation"})
+"""What a request may go on from that can be as long as the model's context."""
+
+
+def _context(asked: Question, candidate: str) -> int:
+    route, _, model = candidate.partition("/")
+    terms = asked.terms
+    return context_of(terms.config.route[route], model, terms.cards.list.get(candidate, ()), asked.at)
+
+
+def most_output(terms: Terms, routed: Routed, candidate: str) -> int | None:
+    """Return the most output tokens that a call can have on a candidate, of all its answers together; None if unknown.
+
+    It is the client's own maximum or what the route says that the model gives, whichever is less. The configured bound
+    and the hold are no such maximum (CASES 65).
+    """
+    if not routed.output_bound:  # nothing is put out: a cache is filled, a prompt scored, a text embedded
+        return 0
+    name, _, model = candidate.partition("/")
+    route, asked = terms.config.route[name], routed.output_asked
+    gives = stated(route, model).output * routed.answers if route.capabilities else 0
+    return min(asked, gives) if asked and gives else asked or gives or None
+
+
+def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tuple[Decimal, tuple[str, ...], str]:
+    """Return what `need` costs on a card in the tier asked for, what of it has no price, and its input's class."""
     upstream = _upstream(asked.terms, candidate)
+    service = tier_out(asked.routed.tier_asked, asked.routed.dialect_in, upstream)
+    input_class = _input_class(asked.routed, upstream, need, card, service)
+    usage = {input_class: need.input, "output": need.output}
     if "seconds" in card.rates:
         usage["seconds"] = -(-read_duration_ms(upstream.timeouts.whole) // 1000)
-    return cost(usage, card, service=tier_out(asked.routed.tier_asked, asked.routed.dialect_in, upstream))
+    return *cost(usage, card, service=service), input_class
+
+
+def _input_class(routed: Routed, upstream: config.Upstream, need: _Need, card: RateCard, service: str) -> str:
+    """Return the dearest class that the input of a hold may be billed at: as input, or written to a cache.
+
+    A part of it may be read from the cache instead, at less. Nobody knows which before the answer, and what a cache
+    has forgotten is written anew, also of what the provider keeps: so all of it is held at the dearest.
+    """
+    if not need.writes or _WRITES.isdisjoint(card.rates):
+        return "input"
+    life = need.caches
+    if life is None:
+        spoken = dialect_out(routed.dialect_in, upstream) or routed.dialect_in or upstream.dialect
+        life = routed.caches.get(spoken) or (_UNASKED if spoken.startswith("openai") else "")
+    return dearest(_WRITTEN[life], {"input": need.input}, card, service=service) if life else "input"
+
+
+_WRITES = frozenset(WRITE_CLASSES)
+
+_UNASKED: CacheLife = "30m"
+"""How long OpenAI's models that charge for writes keep a prompt without being asked (OpenAI, guide "Prompt caching",
+read 2026-11: GPT-5.6 and later). A relay that speaks as it does may mark for its clients too."""
+
+_WRITTEN: Mapping[str, tuple[str, ...]] = {
+    name.removeprefix("cache_write_"): ("input", *WRITE_CLASSES[: place + 1])
+    for place, name in enumerate(WRITE_CLASSES)
+}
+"""What input may be billed at, by the longest life that its marks ask for: others may ask for a shorter one."""
+
+
+def _with_beside(
+    asked: Question, candidate: str, need: _Need, cards: Mapping[str, tuple[RateCard, ...]], amount: Decimal
+) -> Decimal | None:
+    """Return `amount`, which `need` costs, with what the provider is asked to do besides; None where that has no price.
+
+    Of the models that may answer in the candidate's place the dearest counts. What is sold by the call is sold whole.
+    """
+    answer, besides = amount, ZERO
+    for one, wanted in _needs_beside(asked, candidate, need):
+        each = _cost_beside(asked, _beside_name(candidate, one), wanted, cards)
+        if each is None:
+            return None
+        if one.kind == "fallback":
+            answer = max(answer, each)
+        else:
+            besides = add(besides, multiply(each, Decimal(one.times)))
+    return add(answer, besides)
+
+
+def _cost_beside(
+    asked: Question, name: str, wanted: _Need, cards: Mapping[str, tuple[RateCard, ...]]
+) -> Decimal | None:
+    card = card_at(cards.get(name, ()), moment(asked.at))
+    if card is None:
+        return None
+    if card.terms in {"flat", "free"}:
+        return ZERO
+    amount, unpriced, _class = _priced(asked, name, wanted, card)
+    return None if unpriced else amount
+
+
+def _beside_name(candidate: str, one: Beside) -> str:
+    """Return ROUTE/MODEL of what is done besides."""
+    return candidate_name(candidate.partition("/")[0], one.model) if one.model else candidate
+
+
+def unpriced_beside(asked: Question, candidate: str) -> str:
+    """Return the first ROUTE/MODEL without a price that a request asks for besides; empty where all have one."""
+    need, cards = _need(asked, candidate, None), asked.terms.cards.charge
+    for one, wanted in _needs_beside(asked, candidate, need):
+        name = _beside_name(candidate, one)
+        if name != candidate and _cost_beside(asked, name, wanted, cards) is None:
+            return name
+    return ""
+
+
+def _tokens_beside(asked: Question, candidate: str, need: _Need) -> int:
+    """Return the tokens of what the provider is asked to do besides; another model's answer is no second one."""
+    needs = _needs_beside(asked, candidate, need)
+    return sum((wanted.input + wanted.output) * one.times for one, wanted in needs if one.kind != "fallback")
+
+
+def _needs_beside(asked: Question, candidate: str, need: _Need) -> Iterator[tuple[Beside, _Need]]:
+    """Yield what the provider is asked to do besides, and the tokens of each time; a translation asks for none of it.
+
+    A compaction reads the whole conversation before the answer does, from the size on that the request names; the
+    maximum counts it always, as tools of the provider's own may bring the input there. An advisor reads that and what
+    was said so far. How long a summary or advice is nobody says beforehand: it counts as an answer without a maximum.
+    Sources, read 2026-11: Anthropic, "Compaction at a token threshold", "Advisor tool", "Refusals and fallback".
+    """
+    routed = asked.routed
+    if not routed.beside or dialect_out(routed.dialect_in, _upstream(asked.terms, candidate)) != routed.dialect_in:
+        return
+    answer = asked.terms.config.settle.output_bound
+    for one in routed.beside:
+        match one.kind:
+            case "compaction":
+                if need.kind == "bound" or need.input >= one.input:
+                    yield one, replaced(need, input=max(need.input, one.input), output=max(need.output, answer))
+            case "advisor":
+                told = need.input + need.output
+                yield one, replaced(need, input=told, output=one.output or answer, caches=one.caches)
+            case "fallback":
+                yield one, replaced(need, output=one.output or need.output)
+            case _:
+                assert_never(one.kind)
 
 
 def says_what_it_costs(amount: Decimal, basis: HoldBasis) -> bool:
@@ -482,7 +644,10 @@ def expected_for(asked: Question, candidate: str, *, output: int, balance: str =
     """
     conf = asked.terms.config
     payer = conf.balance[balance or conf.route[candidate.partition("/")[0]].balance]
-    need = _Need(kind="expected", input=asked.routed.input_estimate, output=output)
+    kept = asked.routed.previous_input + asked.routed.previous_output
+    most = most_output(asked.terms, asked.routed, candidate)
+    output = output if most is None else min(output, most)
+    need = _Need(kind="expected", input=asked.routed.input_estimate + kept, output=output, kept=kept)
     unit = unit_of(payer)
     value: Decimal | None = ZERO
     if is_money(payer):
@@ -499,7 +664,10 @@ def _listed_for(asked: Question, candidate: str, need: _Need) -> Amount | None:
     card = card_at(asked.terms.cards.list.get(candidate, ()), moment(asked.at))
     if card is None:
         return None
-    amount, unpriced = _priced(asked, candidate, need, card)
+    amount, unpriced, _class = _priced(asked, candidate, need, card)
+    if asked.routed.beside and not unpriced:
+        whole = _with_beside(asked, candidate, need, asked.terms.cards.list, amount)
+        return None if whole is None else Amount(value=whole, unit=card.unit)
     return None if unpriced else Amount(value=amount, unit=card.unit)
 
 
@@ -511,13 +679,23 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
     if card is None:
         return None if refuses else (ZERO, HoldBasis(kind=need.kind, input=need.input, output=need.output))
     kind: HoldKind = "free" if card.terms == "free" else need.kind
-    basis = HoldBasis(kind=kind, input=need.input, output=need.output, card=card_name(candidate, card))
+    name = card_name(candidate, card)
+    basis = HoldBasis(kind=kind, input=need.input, output=need.output, card=name, kept=need.kept)
     if card.terms == "free":
         return ZERO, basis
-    amount, unpriced = _priced(asked, candidate, need, card)
-    if unpriced and card.terms == "reported":  # no list says what it may cost, but calls before it did
+    amount, unpriced, input_class = _priced(asked, candidate, need, card)
+    if input_class != "input":
+        basis = replace(basis, input_class=input_class)
+    whole: Decimal | None = amount
+    if asked.routed.beside:
+        whole = _with_beside(asked, candidate, need, terms.cards.charge, amount)
+        if whole is not None and whole != amount:
+            basis = replace(basis, beside=text(subtract(whole, amount)))
+    if (unpriced or whole is None) and card.terms == "reported":  # no list says what it may cost, but calls before did
         return asked.fold.estimates.dearest(candidate), replace(basis, kind="reported")
-    return None if unpriced and refuses else (amount, basis)
+    if (unpriced or whole is None) and refuses:
+        return None
+    return amount if whole is None else whole, basis
 
 
 def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
@@ -563,7 +741,7 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         service=finish.tier_served or tier_out(routed.tier_asked, routed.dialect_in, upstream),
         card=charged,
         list=cards.of(terms.cards.list, finish.answered_by),
-        beside=tuple(cards.beside(one) for one in finish.iterations),
+        iterations=tuple(cards.iteration(one) for one in finish.iterations),
         reported=finish.reported_cost,
         geo=finish.geo,
         seconds=-int(-finish.total_ms // 1000),
@@ -590,9 +768,9 @@ class _CardsAt:
         name = candidate_name(self.held.route, self.held.upstream_model if asked else model)
         return card_at(cards.get(name, ()), self.at)
 
-    def beside(self, iteration: Iteration) -> _Beside:
+    def iteration(self, iteration: Iteration) -> _PricedIteration:
         """Return what is billed beside the call with its own model's cards."""
-        return _Beside(
+        return _PricedIteration(
             iteration=iteration,
             model=iteration.model or self.held.upstream_model,
             card=self.of(self.cards.charge, iteration.model),
@@ -659,7 +837,7 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     usage, flags = use.usage, use.flags
     if "seconds" in card.rates and "seconds" not in usage:  # sold by time, and nothing said how much
         usage, flags = {**usage, "seconds": use.seconds}, (*flags, "seconds_measured")
-    charge = price(usage, card, service=use.service, geo=use.geo, beside=_priced_beside(use.beside, "card"))
+    charge = price(usage, card, service=use.service, geo=use.geo, iterations=_iteration_uses(use.iterations, "card"))
     iterations = _iterations(use, charge)
     unpriced = charge.unpriced
     if card.terms == "rates" and any(one.card is None for one in iterations):
@@ -669,7 +847,7 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
         if unpriced:  # neither the upstream nor a list says what it cost
             return _at_hold(held, *use.flags, "not_reported")
         flags = (*flags, "not_reported")
-    is_guess = charge.guesses or not all(one.iteration.is_sure for one in use.beside)
+    is_guess = charge.guesses or not all(one.iteration.is_sure for one in use.iterations)
     return _Bill(
         amount=charge.amount,
         certainty="unpriced" if unpriced else "estimated" if is_guess else sure,
@@ -680,15 +858,17 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     )
 
 
-def _priced_beside(beside: tuple[_Beside, ...], which: Literal["card", "list"]) -> tuple[Beside, ...]:
+def _iteration_uses(
+    iterations: tuple[_PricedIteration, ...], which: Literal["card", "list"]
+) -> tuple[IterationUse, ...]:
     """Return what is billed beside a call as `price` takes it; what has no card is not among it."""
-    cards = ((place, one, one.card if which == "card" else one.list) for place, one in enumerate(beside, start=1))
-    return tuple(Beside(usage=one.iteration.usage, card=card, place=place) for place, one, card in cards if card)
+    cards = ((place, one, one.card if which == "card" else one.list) for place, one in enumerate(iterations, start=1))
+    return tuple(IterationUse(usage=one.iteration.usage, card=card, place=place) for place, one, card in cards if card)
 
 
 def _iterations(use: _Use, charge: Charge) -> tuple[IterationBilled, ...]:
     """Return what was billed beside the call as the ledger has it, each with the card that priced it."""
-    used = iter(charge.beside)
+    used = iter(charge.iterations)
     return tuple(
         IterationBilled(
             kind=one.iteration.kind,
@@ -696,7 +876,7 @@ def _iterations(use: _Use, charge: Charge) -> tuple[IterationBilled, ...]:
             usage=dict(one.iteration.usage),
             card=next(used, None) if one.card is not None else None,
         )
-        for one in use.beside
+        for one in use.iterations
     )
 
 
@@ -720,7 +900,7 @@ def _count(held: Held, use: _Use, sure: Certainty) -> _Bill:
     if unit == "requests":
         count, sure = 1, "computed" if use.answered else "estimated"
     else:
-        usages = (use.usage, *(one.iteration.usage for one in use.beside))
+        usages = (use.usage, *(one.iteration.usage for one in use.iterations))
         count = sum(usage.get(name, 0) for usage in usages for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
     line = ChargeLine(usage_class=unit, quantity=count, rate="1", amount=str(count))
     return _Bill(
@@ -729,7 +909,7 @@ def _count(held: Held, use: _Use, sure: Certainty) -> _Bill:
         lines=(line,),
         iterations=tuple(
             IterationBilled(kind=one.iteration.kind, model=one.model, usage=dict(one.iteration.usage))
-            for one in use.beside
+            for one in use.iterations
         ),
         flags=use.flags,
     )
@@ -781,9 +961,11 @@ def _counted(  # noqa: PLR0913, PLR0917 - all that a charge is known by
 
 def _listed(use: _Use) -> Charge | None:
     """Return the list price of what was used; None where some of it has none."""
-    if use.list is None or not use.usage or any(one.list is None for one in use.beside):
+    if use.list is None or not use.usage or any(one.list is None for one in use.iterations):
         return None
-    charge = price(use.usage, use.list, service=use.service, geo=use.geo, beside=_priced_beside(use.beside, "list"))
+    charge = price(
+        use.usage, use.list, service=use.service, geo=use.geo, iterations=_iteration_uses(use.iterations, "list")
+    )
     return None if charge.unpriced or TIER_UNPRICED in charge.guesses else charge
 
 

@@ -292,6 +292,12 @@ def tell(lines: Sequence[Line]) -> Story:
     )
 
 
+_BY_ERROR: dict[str, str] = {
+    "not_pinned": "another route made what the request goes on from (`{error}`)",
+    "no_price": "the price of {error}, which the request asks for besides, is not known",
+}
+
+
 def reason_text(passed: PassedOver) -> str:
     """Return why a candidate was passed over, with the numbers behind it, as a half sentence."""
     if passed.reason == "over_max_charge" and passed.error == "no_price":
@@ -299,8 +305,8 @@ def reason_text(passed: PassedOver) -> str:
     if passed.error == "no_fx":
         what = f"counts against budget {passed.budget}" if passed.budget else f"is in {passed.unit}"
         return f"no exchange rate of the day says what it {what}: add one to [report] fx"
-    if passed.reason == "not_pinned" and passed.error:
-        return "another route made the response that the request goes on from"
+    if passed.error and passed.reason in _BY_ERROR:
+        return _BY_ERROR[passed.reason].format(error=passed.error)
     if passed.reason == "no_capability" and passed.error in get_args(DialectName):
         return f"its upstream can't be asked in {passed.error}, and nothing translates that for it"
     if passed.reason == "no_client_credential" and passed.error:

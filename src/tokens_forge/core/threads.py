@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.entries import Settled, candidate_name
 from tokens_forge.core.moments import later
-from tokens_forge.core.usage import WRITE_CLASSES
+from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES, WRITE_CLASSES
 
 THREADS_AT_MOST = 1_024
 """So many conversations are known; the one that was silent longest is forgotten first."""
@@ -29,6 +29,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that were read from the prompt cache or written to it, by the last usage that was reported."""
     answers: int = 0
     """So many answers of it in a row were that candidate's and had a usage."""
+    tokens: int = 0
+    """Tokens of input and output of the last answer: how long it is."""
 
 
 class Threads(msgspec.Struct, kw_only=True):
@@ -53,7 +55,8 @@ class Threads(msgspec.Struct, kw_only=True):
             there = replace(before, ts=ts)
         if entry.usage_source in {"reported", "partial"}:
             cached = sum(entry.usage.get(name, 0) for name in _CACHED)
-            there = replace(there, cached=cached, answers=there.answers + 1)
+            tokens = sum(entry.usage.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
+            there = replace(there, cached=cached, answers=there.answers + 1, tokens=tokens)
         self.threads[entry.thread] = there
 
     def renamed(self, was: str, name: str) -> None:
@@ -62,6 +65,11 @@ class Threads(msgspec.Struct, kw_only=True):
             route, _, model = thread.candidate.partition("/")
             if route == was:
                 self.threads[digest] = replace(thread, candidate=candidate_name(name, model))
+
+    def tokens_of(self, digest: str) -> int:
+        """Return how long a conversation was with its last answer; 0 when it is not known."""
+        thread = self.threads.get(digest)
+        return 0 if thread is None else thread.tokens
 
     def of(self, digest: str, at: str, *, within_ms: int) -> Thread | None:
         """Return a conversation that was answered in the last so many ms before `at`; None when it is not known."""

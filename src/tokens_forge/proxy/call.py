@@ -16,12 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
-import msgspec
 from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
-from tokens_forge.core.candidates import candidate, match
-from tokens_forge.core.capabilities import output_of
+from tokens_forge.core.candidates import Candidate, candidate, match
 from tokens_forge.core.config import CLIENT
 from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
@@ -35,6 +33,7 @@ from tokens_forge.core.narrowing import Narrowed
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
+from tokens_forge.core.stated import output_of, stated
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.attempt import Attempted, Order, attempt
@@ -55,8 +54,6 @@ JITTER_MS = 250
 
 MOST_ID = 200
 """Characters of an upstream's id that the ledger keeps, as it gave it and as a client goes on from it."""
-
-_FALSE = msgspec.Raw(b"false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +186,16 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
     books, request = proxy.books, asked.request
     at = books.moment()
     found = match(proxy.in_force.terms.config, request.model).candidates
-    proxy.in_force.price((one.name for one in found), books, at)
+    models = {one.model for one in request.beside if one.model}
+    beside = (candidate_name(route, model) for route in {one.route for one in found} for model in models)
+    proxy.in_force.price((*(one.name for one in found), *beside), books, at)
     terms = proxy.in_force.terms
     upstreams = (terms.config.upstream[one.upstream] for one in found)
     spoken: Iterator[DialectName | None] = (dialect_out(asked.dialect.name, upstream) for upstream in upstreams)
     translated = translations(request, asked.dialect.name, spoken)
+    caches = translated.caches
+    if request.caches is not None:
+        caches[asked.dialect.name] = request.caches
     routed = Routed(
         id=asked.id,
         key=asked.key,
@@ -209,20 +211,26 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         tier_asked=visible(request.tier_asked)[:40],
         input_estimate=request.input_estimate,
         output_bound=request.output_bound,
+        output_asked=request.output_asked,
+        answers=request.answers,
+        caches=caches,
+        beside=request.beside,
         needs=request.needs,
         uncarried=translated.uncarried,
         login=asked.login is not None,
-        stored=asked.dialect.name == "openai_responses" and request.fields.get("store") != _FALSE,
+        stored=request.stored,
         previous=visible(request.previous)[:MOST_ID],
+        previous_kind=request.previous_kind,
         pinned=asked.narrowed.route,
         pinned_class=asked.narrowed.route_class,
         fallback_asked=asked.narrowed.fallback,
         max_charge=asked.narrowed.max_charge,
     )
     routed = route(terms, books.fold, routed, at)
-    if routed.intended and translated.made:
-        meant = terms.config.upstream[candidate(terms.config, routed.intended).upstream]
-        routed = replace(routed, dropped=translated.dropped(dialect_out(routed.dialect_in, meant) or ""))
+    if routed.intended:
+        meant = candidate(terms.config, routed.intended)
+        spoken_there = dialect_out(routed.dialect_in, terms.config.upstream[meant.upstream]) or ""
+        routed = replace(routed, dropped=_dropped(terms, translated, request, meant, spoken_there))
     books.append(routed, at)
     deadline_s = read_duration_ms(terms.config.policy.deadline) / 1000
     opened = books.fold.calls[asked.id]
@@ -237,6 +245,14 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         deadline=deadline,
         translated=translated,
     )
+
+
+def _dropped(
+    terms: Terms, translated: Translations, request: Request, there: Candidate, spoken: str
+) -> tuple[str, ...]:
+    """Return the paths of what a candidate is not asked as the client asked it."""
+    cap = stated(terms.config.route[there.route], there.model).output
+    return (*translated.dropped(spoken), *translated.lowered(request, spoken, cap=cap))
 
 
 async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
@@ -260,7 +276,7 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
     if isinstance(decision, Refuse):
         return _append_refusal(call, decision, at, waited_ms=waited_ms)
     jitter_ms = jitter_ms if decision.role == "retry" else 0
-    dropped = call.translated.dropped(decision.dialect_out)
+    dropped = _dropped(call.terms, call.translated, call.asked.request, decision.candidate, decision.dialect_out)
     held = decision.held(call.asked.id, dropped=dropped, jitter_ms=jitter_ms, waited_ms=waited_ms)
     return held, call.proxy.books.append(held, at)
 
@@ -309,8 +325,14 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
     config, asked = call.terms.config, call.asked
     upstream = config.upstream[held.upstream]
     dialect = DIALECTS[cast("DialectName", held.dialect_out)] if held.dialect_out else asked.dialect
-    most = output_of(config.route[held.route], held.upstream_model)
-    request = call.translated.asked(asked.request, held.dialect_out, of_openai=is_openai(upstream), most=most)
+    route, model = config.route[held.route], held.upstream_model
+    request = call.translated.asked(
+        asked.request,
+        held.dialect_out,
+        of_openai=is_openai(upstream),
+        most=output_of(route, model),
+        cap=stated(route, model).output,
+    )
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     login = asked.login if upstream.credential == CLIENT else None
     order = Order(

@@ -181,7 +181,8 @@ def why(
         case "nothing_can_pay":
             said = f"Nothing can pay for this call. {passed}."
         case "no_price":
-            ways = price_ways(config, (it.candidate for it in refuse.passed_over if it.reason == "no_price"))
+            unpriced = (it.error or it.candidate for it in refuse.passed_over if it.reason == "no_price")
+            ways = price_ways(config, unpriced)
             # A misspelt name that a route's pattern takes has no price either.
             near = near_name(routed.model_asked, models(config, routed.key))
             said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)}{near} {passed}. {ways}"

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import COUNT_UNITS, FREE_UNIT
-from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, ChargeLine, Counted, Limit, Ranked
+from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, Cause, ChargeLine, Counted, HoldBasis, Limit, Ranked
 from tokens_forge.core.flags import flag_text
 from tokens_forge.core.story import (
     AttemptTold,
@@ -296,8 +296,16 @@ def _held(attempt: AttemptTold) -> str:
         case "bound" | "expected":
             at = f", at {basis.card}" if basis.card else ": no price is known" if attempt.hold == "0" else ""
             most = " as most such calls need" if basis.kind == "expected" else ""
-            told = f"{held} for {count(basis.input)} tokens in and {count(basis.output)} out{most}{at}"
+            told = f"{held} for {count(basis.input)} tokens in{_input(basis)} and {count(basis.output)} out{most}{at}"
+            told += f"; {amount(basis.beside, attempt.unit)} of it for what is done besides" if basis.beside else ""
     return told
+
+
+def _input(basis: HoldBasis) -> str:
+    """Return what is said of the input that is held for: what of it nobody sent, and what it may be billed as."""
+    said = [f"{count(basis.kept)} of them kept by the provider"] if basis.kept else []
+    said += [f"held as {basis.input_class}"] if basis.input_class else []
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _limit(limit: Limit) -> str:

@@ -22,6 +22,8 @@ import msgspec
 
 from tokens_forge.core.entries import Need
 from tokens_forge.core.usage import MessagesCounts, Reading, at_least
+from tokens_forge.wire.besides import besides
+from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said
 from tokens_forge.wire.request import (
@@ -67,7 +69,7 @@ COUNTED_FIELDS = ("system", "messages", "tools", "output_config", "output_format
 """Members of a request that are billed as input; the schema of an answer is in `output_config`, before 2026 in
 `output_format`."""
 
-_OBJECTS = ("tool_choice", "thinking", "output_config", "output_format", "metadata")
+_OBJECTS = ("tool_choice", "thinking", "output_config", "output_format", "metadata", "thread")
 
 _KIND_BY_STATUS = {
     401: "authentication_error",
@@ -99,6 +101,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         fields,
         stream=value(fields, "stream", bool, "true or false") or False,
         output_bound=output_bound if most is None else most,
+        output_asked=most or 0,
         inline_tokens=inline_tokens,
     )
 
@@ -311,7 +314,7 @@ def _model(name: str) -> dict[str, object]:
     }
 
 
-def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: int) -> Request:
+def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: int, output_asked: int = 0) -> Request:
     messages = value(fields, "messages", list[msgspec.Raw], "a list of messages")
     if messages is None:
         raise refused("messages", "it is missing: write the list of messages")
@@ -321,6 +324,8 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
         _check(fields, name, b"{", "an object")
     tier = value(fields, "service_tier", str, "a tier's name") or ""
     speed = value(fields, "speed", str, "a speed's name")
+    thread = object_or_none(fields.get("thread", NULL)) or {}
+    previous = word_or_empty(thread.get("previous_message_id", NULL))
     return Request(
         model=model,
         stream=stream,
@@ -328,12 +333,23 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
         tier_asked=FAST if speed == FAST else tier,
         input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
         output_bound=output_bound,
+        output_asked=output_asked,
         choices=1,
         needs=tuple(_needs(fields)),
         turn=len(messages),
-        opening=b"\n".join(_opening(fields, messages)),
+        opening=previous.encode() if previous else b"\n".join(_opening(fields, messages)),
         fields=fields,
+        caches=cache_life(fields),
+        beside=besides(fields),
+        stored=word_or_empty(thread.get("type", NULL)) in _KEPT,
+        previous=previous,
+        previous_kind="message" if previous else "",
     )
+
+
+_KEPT = frozenset({"create", "continue"})
+"""Threads whose answer the provider keeps (Anthropic, "Message threads", read 2026-11). What goes on from one brings
+only its new messages, so its opening is the message that it goes on from."""
 
 
 def _check(fields: Fields, name: str, start: bytes, wanted: str) -> None:

@@ -17,6 +17,8 @@ import msgspec
 
 from tokens_forge.core.entries import Need
 from tokens_forge.core.usage import Reading, at_least
+from tokens_forge.wire.besides import besides
+from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
@@ -36,6 +38,7 @@ from tokens_forge.wire.request import (
     raw_of,
     refused,
     value,
+    word_or_empty,
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
@@ -76,21 +79,40 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     model = model_of(fields)
     asked = [number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
     # Both go upstream, and which one is heeded is the upstream's affair: the larger one bounds either.
-    most = max((most for most in asked if most), default=output_bound)
+    most = max((most for most in asked if most), default=0)
     choices = number(fields, "n", MOST_CHOICES) or 1
+    cached = _cached_content(fields)
     return Request(
         model=model,
         stream=value(fields, "stream", bool, "true or false") or False,
         include_usage=wants_usage(fields),
         tier_asked=value(fields, "service_tier", str, "a tier's name") or "",
         input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
-        output_bound=most * choices,
+        output_bound=(most or output_bound) * choices,
+        output_asked=most * choices,
+        answers=choices,
         choices=choices,
         needs=tuple(_needs(fields)),
         turn=len(messages),
         opening=b"\n".join(_opening(messages)),
         fields=fields,
+        caches=cache_life(fields),
+        beside=besides(fields),
+        previous=cached,
+        previous_kind="cache" if cached else "",
     )
+
+
+def _cached_content(fields: Fields) -> str:
+    """Return the name of a prefix that Gemini has in its cache (Gemini API, "OpenAI compatibility", read 2026-11).
+
+    It stands in `extra_body`, which other clients put into the request itself.
+    """
+    for told in (fields, object_or_none(fields.get("extra_body", NULL)) or {}):
+        google = object_or_none(told.get("google", NULL)) or {}
+        if name := word_or_empty(google.get("cached_content", NULL)):
+            return name
+    return ""
 
 
 def wants_usage(fields: Fields) -> bool:

@@ -66,6 +66,7 @@ def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> R
     count = len(prompts) or 1
     choices = number(fields, "n", MOST_CHOICES) or 1
     generated = max(choices, number(fields, "best_of", MOST_CHOICES) or 1)
+    most = min(_most(fields) * generated * count, MOST_TOKENS)
     return Request(
         model=model_of(fields),
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -73,7 +74,9 @@ def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> R
         tier_asked=value(fields, "service_tier", str, "a tier's name") or "",
         input_estimate=_tokens(fields, "prompt", prompts, inline_tokens)
         + input_estimate(fields, ("suffix",), inline_tokens),
-        output_bound=min(_most(fields) * generated * count, MOST_TOKENS),
+        output_bound=most,
+        output_asked=0 if fields.get("max_tokens", NULL) == NULL else most,
+        answers=generated * count,
         choices=choices * count,
         needs=(),
         turn=0,

@@ -19,13 +19,17 @@ spent quota inside a stream of status 200); BerriAI/litellm pull request 34095 (
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
-from tokens_forge.core.entries import Need
+from tokens_forge.core.entries import Need, PreviousKind
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading, at_least
+from tokens_forge.wire.besides import besides
+from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
@@ -54,6 +58,8 @@ from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, read_
 COUNTED_FIELDS = ("instructions", "input", "tools", "text")
 """Members of a request that are billed as input; what the upstream keeps of a conversation can't be seen here."""
 
+_FALSE = msgspec.Raw(b"false")
+
 _INPUT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 """Members that give a request its input where it has none of its own."""
 
@@ -74,19 +80,26 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         raise RequestError(
             501, "not_metered", "`background`: what runs on without its client can't be metered, so it is not served"
         )
+    most = number(fields, "max_output_tokens", MOST_OUTPUT) or 0
+    previous, kind = _previous(fields)
     return Request(
         model=model,
         stream=value(fields, "stream", bool, "true or false") or False,
         include_usage=True,
         tier_asked=value(fields, "service_tier", str, "a tier's name") or "",
         input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
-        output_bound=number(fields, "max_output_tokens", MOST_OUTPUT) or output_bound,
+        output_bound=most or output_bound,
+        output_asked=most,
         choices=1,
         needs=tuple(_needs(fields)),
         turn=len(items),
         opening=b"\n".join(_opening(fields, items)),
         fields=fields,
-        previous=value(fields, "previous_response_id", str, "a response's id") or "",
+        caches=cache_life(fields),
+        beside=besides(fields),
+        stored=fields.get("store") != _FALSE,
+        previous=previous,
+        previous_kind=kind,
     )
 
 
@@ -98,7 +111,7 @@ def read_compact_request(body: bytes, *, output_bound: int, inline_tokens: int) 
     request = read_request(body, output_bound=output_bound, inline_tokens=inline_tokens)
     if request.stream:
         raise refused("stream", "a compaction comes in one piece: leave it out")
-    return request
+    return replace(request, stored=False)
 
 
 def upstream_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:  # noqa: ARG001 - a stream has its usage unasked
@@ -334,6 +347,24 @@ _FAILURE: dict[str, object] = {
     "metadata": {},
 }
 """A response of which nothing is known but that it failed: every member that clients insist on."""
+
+
+def _previous(fields: Fields) -> tuple[str, PreviousKind | Literal[""]]:
+    """Return the id of what a request goes on from, and what that is; a prompt is only its beginning.
+
+    A conversation is named by its id, or by an object that has it. Clients that have their answers kept (vercel/ai,
+    `packages/openai`, read 2026-11) name what was said before by its items' ids, and send the rest.
+    """
+    if response := value(fields, "previous_response_id", str, "a response's id"):
+        return response, "response"
+    for name, kind in _KEPT.items():
+        raw = fields.get(name, NULL)
+        if known_as := word_or_empty(raw) or word_or_empty((object_or_none(raw) or {}).get("id", NULL)):
+            return known_as, kind
+    return "", "items" if b'"item_reference"' in bytes(fields.get("input", NULL)) else ""
+
+
+_KEPT: dict[str, PreviousKind] = {"conversation": "conversation", "prompt": "prompt"}
 
 
 class _Named(msgspec.Struct):

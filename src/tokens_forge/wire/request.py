@@ -9,12 +9,12 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from tokens_forge.core.config import LONGEST_MODEL_NAME
-from tokens_forge.core.entries import Need
+from tokens_forge.core.entries import Beside, CacheLife, Need, PreviousKind
 from tokens_forge.core.errors import RequestError
 from tokens_forge.wire.estimate import quarters, tokens
 
@@ -79,8 +79,20 @@ class Request:
     digest (`opened_with`)."""
     fields: Fields
     """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
+    output_asked: int = 0
+    """`output_bound`, where the client itself names a maximum."""
+    answers: int = 1
+    """How many answers are generated, those that `best_of` throws away among them."""
+    caches: CacheLife | None = None
+    """How long its marks keep the prompt in the provider's cache; None without marks."""
+    beside: tuple[Beside, ...] = ()
+    """What it asks the provider to do besides the answer."""
+    stored: bool = False
+    """Whether the provider keeps the answer for what goes on from it."""
     previous: str = ""
-    """The response that it goes on from (`previous_response_id`)."""
+    """What it goes on from, by its id."""
+    previous_kind: PreviousKind | Literal[""] = ""
+    """What that is."""
 
 
 def members(body: bytes) -> Fields:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tokens_forge.core.entries import CacheLife
 from tokens_forge.wire.request import Fields, Request
 from tokens_forge.wire.sse import Event
 
@@ -30,6 +31,8 @@ class Translated:
     """Its members; `model` is put in when it is sent."""
     dropped: tuple[str, ...] = ()
     """The paths of what was left out, each once, in the order of the request's members."""
+    caches: CacheLife | None = None
+    """How long its marks keep the prompt in the provider's cache: a translation may set marks itself, or have none."""
 
 
 class StreamTranslator(Protocol):

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from tokens_forge.core.dialects import DialectName
+from tokens_forge.core.entries import CacheLife
 from tokens_forge.core.visible import visible
+from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.dialects import TRANSLATIONS
+from tokens_forge.wire.output_cap import MAXIMA, capped, maxima_above
 from tokens_forge.wire.request import NULL, Fields, Request
 from tokens_forge.wire.translation import NotCarried, Translated
 
 MOST_DROPPED = 64
 """Members that were left out which are named."""
-
-_MAXIMA = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-"""Where a client's dialect has its maximum."""
 
 MOST_PATH = 120
 """Characters of a member's path that are shown."""
@@ -38,22 +38,40 @@ class Translations:
         """Return the path of the member that can't be said, by dialect."""
         return {spoken: visible(no.field)[:MOST_PATH] for spoken, no in self.refused.items()}
 
+    @property
+    def caches(self) -> dict[str, CacheLife]:
+        """Return how long the prompt's marks keep it in a cache, by dialect; those that have marks."""
+        return {spoken: one.caches for spoken, one in self.made.items() if one.caches is not None}
+
     def dropped(self, spoken: str) -> tuple[str, ...]:
         """Return the paths of what is left out in a dialect; nothing in the client's own."""
         return self.made[spoken].dropped if spoken in self.made else ()
 
-    def asked(self, request: Request, spoken: str, *, of_openai: bool, most: int) -> Request:
+    def lowered(self, request: Request, spoken: str, *, cap: int) -> tuple[str, ...]:
+        """Return the paths of what is lowered to `cap` in a dialect, in the client's words.
+
+        `cap`: tokens of output that the route says the model gives; 0 where it does not say.
+        """
+        asked = maxima_above(request.fields, cap)
+        if not asked:
+            return ()
+        sent = self.made[spoken].fields if spoken in self.made else request.fields
+        return (*asked, *(path for path in capped(sent, cap)[1] if path not in MAXIMA))
+
+    def asked(self, request: Request, spoken: str, *, of_openai: bool, most: int, cap: int = 0) -> Request:
         """Return the client's request with the members of the dialect in which an upstream is asked.
 
         `of_openai`: it is OpenAI's own, whose newer models take the maximum of a chat completion under another name.
         `most`: tokens of output that the model gives; where the client names no maximum and the dialect must have one,
-        it is that, and no answer is cut at what was held for it.
+        it is that, and no answer is cut at what was held for it. `cap`: as of `lowered`; no maximum is above it.
         """
         if spoken not in self.made:
-            return request
+            fields = capped(request.fields, cap)[0]
+            return request if fields is request.fields else replace(request, fields=fields)
         fields = self.made[spoken].fields
-        if "max_tokens" in fields and not any(request.fields.get(name, NULL) != NULL for name in _MAXIMA):
+        if "max_tokens" in fields and not any(request.fields.get(name, NULL) != NULL for name in MAXIMA):
             fields = fields | {"max_tokens": msgspec.Raw(b"%d" % max(most, request.output_bound))}
+        fields = capped(fields, cap)[0]
         return replace(request, fields=_renamed(fields) if of_openai else fields)
 
 
@@ -73,7 +91,7 @@ def translations(request: Request, asked_in: DialectName, spoken: Iterable[Diale
 
 def _shown(translated: Translated) -> Translated:
     dropped = dict.fromkeys(visible(path)[:MOST_PATH] for path in translated.dropped[:MOST_DROPPED])
-    return replace(translated, dropped=tuple(dropped))
+    return replace(translated, dropped=tuple(dropped), caches=cache_life(translated.fields))
 
 
 def _renamed(fields: Fields) -> Fields:
