@@ -217,7 +217,13 @@ def set_price(
         "images": images,
         "seconds": seconds,
     }
-    told = {"unit": unit or _unit(config, route), "per": per, "from": _day(valid_from), "fx": fx, **rates}
+    told = {
+        "unit": _named(config, unit) or _unit(config, route),
+        "per": per,
+        "from": _day(valid_from),
+        "fx": fx,
+        **rates,
+    }
     sheet = _sheet({word: value for word, value in told.items() if value != ""})
     one = Told(route=route, model=name, sheets=(sheet,), where="")
     _exchangeable(config, (one,))
@@ -263,7 +269,9 @@ def import_prices(
         _known_route(config, only)
     # A list in TOML states its units itself.
     balance_unit = _unit(config, only) if chosen != "toml" else ""
-    stated = Stated(valid_from=_day(valid_from), balance_unit=balance_unit, unit=unit, per=per, fx=fx, group=group)
+    stated = Stated(
+        valid_from=_day(valid_from), balance_unit=balance_unit, unit=_named(config, unit), per=per, fx=fx, group=group
+    )
     found = read_list(file, _read(file), chosen, stated)
     told, unserved = _served(config, found, only, file)
     for model in found.left_out:
@@ -308,6 +316,14 @@ def _take(
     elif news:
         running = "; the running proxy charges by it now" if taken_up else ""
         hint(f"written to {paths.prices}{running}")
+
+
+def _named(config: "Config", unit: str) -> str:
+    """Return the unit that an option names, as the config has it; empty for none. Raises MoneyError for no unit."""
+    from tokens_forge.core.config_amounts import units_of
+    from tokens_forge.core.typed import read_typed_unit
+
+    return read_typed_unit(unit, units_of(config)) if unit else ""
 
 
 def _exchangeable(config: "Config", told: "Sequence[Told]") -> None:
