@@ -31,6 +31,7 @@ WITHIN = (
     "HoldBasis",
     "WindowHeld",
     "Counted",
+    "LotMoved",
     "CardUsed",
     "ChargeLine",
     "Trail",
