@@ -93,6 +93,8 @@ class Unsure(msgspec.Struct, kw_only=True):
 def unsure(folder: Path, since_page: str) -> Unsure:
     """Return what the pages from `since_page` on leave in doubt. Raises LedgerDamaged for a page that can't be read."""
     lost: dict[str, Settled] = {}
+    corrected: dict[int, str] = {}
+    """Calls by the corrections that stand."""
     found = Unsure()
     for line in read_lines(folder, since_page):
         match line.entry:
@@ -104,11 +106,13 @@ def unsure(folder: Path, since_page: str) -> Unsure:
                     found.unpriced[name] = found.unpriced.get(name, 0) + 1
                 for flag in entry.flags:
                     found.flags[flag] = found.flags.get(flag, 0) + 1
+            case Adjusted(undoes=seq) if seq:
+                corrected.pop(seq, None)
             case Adjusted(corrects=call) if call:
-                lost.pop(call, None)
+                corrected[line.seq] = call
             case _:
                 pass
-    found.lost = list(lost.values())
+    found.lost = [entry for call, entry in lost.items() if call not in corrected.values()]
     return found
 
 
