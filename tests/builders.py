@@ -161,9 +161,10 @@ class Bench:
         kept = self.kept.get(config_digest) if cards_digest == "p_1" else None
         return kept or NotKept(why=f"{config_digest} and {cards_digest} are not kept")
 
-    def order(self, balance: str, kind: str, amount: str, **more: str) -> str:
+    def order(self, balance: str, kind: str, amount: str, **more: str | bool) -> str:
         """Carry an order out; return why not, empty when it was."""
-        order = msgspec.convert({"balance": balance, "kind": kind, "amount": amount, **more}, adjustment.Order)
+        asked = {"balance": balance, "kind": kind, "amount": amount, **more}
+        order = msgspec.convert(asked, adjustment.Order)
         entries = adjustment.adjusted(order, self.terms, self.fold, self.at)
         if isinstance(entries, adjustment.Unadjusted):
             return entries.why
@@ -174,7 +175,7 @@ class Bench:
     def topup(self, **amounts: str) -> None:
         """Top balances up."""
         for balance, amount in amounts.items():
-            assert self.order(balance, "topup", amount) == ""
+            assert self.order(balance, "topup", amount, yes=True) == ""
 
     def route(self, model: str = "smart", **changes: object) -> str:
         """Accept a call for routing; return its id."""

@@ -32,6 +32,7 @@ WITHIN = (
     "HoldBasis",
     "WindowHeld",
     "Counted",
+    "LotMoved",
     "CardUsed",
     "ChargeLine",
     "Trail",

@@ -285,7 +285,7 @@ class Playbook:
 
     async def topup(self, balance: str, amount: str, *, expires: str = "") -> None:
         """Add money as `tf balance topup` does."""
-        await self.adjust(Order(balance=balance, kind="topup", amount=amount, expires=expires))
+        await self.adjust(Order(balance=balance, kind="topup", amount=amount, expires=expires, yes=True))
 
     async def adjust(self, order: Order) -> None:
         """Move a balance as `tf balance` does."""

@@ -65,6 +65,11 @@ def moved(home: Path) -> list[Adjusted]:
     return [entry for entry in entries if isinstance(entry, Adjusted) and entry.amount != "0"]
 
 
+def last_seq(home: Path) -> int:
+    """Return the number of the last entry."""
+    return max(line.seq for line in read_lines(home / "data" / "ledger"))
+
+
 def test_every_kind_is_shown(home: Path) -> None:
     """What is there, what a window leaves, which money ends, and the budgets; a budget never shows without its unit."""
     assert 0 == tf(home, "balance", "topup", "wallet", "5 CNY", "--expires", "2030-01-31", "--ref", "A").code
@@ -210,7 +215,7 @@ def test_a_call_is_corrected_under_the_new_name(home: Path) -> None:
         Renamed(scope="balance", name="wallet", was="rmb-wallet"),
     )
     ran = tf(home, "balance", "adjust", "wallet", "0.01 CNY", "--corrects", call)
-    assert (0, "") == (ran.code, ran.err)
+    assert (0, f"undo with: tf balance undo {last_seq(home)}\n") == (ran.code, ran.err)
     assert [call] == [entry.corrects for entry in moved(home)]
 
 
@@ -233,3 +238,95 @@ def test_no_more_is_given_back_than_a_call_cost(home: Path) -> None:
         f"{call} was not paid by `spare` but by `wallet`"
         in tf(home, "balance", "adjust", "spare", "0.001 CNY", "--corrects", "last").err
     )
+
+
+def test_an_entry_is_taken_back(home: Path) -> None:
+    """The command that made it says how; the log has its number; its reference is free again."""
+    made = tf(home, "balance", "topup", "wallet", "￥500", "--ref", "INV-7", "--expires", "2030-01-31")
+    seq = last_seq(home)
+    assert ("wallet +500 CNY (topup): 0 → 500 CNY\n", f"undo with: tf balance undo {seq}\n") == (made.out, made.err)
+    back = tf(home, "balance", "undo", "INV-7", "--note", "typed twice")
+    assert (0, f"wallet -500 CNY (topup) takes back entry {seq}: 500 → 0 CNY\n", "") == (back.code, back.out, back.err)
+    assert f"entry {seq} was taken back already, by entry {seq + 1}" in tf(home, "balance", "undo", str(seq)).err
+    assert f"entry {seq} was taken back already" in tf(home, "balance", "undo", "INV-7").err
+    assert f"the last entry by hand ({seq + 1}) takes back entry {seq}" in tf(home, "balance", "undo").err
+    assert f"takes back entry {seq} itself" in tf(home, "balance", "undo", str(seq + 1)).err
+    assert 0 == tf(home, "balance", "topup", "wallet", "450", "--ref", "INV-7").code
+    assert 0 == tf(home, "balance", "undo", "INV-7").code
+    said = " ".join(tf(home, "balance", "log").out.split())
+    assert f"-500 CNY topup takes back entry {seq}; INV-7; typed twice" in said
+    assert f"500 CNY topup taken back by entry {seq + 1}; INV-7" in said
+    rows = json.loads(tf(home, "balance", "log", "wallet", "--last", "3", "--json").out)["entries"]
+    assert [("-450", 0), ("450", seq + 3), ("-500", 0)] == [(row["entry"]["amount"], row["undone_by"]) for row in rows]
+    assert "Nothing was entered by hand yet." in tf(home, "balance", "log", "spare").err
+
+
+def test_a_closed_balance_comes_back_whole(home: Path) -> None:
+    """Either of its entries names both; JSON has the entries and their numbers."""
+    tf(home, "balance", "topup", "spare", "3 CNY", "--expires", "2030-01-31")
+    tf(home, "balance", "close", "spare", "--to", "wallet")
+    done = json.loads(tf(home, "balance", "undo", "last", "--json").out)
+    assert [("wallet", "-3"), ("spare", "3")] == [(entry["balance"], entry["amount"]) for entry in done["entries"]]
+    assert [last_seq(home) - 1, last_seq(home)] == done["seqs"]
+    assert "spare: 3 CNY can be spent through 2030-01-31 UTC" in tf(home, "balance").out
+
+
+def test_what_is_odd_is_asked(home: Path) -> None:
+    """Exit code 1, what is odd, and `--yes`; nothing is entered."""
+    tf(home, "balance", "topup", "wallet", "5 CNY")
+    for arguments, why in (
+        (("topup", "wallet", "5"), "+5 CNY (topup) was entered for `wallet` at 20"),
+        (("topup", "wallet", "500 CNY"), "500 CNY is 100 times or more the largest of the last top-ups of `wallet`"),
+        (("refund", "wallet", "￥510.01"), "a refund of 510.01 CNY is more than `wallet` has posted, 510 CNY"),
+    ):
+        ran = tf(home, "balance", *arguments)
+        assert (1, "") == (ran.code, ran.out)
+        assert why in ran.err
+        assert "Say `--yes` to enter it all the same" in ran.err
+        assert 0 == tf(home, "balance", *arguments, "--yes").code
+    tf(home, "balance", "adjust", "wallet", "--", "-1")
+    again = tf(home, "balance", "adjust", "wallet", "--yes", "--", "-1")
+    assert 0 == again.code
+    assert "a part of the 5 CNY" not in tf(home, "balance", "undo", "last").err
+
+
+def test_what_is_no_entry_by_hand(home: Path) -> None:
+    """Each says what takes it back instead."""
+    assert "nothing was entered by hand yet" in tf(home, "balance", "undo").err
+    tf(home, "balance", "topup", "wallet", "5 CNY")
+    tf(home, "task", "start", "research", "--cap", "5 USD")
+    tf(home, "task", "raise", "research", "9 CNY")
+    numbers = {type(line.entry).__name__: line.seq for line in read_lines(home / "data" / "ledger")}
+    assert "taken back by `tf task stop research`" in tf(home, "balance", "undo", str(numbers["Tasked"])).err
+    assert "entry 1 was not made by hand" in tf(home, "balance", "undo", "1").err
+    assert "no entry by hand is called `INV-9`" in tf(home, "balance", "undo", "INV-9").err
+
+
+def test_a_reference_that_is_a_number_too(home: Path) -> None:
+    """It is asked which is meant."""
+    tf(home, "balance", "topup", "wallet", "5 CNY")
+    first = last_seq(home)
+    tf(home, "balance", "topup", "spare", "6 CNY", "--ref", str(first))
+    ran = tf(home, "balance", "undo", str(first))
+    assert 1 == ran.code
+    assert f"`seq:{first + 1}` (spare 6 CNY, topup), `seq:{first}` (wallet 5 CNY, topup)" in ran.err
+    assert "spare -6 CNY" in tf(home, "balance", "undo", f"ref:{first}").out
+    assert "wallet -5 CNY" in tf(home, "balance", "undo", f"seq:{first}").out
+
+
+def test_a_balance_that_began_in_usd_goes_on(home: Path) -> None:
+    """Its unit is that of its first entry; a new balance would be in a unit that no price knows."""
+    (home / "config.toml").write_text(CONFIG.replace('unit = "USD"\nwarn_below = "1 USD"', 'unit = "usd"'))
+    ran = tf(home, "balance", "topup", "credit", "5 usd")
+    assert 1 == ran.code
+    assert '`usd` is not the code of a currency. Did you mean `unit = "USD"`?' in ran.err
+    (home / "data").mkdir(exist_ok=True)
+    ledger = Ledger(home / "data" / "ledger")
+    ledger.add(at("10:00:00"), Adjusted(balance="credit", amount="5", unit="usd", reason="topup"))
+    for amount, said in (
+        ("6 usd", "5 → 11 usd"),
+        ("$7", "11 → 18 usd"),
+        ("8 USD", "18 → 26 usd"),
+        ("9", "26 → 35 usd"),
+    ):
+        assert said in tf(home, "balance", "topup", "credit", amount).out

@@ -61,6 +61,8 @@ def test_what_was_corrected_is_in_doubt_no_more(tmp_path: Path) -> None:
     assert ([], {"no_price": 1}) == (answer["lost"], answer["flags"])
     (estimates,) = answer["estimates"]
     assert 21 == estimates["samples"]
+    assert 0 == tf(tmp_path, "balance", "undo").code
+    assert [lost] == [attempt["id"] for attempt in json.loads(tf(tmp_path, "doctor", "--json").out)["lost"]]
 
 
 def test_nothing_in_doubt(tmp_path: Path) -> None:

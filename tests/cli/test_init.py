@@ -41,6 +41,14 @@ def posted(folder: Path) -> dict[str, str]:
     return {name: f"{state.posted} {state.unit}" for name, state in stand(paths).fold.book.balances.items()}
 
 
+def test_amounts_as_people_write_them(tmp_path: Path) -> None:
+    """The config has the codes of currencies, whatever the case and sign they were written with."""
+    url = ("--upstream", "relay=https://x.example/v1")
+    assert 0 == tf(tmp_path, "init", *url, "--balance", "relay=1,500 cny", "--fx", "cny=7.10").code
+    assert {"relay": "1500 CNY"} == posted(tmp_path)
+    assert 0 == tf(tmp_path, "balance", "topup", "relay", "￥5").code
+
+
 @pytest.mark.usefixtures("openai_key")
 def test_a_found_key_and_a_balance_make_a_config_that_can_be_used(tmp_path: Path) -> None:
     """Config, opening balance and key are there; stdout is the two lines for the tool; `tf check` finds nothing."""
@@ -185,6 +193,16 @@ def test_an_upstream_of_ones_own_has_its_kind(tmp_path: Path) -> None:
         (["--upstream", "a=ftp://x.example/v1"], 1, "tf: nothing was written:\n`ftp://x.example/v1` is no base URL"),
         (["--upstream", "a=http://x.example/v1"], 1, "would send the credential unencrypted"),
         (["--upstream", "a=https://x.example/v1", "--balance", "b=5 USD"], 1, "tf: no provider or upstream named `b`."),
+        (
+            ["--upstream", "a=https://x.example/v1", "--balance", "a=¥5"],
+            1,
+            "tf: `¥5`: `¥` may be CNY or JPY; write which",
+        ),
+        (
+            ["--upstream", "a=https://x.example/v1", "--balance", "a=5 usdd"],
+            1,
+            "tf: `usdd` is not a unit that is known",
+        ),
         (["--upstream", "a=https://x.example/v1", "--balance", "a=5"], 1, "tf: `5` is no amount"),
         (["--upstream", "a=https://x.example/v1", "--balance", "a=-5 USD"], 1, "tf: `-5 USD` is less than nothing"),
         (["--upstream", "a=https://x.example/v1", "--balance", "a=5 CNY"], 1, "`--fx CNY=RATE`"),

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from command_line import tf
+from ledgers import Ledger, at, call_id, routed
+
+from tokens_forge.files.hand_entries import task_called
 
 CONFIG = """
 [balance.wallet]
@@ -77,6 +80,7 @@ def test_what_is_refused(home: Path, arguments: list[str], why: str) -> None:
 
 def test_stopping_twice_says_since_when(home: Path) -> None:
     """A task is stopped once; started again it may spend."""
+    tf(home, "task", "start", "research")
     tf(home, "task", "stop", "research")
     again = tf(home, "task", "stop", "research")
     assert 1 == again.code
@@ -91,3 +95,25 @@ def test_no_task_says_how_to_start_one(home: Path) -> None:
     ran = tf(home, "task")
     assert (0, "") == (ran.code, ran.out)
     assert 'tf task start NAME --cap "20 USD"' in ran.err
+
+
+def test_a_task_that_nobody_knows(home: Path) -> None:
+    """A call that named it is in the ledger, however long ago; without one it is asked."""
+    ran = tf(home, "task", "stop", "resaerch")
+    assert (1, "") == (ran.code, ran.out)
+    assert "no call, entry or config ever named a task `resaerch`" in ran.err
+    assert 0 == tf(home, "task", "stop", "resaerch", "--yes").code
+
+    tf(home, "task", "start", "other")
+    ledger = Ledger(home / "old" / "ledger")
+    (home / "old").mkdir()
+    ledger.add(at("10:00:00"), routed(call_id(at("10:00:00")), task="research"))
+    assert task_called(home / "old" / "ledger", "research")
+    assert not task_called(home / "old" / "ledger", "resear")
+
+
+def test_each_says_how_it_is_taken_back(home: Path) -> None:
+    """On stderr, so that the answer stays the data."""
+    assert 'undo with: tf task raise written "4 USD"\n' == tf(home, "task", "raise", "written", "$6").err
+    assert "undo with: tf task start written\n" == tf(home, "task", "stop", "written").err
+    assert "undo with: tf task stop written\n" == tf(home, "task", "start", "written").err

@@ -87,7 +87,10 @@ def test_a_figure_that_shows_more_money_ends_being_empty_too(figure: str, recove
         ("walet", "topup", "1 CNY", {}, "no balance named `walet`. Did you mean `wallet`?"),
         ("plan", "topup", "1 requests", {}, "`plan` is a pool balance: only a prepaid or postpaid one takes money in"),
         ("wallet", "topup", "1 USD", {}, "`wallet` is in CNY and never takes an amount in USD: write `1 CNY`"),
-        ("wallet", "topup", "1", {}, "`1` is no amount: write a number and a unit, such as `5.00 USD`"),
+        ("wallet", "topup", "one", {}, "`one` is no amount: write a number and a unit, such as `5.00 USD`"),
+        ("wallet", "topup", "$1", {}, "`wallet` is in CNY and never takes an amount in USD: write `1 CNY`"),
+        ("wallet", "topup", "1 cnyy", {}, "`cnyy` is not a unit that is known here. Did you mean `CNY`?"),
+        ("wallet", "topup", "1,5 CNY", {}, "`1,5 CNY` is no amount for sure: is it 1.5 or 15?"),
         ("wallet", "topup", "1 CNY", {"paid": "much"}, "`much` is no amount"),
         ("wallet", "topup", "0 CNY", {}, "a top-up of 0 CNY adds nothing"),
         ("wallet", "adjust", "0.0000000000001 CNY", {}, "`0.0000000000001 CNY` has more than 12 decimal places"),
@@ -438,3 +441,109 @@ def test_what_can_not_move(balance: str, kind: str, amount: str, why: str) -> No
 def test_a_fee_is_a_part_of_what_was_paid(paid: str, fee: str, why: str) -> None:
     """It is in the unit of the price, and there is a price."""
     assert why == Bench().order("wallet", "topup", "9 CNY", paid=paid, fee=fee)
+
+
+class TestAsks:
+    """What is odd may be meant: it is refused until the user says so, with the figures."""
+
+    ASKS = ". Say `--yes` to enter it all the same"
+
+    def odd(self, made: Bench, balance: str, kind: str, amount: str, **more: str) -> str:
+        """Return what is asked of an order, which is then entered by `yes`."""
+        before = len(made.entries)
+        why = made.order(balance, kind, amount, **more)
+        assert why.endswith(self.ASKS)
+        assert before == len(made.entries)
+        assert "" == made.order(balance, kind, amount, yes=True, **more)
+        assert before < len(made.entries)
+        return why.removesuffix(self.ASKS)
+
+    def test_a_refund_above_what_is_posted(self) -> None:
+        """The provider can't pay back more than was there; all of it is fine."""
+        made = Bench(terms=agreed(account()))
+        made.topup(wallet="5 CNY")
+        assert "a refund of 6 CNY is more than `wallet` has posted, 5 CNY" == self.odd(
+            made, "wallet", "refund", "6 CNY"
+        )
+        made.topup(credit="5 USD")
+        assert "" == made.order("credit", "refund", "5 USD")
+        assert "" == made.order("account", "adjust", "-4 USD")
+        assert "a refund of 1 USD is more than `account` has posted, -4 USD" == self.odd(
+            made, "account", "refund", "1 USD"
+        )
+
+    @pytest.mark.parametrize(
+        ("kind", "amount", "more", "said"),
+        [
+            ("topup", "3 CNY", {}, "+3 CNY (topup)"),
+            ("adjust", "-2 CNY", {"reason": "fee"}, "-2 CNY (fee)"),
+            ("adjust", "2 CNY", {"corrects": "tf_1"}, "+2 CNY (correction)"),
+            ("refund", "2 CNY", {}, "-2 CNY (refund)"),
+        ],
+    )
+    def test_the_same_again_within_minutes(self, kind: str, amount: str, more: dict[str, str], said: str) -> None:
+        """A command that was sent off twice, or a script that ran twice; after ten minutes it is a new one."""
+        made = Bench()
+        made.topup(wallet="50 CNY")
+        assert "" == made.order("wallet", kind, amount, **more)
+        at = made.at
+        made.later(minutes=9, seconds=59)
+        assert f"{said} was entered for `wallet` at {at} already" == self.odd(
+            made, "wallet", kind, amount, note="again", **more
+        )
+        made.later(minutes=10)
+        assert "" == made.order("wallet", kind, amount, **more)
+
+    def test_what_is_not_the_same(self) -> None:
+        """Another amount, reason, call, day, balance or reference; and what was taken back meanwhile."""
+        made = Bench(terms=agreed(account()))
+        made.topup(wallet="50 CNY")
+        for amount, more in (
+            ("-2 CNY", {}),
+            ("-3 CNY", {}),
+            ("2 CNY", {}),
+            ("-2 CNY", {"reason": "fee"}),
+            ("-2 CNY", {"corrects": "tf_1"}),
+            ("-2 CNY", {"corrects": "tf_2"}),
+        ):
+            assert "" == made.order("wallet", "adjust", amount, **more)
+        for more in ({"ref": "A"}, {"ref": "B"}, {"ref": "C", "expires": "2026-12-01"}, {"expires": "2026-12-02"}):
+            assert "" == made.order("wallet", "topup", "3 CNY", **more)
+        assert "" == made.order("spare", "topup", "3 CNY")
+        assert "+3 CNY (topup) was entered" in made.order("wallet", "topup", "3 CNY"), "only one has a reference"
+
+    def test_two_digits_too_many(self) -> None:
+        """A hundred times the largest of the last top-ups; the first of all is compared with nothing."""
+        made = Bench()
+        assert "" == made.order("wallet", "topup", "50 CNY")
+        assert "" == made.order("wallet", "topup", "4999 CNY", yes=True)
+        made = Bench()
+        assert "" == made.order("wallet", "adjust", "-1 CNY")
+        assert "" == made.order("wallet", "topup", "50 CNY")
+        assert "" == made.order("wallet", "topup", "4,999.99 CNY")
+        made = Bench()
+        assert "" == made.order("wallet", "topup", "50 CNY")
+        assert self.odd(made, "wallet", "topup", "5000 CNY") == (
+            "5000 CNY is 100 times or more the largest of the last top-ups of `wallet`, 50 CNY"
+        )
+
+    def test_a_figure_is_never_odd(self) -> None:
+        """Entered twice it moves nothing."""
+        made = Bench()
+        for amount in ("5 CNY", "5 CNY", "6 CNY", "5 CNY", "6 CNY"):
+            assert "" == made.order("wallet", "set", amount)
+        assert 4 == len(adjustments(made))
+
+
+def test_amounts_as_people_write_them() -> None:
+    """Signs, parted thousands, a bare number: in the balance's unit, and in the ledger's form in the entry."""
+    made = Bench(terms=agreed(account()))
+    assert "" == made.order("wallet", "topup", "￥1,500", paid="$210", fee="2.10usd")
+    assert "" == made.order("wallet", "set", "1400")
+    entry = made.entries[-2]
+    assert isinstance(entry, Adjusted)
+    assert ("1500", "CNY", "210 USD", "2.10 USD") == (entry.amount, entry.unit, entry.paid, entry.fee)
+    assert Decimal(1400) == state(made, "wallet").posted
+    assert made.order("wallet", "topup", "9", paid="70.90").startswith(
+        "`70.90` is no amount: write a number and a unit"
+    )

@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokens_forge.core import plain
-from tokens_forge.core.entries import Routed, Settled
+from tokens_forge.core.entries import Adjusted, Routed, Settled
 from tokens_forge.core.estimates import (
     CANDIDATES_AT_MOST,
+    COSTS_KEPT,
     GENERATION,
     RATIO_ONE,
     SAMPLES_AT_LEAST,
     Calibration,
     Estimates,
+    Generation,
+    Learnt,
     bucket,
     upper_edge,
 )
@@ -313,3 +316,75 @@ def test_the_dearest_reported_cost_is_known() -> None:
     for charge, certainty in (("0.2", "reported"), ("0.5", "reported"), ("9", "computed"), ("0.1", "reported")):
         estimates.apply(routed(), settled(charge=charge, certainty=certainty))
     assert Decimal("0.5") == estimates.dearest(CANDIDATE)
+
+
+class TestCorrectedCost:
+    """`tf balance adjust --corrects` mends what the next hold goes by: one wrong cost locks no route."""
+
+    def learnt(self, *costs: str) -> Estimates:
+        """Return what costs by upstream reports teach, of calls ``tf_0`` on."""
+        estimates = Estimates()
+        for number, charge in enumerate(costs):
+            estimates.apply(routed(), settled(id=f"tf_{number}", charge=charge, certainty="reported"))
+        return estimates
+
+    def correct(self, estimates: Estimates, call: str, amount: str) -> Decimal:
+        """Correct a call by an amount given back; return the dearest known then."""
+        entry = Adjusted(
+            balance="wallet",
+            amount=amount,
+            unit="USD",
+            reason="correction",
+            corrects=call,
+            route="relay",
+            upstream_model="m",
+        )
+        estimates.corrected(entry)
+        return estimates.dearest(CANDIDATE)
+
+    def test_the_next_dearest_counts(self) -> None:
+        """25000 in place of 0.01: what is known of the other calls stays, and so does what was right of this one."""
+        estimates = self.learnt("0.02", "25000", "0.01")
+        assert Decimal(25000) == estimates.dearest(CANDIDATE)
+        assert Decimal("0.02") == self.correct(estimates, "tf_1", "24999.99")
+        assert Decimal("0.05") == self.correct(estimates, "tf_1", "-0.04"), "it cost more than was corrected"
+
+    def test_taking_a_correction_back_brings_the_cost_back(self) -> None:
+        """An undo is the same amount the other way."""
+        estimates = self.learnt("0.02", "0.5")
+        assert Decimal("0.02") == self.correct(estimates, "tf_1", "0.5")
+        assert Decimal("0.5") == self.correct(estimates, "tf_1", "-0.5")
+
+    def test_several_wrong_ones(self) -> None:
+        """As many as are kept by their call; a call of no cost that is known changes nothing."""
+        estimates = self.learnt(*(["0.01"] * 20), *(["9000"] * (COSTS_KEPT - 1)))
+        for number in range(COSTS_KEPT - 1):
+            self.correct(estimates, f"tf_{20 + number}", "8999.99")
+        assert Decimal("0.01") == estimates.dearest(CANDIDATE)
+        assert Decimal("0.01") == self.correct(estimates, "tf_unknown", "5")
+        assert COSTS_KEPT == len(estimates.candidates[CANDIDATE].last.costs)
+
+    def test_also_of_the_generation_before(self) -> None:
+        """What is not forgotten can be corrected."""
+        estimates = self.learnt("25000", *(["0.01"] * GENERATION))
+        assert Decimal(25000) == estimates.dearest(CANDIDATE)
+        assert Decimal("0.01") == self.correct(estimates, "tf_0", "24999.995")
+
+    def test_a_retry_of_one_call_on_one_candidate(self) -> None:
+        """Its dearest attempt is what the call is known by."""
+        estimates = self.learnt("0.5")
+        estimates.apply(routed(), settled(id="tf_0", n=2, charge="0.2", certainty="reported"))
+        assert Decimal("0.5") == estimates.dearest(CANDIDATE)
+
+    def test_a_fold_that_knew_no_calls(self) -> None:
+        """An older fold has the highest cost alone: most of it given back by a correction there is that cost."""
+        estimates = Estimates(candidates={CANDIDATE: Learnt(before=Generation(samples=1, dearest=Decimal(25000)))})
+        again = msgspec.json.decode(plain.encode(estimates), type=Estimates)
+        assert Decimal(25000) == again.dearest(CANDIDATE)
+        assert Decimal(25000) == self.correct(again, "tf_7", "12"), "a small correction says nothing of it"
+        assert Decimal(25000) == self.correct(again, "tf_7", "30000")
+        assert Decimal("0.01") == self.correct(again, "tf_7", "24999.99")
+
+    def test_a_candidate_that_is_not_known(self) -> None:
+        """Nothing was learnt, so nothing changes."""
+        assert Decimal(0) == self.correct(Estimates(), "tf_1", "1")

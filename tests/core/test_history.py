@@ -205,6 +205,24 @@ class TestConflicts:
         assert what.startswith("`a` is in CNY since its first entry, and the config says EUR")
         assert 'Write `unit = "CNY"`' in what
 
+    @pytest.mark.parametrize(("unit", "near"), [("usd", "USD"), ("usdd", "USD"), ("Cny", "CNY"), ("euro", "EUR")])
+    def test_a_unit_that_is_nearly_a_currency(self, unit: str, near: str) -> None:
+        """A new balance would be in a unit that no price and no rate knows; one with entries keeps what it has."""
+        conf = replace(wallets(a=()), balance={"a": Balance(kind="prepaid", unit=unit)})
+        expected = (
+            f'`{unit}` is not the code of a currency. Did you mean `unit = "{near}"`? A unit of your own is written in '
+            f"capitals: `{unit.upper()}`"
+        )
+        assert [("balance.a", "unit", expected)] == against(conf, Bench())
+        assert [] == against(conf, paid_in(conf, a=f"5 {unit}"))
+        renamed = replace(conf, balance={"b": Balance(kind="prepaid", unit=unit, was=("a",))})
+        assert [] == against(renamed, paid_in(conf, a=f"5 {unit}"))
+
+    @pytest.mark.parametrize("unit", ["RELAY$", "credits", "USD", "RMB"])
+    def test_a_unit_of_ones_own(self, unit: str) -> None:
+        """What is no slip of a currency stays what the user calls it."""
+        assert [] == against(replace(wallets(a=()), balance={"a": Balance(kind="prepaid", unit=unit)}), Bench())
+
     def test_an_earlier_name_is_not_given_anew(self) -> None:
         """CASES 53: something new does not inherit a stranger's history."""
         bench = paid_in(wallets(a=()), a="5 CNY")

@@ -24,12 +24,12 @@ def bench(*lots: tuple[str, str]) -> Bench:
 
 def comes_in(made: Bench, amount: str, expires: str = "", ref: str = "") -> None:
     """Top the wallet up."""
-    assert "" == made.order("wallet", "topup", f"{amount} CNY", expires=expires, ref=ref)
+    assert "" == made.order("wallet", "topup", f"{amount} CNY", expires=expires, ref=ref, yes=True)
 
 
 def spends(made: Bench, amount: str) -> None:
     """Take from the wallet, as a charge does."""
-    assert "" == made.order("wallet", "adjust", f"-{amount} CNY")
+    assert "" == made.order("wallet", "adjust", f"-{amount} CNY", yes=True)
 
 
 def wallet(made: Bench) -> BalanceState:

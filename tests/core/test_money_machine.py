@@ -265,7 +265,7 @@ class Money(RuleBasedStateMachine):
     def tops_up(self, amount: str, days: int | None) -> None:
         """Put money into the wallet, with an end or without."""
         day = "" if days is None else f"{self.bench.now + timedelta(days=days):%Y-%m-%d}"
-        assert "" == self.bench.order("wallet", "topup", f"{amount} CNY", expires=day)
+        assert "" == self.bench.order("wallet", "topup", f"{amount} CNY", expires=day, yes=True)
 
     @rule(
         balance=st.sampled_from(["wallet CNY", "account USD"]), amount=AMOUNTS, kind=st.sampled_from(["refund", "set"])
@@ -273,7 +273,7 @@ class Money(RuleBasedStateMachine):
     def is_told(self, balance: str, amount: str, kind: str) -> None:
         """Enter a provider's figure, or money that it paid back."""
         name, unit = balance.split()
-        assert "" == self.bench.order(name, kind, f"{amount} {unit}")
+        assert "" == self.bench.order(name, kind, f"{amount} {unit}", yes=True)
         if (name, kind) == ("wallet", "set"):
             assert Decimal(amount) == self._state(name).posted
 
@@ -292,7 +292,7 @@ class Money(RuleBasedStateMachine):
             last = costs[-1]
             named = {"corrects": last.id, "key": last.key, "task": last.task, "route": last.route}
             sign = "" if back else "-"
-            assert "" == self.bench.order(last.balance, "adjust", f"{sign}{amount} {last.unit}", **named)
+            assert "" == self.bench.order(last.balance, "adjust", f"{sign}{amount} {last.unit}", yes=True, **named)
 
     @rule(jump=JUMPS)
     def time_passes(self, jump: timedelta) -> None:

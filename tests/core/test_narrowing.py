@@ -33,6 +33,9 @@ def refused(headers: dict[str, str], *, model: str = "smart", key: str = "k") ->
         ({"x-tf-fallback": "none"}, Narrowed(fallback="none")),
         ({"x-tf-max-charge": "0.050 USD"}, Narrowed(max_charge="0.05 USD")),
         ({"x-tf-max-charge": "0 CNY"}, Narrowed(max_charge="0 CNY")),
+        ({"x-tf-max-charge": "$0.05"}, Narrowed(max_charge="0.05 USD")),
+        ({"x-tf-max-charge": "1,000 cny"}, Narrowed(max_charge="1000 CNY")),
+        ({"x-tf-max-charge": "\u00a5 5"}, Narrowed(max_charge="5 CNY")),
     ],
 )
 def test_what_narrows(headers: dict[str, str], expected: Narrowed) -> None:
@@ -62,6 +65,14 @@ UNKNOWN: tuple[tuple[dict[str, str], str, str], ...] = (
         {"x-tf-max-charge": "5 EUR"},
         "bad_amount",
         "nothing here is paid in EUR, and no rate is known for it: write CNY or USD",
+    ),
+    (
+        {"x-tf-max-charge": "0,05 USD"},
+        "bad_amount",
+        (
+            "`0,05 USD` is no amount for sure: is it 0.05 or 5? Write a point before decimals, and a comma only "
+            "between thousands, as in `1,234.56`"
+        ),
     ),
     ({"x-tf-max-charge": "5 requests"}, "bad_amount", "`5 requests` is no amount of money, such as `0.05 USD`"),
     ({"x-tf-max-charge": "-1 USD"}, "bad_amount", "`-1 USD` is no amount of money, such as `0.05 USD`"),

@@ -10,7 +10,7 @@ from screens import printed
 from tokens_forge.core.book import BalanceShown, Book
 from tokens_forge.core.config import Balance, Config, Window
 from tokens_forge.core.entries import Adjusted, WindowHeld
-from tokens_forge.view.balances import balances_view, known_balances
+from tokens_forge.view.balances import balances_view, known_balances, log_view
 
 WINDOWS = (Window(allow=Decimal(900), per="5h"), Window(allow=Decimal(10000), per="7d"))
 CONFIG = Config(
@@ -130,3 +130,15 @@ def test_what_is_said_of_a_pool_that_is_used_up() -> None:
         "plan: cloud pays beyond it",
         "max: its provider has said nothing yet",
     ] == printed(balances_view((plan, unheard)))[-4:]
+
+
+def test_entries_by_hand_are_listed() -> None:
+    """With the number by which each is taken back, and what is said of it; what was taken back says by which."""
+    topup = Adjusted(balance="wallet", amount="5", unit="CNY", reason="topup", ref="A", note="n")
+    fee = Adjusted(balance="wallet", amount="-1", unit="CNY", reason="fee", corrects="tf_1")
+    rows = ((7, at("10:01:00"), fee, 0), (3, at("10:00:00"), topup, 5))
+    assert [
+        "entry when balance moved reason remark",
+        "7 2026-11-24 10:01:00 UTC wallet -1 CNY fee corrects tf_1",
+        "3 2026-11-24 10:00:00 UTC wallet 5 CNY topup taken back by entry 5; A; n",
+    ] == [" ".join(line.split()) for line in printed(log_view(rows), width=120)]

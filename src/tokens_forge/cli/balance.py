@@ -12,6 +12,7 @@ from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
+    from tokens_forge.cli.state import Done
     from tokens_forge.core.adjustment import AdjustReason, Order
     from tokens_forge.core.entries import Adjusted, AnyEntry, Recovered, Settled
     from tokens_forge.core.fold import Fold
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show the balances, and move them by hand.", rich_markup_mode=None)
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The balance.")]
-_Money = Annotated[str, typer.Argument(metavar="AMOUNT", help='A number and the balance\'s unit: "500 CNY".')]
+_Money = Annotated[str, typer.Argument(metavar="AMOUNT", help='How much, in the balance\'s unit: "500 CNY".')]
 _Note = Annotated[str, typer.Option(help="A remark that is kept with it.", show_default=False)]
 _Ref = Annotated[str, typer.Option(help="An invoice or receipt; it counts once.", show_default=False)]
+_Yes = Annotated[bool, typer.Option("--yes", help="Enter it where something about it is odd.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -48,12 +50,23 @@ def topup(
         str, typer.Option(metavar="DAY", help="The last day (UTC) on which it can be spent.", show_default=False)
     ] = "",
     note: _Note = "",
+    yes: _Yes = False,
     as_json: _AsJson = False,
 ) -> None:
     """Add money that came in: to a prepaid balance a lot, to a postpaid one a payment."""
     from tokens_forge.core.adjustment import Order
 
-    order = Order(balance=name, kind="topup", amount=amount, paid=paid, fee=fee, ref=ref, expires=expires, note=note)
+    order = Order(
+        balance=name,
+        kind="topup",
+        amount=amount,
+        paid=paid,
+        fee=fee,
+        ref=ref,
+        expires=expires,
+        note=note,
+        yes=yes,
+    )
     _carry_out(ctx.obj, order, as_json=as_json)
 
 
@@ -70,12 +83,18 @@ def set_to(ctx: typer.Context, name: _Name, amount: _Money, note: _Note = "", as
 
 @app.command()
 def refund(
-    ctx: typer.Context, name: _Name, amount: _Money, ref: _Ref = "", note: _Note = "", as_json: _AsJson = False
+    ctx: typer.Context,
+    name: _Name,
+    amount: _Money,
+    ref: _Ref = "",
+    note: _Note = "",
+    yes: _Yes = False,
+    as_json: _AsJson = False,
 ) -> None:
     """Take off what the provider paid back to you. What it gave back to the balance is an `adjust`."""
     from tokens_forge.core.adjustment import Order
 
-    _carry_out(ctx.obj, Order(balance=name, kind="refund", amount=amount, ref=ref, note=note), as_json=as_json)
+    _carry_out(ctx.obj, Order(balance=name, kind="refund", amount=amount, ref=ref, note=note, yes=yes), as_json=as_json)
 
 
 @app.command()
@@ -108,6 +127,7 @@ def adjust(
     ] = "",
     ref: _Ref = "",
     note: _Note = "",
+    yes: _Yes = False,
     as_json: _AsJson = False,
 ) -> None:
     """Add to a balance or take from it, saying why.
@@ -118,10 +138,73 @@ def adjust(
 
     from tokens_forge.core.adjustment import Order
 
-    order = Order(balance=name, kind="adjust", amount=amount, reason=_reason(reason), ref=ref, note=note)
+    order = Order(balance=name, kind="adjust", amount=amount, reason=_reason(reason), ref=ref, note=note, yes=yes)
     if corrects:
         order = replace(order, **_corrected(ctx.obj, name, corrects, amount))
     _carry_out(ctx.obj, order, as_json=as_json)
+
+
+@app.command()
+def undo(
+    ctx: typer.Context,
+    entry: Annotated[
+        str, typer.Argument(metavar="NUMBER|REF|last", help="The entry's number, its reference, or the last one.")
+    ] = "last",
+    note: _Note = "",
+    yes: _Yes = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Take an entry by hand back, by a counter-entry that names it; what a `close` moved comes back whole.
+
+    The lots, windows and budgets that it moved get back what it took, and its reference may be used again.
+    """
+    from tokens_forge.cli.state import carried_out
+    from tokens_forge.core.adjustment import Unadjusted
+    from tokens_forge.core.undo import ToUndo, UndoOrder, taken_back
+    from tokens_forge.files.hand_entries import to_undo
+
+    paths: Paths = ctx.obj
+    found = to_undo(paths.ledger, entry)
+    if done := next((one for one in found if one.undone_by), None):
+        raise ForgeError(f"entry {done.line.seq} was taken back already, by entry {done.undone_by}")
+    entries = tuple(ToUndo(seq=one.line.seq, ts=one.line.ts, entry=one.entry) for one in found)
+    order = UndoOrder(entries=entries, note=note, yes=yes)
+
+    def here(terms: "Terms", fold: "Fold", at: str) -> "tuple[Adjusted, ...] | str":
+        counters = taken_back(order, terms, fold, at)
+        return counters.why if isinstance(counters, Unadjusted) else counters
+
+    _say_done(carried_out(paths, "/undo", order, here), as_json=as_json)
+
+
+@app.command()
+def log(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Only this balance's.", show_default=False)] = "",
+    last: Annotated[int, typer.Option("--last", metavar="N", help="So many of the last.", min=1)] = 20,
+    as_json: _AsJson = False,
+) -> None:
+    """List what was entered by hand, the last first, with the number by which `tf balance undo` takes it back."""
+    from itertools import islice
+
+    from tokens_forge.files.hand_entries import movements
+    from tokens_forge.files.ledger_writer import stand
+
+    paths: Paths = ctx.obj
+    now = stand(paths).fold.book.name
+    every = (one for one in movements(paths.ledger) if name in {"", one.entry.balance, now(one.entry.balance)})
+    found = tuple(islice(every, last))
+    if as_json:
+        rows = [
+            {"seq": one.line.seq, "ts": one.line.ts, "undone_by": one.undone_by, "entry": one.entry} for one in found
+        ]
+        say_json({"entries": rows})
+    elif found:
+        from tokens_forge.view.balances import log_view
+
+        show(log_view(tuple((one.line.seq, one.line.ts, one.entry, one.undone_by) for one in found)))
+    else:
+        hint("Nothing was entered by hand yet.")
 
 
 def _show(paths: Paths, *, as_json: bool) -> None:
@@ -179,14 +262,15 @@ def _no_more_than_paid(settled: "Settled", story: "list[AnyEntry]", amount: str)
 
     from tokens_forge.core.entries import Adjusted
     from tokens_forge.core.errors import MoneyError
-    from tokens_forge.core.money import read_amount, subtract, text
+    from tokens_forge.core.money import subtract, text
+    from tokens_forge.core.typed import read_typed
 
     left = Decimal(settled.charge)
     for entry in story:
         if isinstance(entry, Adjusted) and entry.unit == settled.unit:
             left = subtract(left, Decimal(entry.amount))
     try:
-        back = read_amount(amount)
+        back = read_typed(amount, settled.unit)
     except MoneyError:
         return  # told with the order
     if back.unit == settled.unit and back.value > left:
@@ -199,23 +283,39 @@ def _no_more_than_paid(settled: "Settled", story: "list[AnyEntry]", amount: str)
 def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
     from tokens_forge.cli.state import carried_out
     from tokens_forge.core.adjustment import Unadjusted, adjusted
-    from tokens_forge.core.entries import Adjusted, Recovered
 
     def here(terms: "Terms", fold: "Fold", at: str) -> "tuple[Adjusted | Recovered, ...] | str":
         entries = adjusted(order, terms, fold, at)
         return entries.why if isinstance(entries, Unadjusted) else entries
 
-    entries = carried_out(paths, "/adjust", order, here)
-    if as_json:
-        say_json({"entries": entries})
-        return
-    if not entries:
+    done = carried_out(paths, "/adjust", order, here)
+    if not done.entries and not as_json:
         hint(f"`{order.balance}` is {order.amount or 'empty'} already: nothing was entered")
-    for entry in entries:
+    _say_done(done, as_json=as_json)
+
+
+def _say_done(done: "Done", *, as_json: bool) -> None:
+    """Print what was entered, and how it is taken back."""
+    from tokens_forge.core.entries import Adjusted, Recovered
+
+    if as_json:
+        say_json(done)
+        return
+    for entry in done.entries:
         if isinstance(entry, Adjusted):
             sign = "" if entry.amount.startswith("-") else "+"
             moved = f"{entry.balance} {sign}{entry.amount} {entry.unit} ({entry.reason})"
             left = " left" if entry.windows else ""
-            say(f"{moved}: {entry.balance_before} → {entry.balance_after} {entry.unit}{left}")
+            back = f" takes back entry {entry.undoes}" if entry.undoes else ""
+            say(f"{moved}{back}: {entry.balance_before} → {entry.balance_after} {entry.unit}{left}")
         elif isinstance(entry, Recovered):
             say(f"{entry.name} is no longer passed over as empty")
+    moved = [seq for seq, entry in zip(done.seqs, done.entries, strict=False) if _can_be_undone(entry)]
+    if moved:
+        hint(f"undo with: tf balance undo {moved[0]}")
+
+
+def _can_be_undone(entry: "AnyEntry") -> bool:
+    from tokens_forge.core.entries import Adjusted
+
+    return isinstance(entry, Adjusted) and not entry.undoes

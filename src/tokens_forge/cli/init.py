@@ -22,7 +22,8 @@ from tokens_forge.core import money
 from tokens_forge.core.config import CATALOGUE_UNIT, NAME_RULE, Server, did_you_mean, is_name
 from tokens_forge.core.entries import Adjusted
 from tokens_forge.core.errors import ForgeError, MoneyError
-from tokens_forge.core.money import Amount, read_amount
+from tokens_forge.core.money import Amount
+from tokens_forge.core.typed import read_typed, read_typed_unit
 from tokens_forge.files.paths import Paths, private_folder, write_private
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def init(
     urls = _pairs(upstream or [], "--upstream", "NAME=BASE_URL")
     given = _pairs(balance or [], "--balance", '"NAME=25.00 USD"')
     amounts = {name: _amount(written) for name, written in given.items()}
-    rates = {unit: _rate(written) for unit, written in _pairs(fx or [], "--fx", "CNY=7.10").items()}
+    rates = {read_typed_unit(unit): _rate(written) for unit, written in _pairs(fx or [], "--fx", "CNY=7.10").items()}
     providers = [provider for provider in first_config.found(os.environ) if provider.name not in urls]
     if not providers and not urls and not plans:
         variables = ", ".join(provider.variable for provider in first_config.PROVIDERS)
@@ -172,7 +173,7 @@ def _pairs(written: list[str], option: str, form: str) -> dict[str, str]:
 
 
 def _amount(written: str) -> Amount:
-    amount = read_amount(written)
+    amount = read_typed(written)
     if amount.value < 0:
         raise MoneyError(f"`{written}` is less than nothing: write what is left, 0 or more")
     return amount

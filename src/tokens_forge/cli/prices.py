@@ -250,7 +250,7 @@ def set_price(
     }
     day = _day(valid_from)
     said = {word: rate for word, rate in rates.items() if rate != ""}
-    terms = {word: value for word, value in {"unit": unit, "per": per, "fx": fx}.items() if value != ""}
+    terms = {word: value for word, value in {"unit": _named(config, unit), "per": per, "fx": fx}.items() if value != ""}
     balance_unit = _unit(config, route)
     if service and not said:
         raise ForgeError(f"the tier `{service}` has no rate: write what costs otherwise in it, such as --input")
@@ -309,7 +309,9 @@ def import_prices(
         _known_route(config, only)
     # A list in TOML states its units itself.
     balance_unit = _unit(config, only) if chosen != "toml" else ""
-    stated = Stated(valid_from=_day(valid_from), balance_unit=balance_unit, unit=unit, per=per, fx=fx, group=group)
+    stated = Stated(
+        valid_from=_day(valid_from), balance_unit=balance_unit, unit=_named(config, unit), per=per, fx=fx, group=group
+    )
     found = read_list(file, _read(file), chosen, stated)
     told, unserved = _served(config, found, only, file)
     for model in found.left_out:
@@ -475,6 +477,14 @@ def _take(
     elif news:
         running = "; the running proxy charges by it now" if taken_up else ""
         hint(f"written to {paths.prices}{running}")
+
+
+def _named(config: "Config", unit: str) -> str:
+    """Return the unit that an option names, as the config has it; empty for none. Raises MoneyError for no unit."""
+    from tokens_forge.core.config_amounts import units_of
+    from tokens_forge.core.typed import read_typed_unit
+
+    return read_typed_unit(unit, units_of(config)) if unit else ""
 
 
 def _exchangeable(config: "Config", told: "Sequence[Told]") -> None:

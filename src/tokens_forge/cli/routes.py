@@ -70,13 +70,13 @@ def recover(
         entries = ended_by_hand(order, terms.config, fold.health, at)
         return entries.why if isinstance(entries, Unadjusted) else entries
 
-    entries = carried_out(ctx.obj, "/recover", order, here)
+    done = carried_out(ctx.obj, "/recover", order, here)
     if as_json:
-        say_json({"entries": entries})
+        say_json({"entries": done.entries})
         return
     from tokens_forge.core.entries import Recovered
 
-    for entry in entries:
+    for entry in done.entries:
         if isinstance(entry, Recovered):
             say(f"{entry.scope} {entry.name} is no longer passed over: its cooldown was ended by hand")
 

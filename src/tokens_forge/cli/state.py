@@ -56,8 +56,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """New names that the config gives and the ledger does not know yet: the next start enters them."""
 
 
-class _Done(msgspec.Struct):
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order appended."""
+
     entries: tuple[Moved, ...] = ()
+    seqs: tuple[int, ...] = ()
+    """The entries' numbers in the ledger."""
 
 
 def state(paths: Paths, *, routes: bool = False) -> State:
@@ -119,7 +123,7 @@ def standing(paths: Paths) -> Standing:
     return Standing(config=config, fold=fold, at=at, renamed=renamed)
 
 
-def carried_out(paths: Paths, path: str, order: object, here: Here) -> tuple[Moved, ...]:
+def carried_out(paths: Paths, path: str, order: object, here: Here) -> Done:
     """Carry an order out by the running proxy at `path`, else on the ledger itself; return what was appended.
 
     Raises ForgeError with the reason when it is refused.
@@ -133,10 +137,10 @@ def carried_out(paths: Paths, path: str, order: object, here: Here) -> tuple[Mov
             answer = ask(paths, "POST", path, order)
             if answer is None:
                 raise
-    return msgspec.json.decode(answer, type=_Done).entries
+    return msgspec.json.decode(answer, type=Done)
 
 
-def _here(paths: Paths, here: Here) -> tuple[Moved, ...]:
+def _here(paths: Paths, here: Here) -> Done:
     config = load(paths.config, paths.prices)
     terms = Terms(config=config, cards=Cards(), calendar=calendar(config.report))
     now = datetime.now(UTC)
@@ -159,6 +163,5 @@ def _here(paths: Paths, here: Here) -> tuple[Moved, ...]:
         if isinstance(entries, str):
             raise ForgeError(entries)
         done = tuple(entries)
-        for entry in done:
-            ledger.append(entry, at)
-    return done
+        seqs = tuple(ledger.append(entry, at) for entry in done)
+    return Done(entries=done, seqs=seqs)

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from tokens_forge.core.book import (
     COUNT_UNITS,
     BalanceState,
+    ByHand,
     Lot,
     is_money,
     remaining,
+    taken,
     unit_conflict,
     unit_of,
     windows_at,
@@ -24,12 +26,15 @@ from tokens_forge.core.book import (
 )
 from tokens_forge.core.budgets import Payer, bindings, counted
 from tokens_forge.core.config import Balance, Config, did_you_mean
+from tokens_forge.core.config_amounts import units_of
 from tokens_forge.core.entries import Adjusted, AdjustedReason, Counted, Record, Recovered, WindowHeld
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import topped_up
-from tokens_forge.core.money import ZERO, Amount, add, read_amount, rounded, subtract, text
+from tokens_forge.core.moments import later
+from tokens_forge.core.money import ZERO, Amount, add, multiply, read_amount, rounded, subtract, text
 from tokens_forge.core.settlement import Terms
+from tokens_forge.core.typed import kept_form, read_typed
 from tokens_forge.core.windows import Calendar
 
 AdjustReason = Literal["correction", "fee", "reconciled", "used_elsewhere", "unexplained"]
@@ -64,6 +69,18 @@ class Order(Record, frozen=True, kw_only=True):
     task: str = ""
     route: str = ""
     upstream_model: str = ""
+    yes: bool = False
+    """Whether to enter it though something about it is odd."""
+
+
+ASKS = "Say `--yes` to enter it all the same"
+"""How an order is refused that is odd, and may be meant."""
+
+SAME_WITHIN_MS = 600_000
+"""What is entered again within so long is asked: a command that was sent off twice, a script that ran twice."""
+
+FAR_MORE = 100
+"""A top-up so many times the largest of the last ones is asked: two digits too many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +102,25 @@ def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted 
     if against:
         return Unadjusted(why=against)
     if order.kind == "close":
-        return _closed(order, config, fold)
+        return _closed(order, config, fold, at)
     balance = config.balance[order.balance]
     unit = unit_of(balance)
     state = fold.book.state(order.balance, unit)
     moved = _moved(order, balance, state, at)
     if moved == ZERO:
         return ()
+    if not order.yes and (odd := _odd(order, state, moved, unit, at)):
+        return Unadjusted(why=f"{odd}. {ASKS}")
     windows = _windows(order, moved, balance, state, at, terms.calendar)
     # Of what windows count, their rest is what there is; what was posted says nothing of it.
     before = (remaining(balance, state, at) or ZERO) if windows else state.posted
     entry = replace(
-        _entry(order, state, moved, unit),
+        _entry(order, config, state, moved, unit),
         balance_before=text(before),
         balance_after=text(add(before, moved)),
         windows=windows,
         counted=_counted(order, terms, fold, Amount(value=-moved, unit=unit), at),
+        lots=taken(state, -moved, at) if moved < ZERO else (),
     )
     recovery = topped_up(fold.health, order.balance) if moved > ZERO else None
     return (entry,) if recovery is None else (entry, recovery)
@@ -122,6 +142,37 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
         entered = f"`{order.ref}` was entered for `{order.balance}` at {refs[order.ref]}"
         return f"{entered}: a reference counts once, so nothing was added again"
     return ""
+
+
+def _odd(order: Order, state: BalanceState, moved: Decimal, unit: str, at: str) -> str:
+    """Return what is odd about an order that can be carried out, empty for nothing."""
+    if order.kind == "set":  # entered twice it moves nothing
+        return ""
+    if order.kind == "refund" and -moved > state.posted:
+        return (
+            f"a refund of {text(-moved)} {unit} is more than `{order.balance}` has posted, {text(state.posted)} {unit}"
+        )
+    if (same := _entered(order, state, moved, at)) is not None:
+        sign = "+" if moved > ZERO else ""
+        return f"{sign}{text(moved)} {unit} ({same.reason}) was entered for `{order.balance}` at {same.ts} already"
+    largest = max((one.amount for one in state.by_hand if one.reason == "topup"), default=ZERO)
+    if order.kind == "topup" and largest > ZERO and moved >= multiply(largest, Decimal(FAR_MORE)):
+        return (
+            f"{text(moved)} {unit} is {FAR_MORE} times or more the largest of the last top-ups of `{order.balance}`, "
+            f"{text(largest)} {unit}"
+        )
+    return ""
+
+
+def _entered(order: Order, state: BalanceState, moved: Decimal, at: str) -> ByHand | None:
+    """Return the same movement if it was entered within the last minutes; two references are two movements."""
+    since, reason = later(at, -SAME_WITHIN_MS), _reason(order, state)
+    for one in reversed(state.by_hand):
+        known = (one.reason, one.amount, one.expires, one.corrects)
+        same = known == (reason, moved, order.expires, order.corrects)
+        if one.ts > since and same and not (one.ref and order.ref):
+            return one
+    return None
 
 
 _REASONS: tuple[AdjustedReason, ...] = (*get_args(AdjustReason), "reprice")
@@ -149,26 +200,29 @@ def _against_amounts(order: Order, config: Config, at: str) -> str:
     """Return what stands against an amount or a day, empty for nothing."""
     balance = config.balance[order.balance]
     try:
-        amount = read_amount(order.amount)
-        for further in (order.paid, order.fee):
-            if further:
-                read_amount(further)
+        amount = _amount(order, balance)
+        paid = read_typed(order.paid, known=units_of(config)) if order.paid else None
+        fee = read_typed(order.fee, known=units_of(config)) if order.fee else None
     except MoneyError as error:
         return str(error)
-    if against := _against_amount(order, amount, unit_of(balance)) or _against_fee(order):
+    if against := _against_amount(order, amount, unit_of(balance)) or _against_fee(paid, fee):
         return against
     if order.expires and (order.kind != "topup" or balance.kind != "prepaid"):
         return "only what is topped up on a prepaid balance expires"
     return _against_day(order.expires, at)
 
 
-def _against_fee(order: Order) -> str:
+def _amount(order: Order, balance: Balance) -> Amount:
+    """Return the amount of an order, a bare number in the balance's unit. Raises MoneyError for one that is none."""
+    return read_typed(order.amount, unit_of(balance))
+
+
+def _against_fee(paid: Amount | None, fee: Amount | None) -> str:
     """Return what stands against the fee in what was paid, empty for nothing."""
-    if not order.fee:
+    if fee is None:
         return ""
-    if not order.paid:
+    if paid is None:
         return "a fee is a part of what was paid: say --paid too"
-    paid, fee = read_amount(order.paid), read_amount(order.fee)
     return (
         "" if paid.unit == fee.unit else f"the fee is in {fee.unit} and what was paid in {paid.unit}: write both in one"
     )
@@ -222,7 +276,7 @@ def _against_close(order: Order, config: Config, fold: Fold) -> str:
     return unit_conflict(order.to, other, fold.book)
 
 
-def _closed(order: Order, config: Config, fold: Fold) -> tuple[Adjusted | Recovered, ...]:
+def _closed(order: Order, config: Config, fold: Fold, at: str) -> tuple[Adjusted | Recovered, ...]:
     unit = unit_of(config.balance[order.balance])
     state = fold.book.state(order.balance, unit)
     left = state.posted
@@ -230,7 +284,9 @@ def _closed(order: Order, config: Config, fold: Fold) -> tuple[Adjusted | Recove
         return ()
     batch = order.batch or f"close {order.balance}"
     note = order.note or (f"to {order.to}" if order.to else "given up")
-    out = replace(_entry(order, state, -left, unit), reason="closed", batch=batch, note=note)
+    out = replace(_entry(order, config, state, -left, unit), reason="closed", batch=batch, note=note)
+    if left > ZERO:
+        out = replace(out, lots=taken(state, left, at))
     if not order.to:
         return (out,)
     before = fold.book.state(order.to, unit).posted
@@ -270,7 +326,7 @@ def _moved(order: Order, balance: Balance, state: BalanceState, at: str) -> Deci
 
     That is the money of a prepaid balance, what is owed of a postpaid one in its period, what is left of a pool.
     """
-    amount = read_amount(order.amount).value
+    amount = _amount(order, balance).value
     if order.kind != "set":
         return -amount if order.kind == "refund" else amount
     if balance.kind == "prepaid":
@@ -308,14 +364,15 @@ def _counted(order: Order, terms: Terms, fold: Fold, spent: Amount, at: str) -> 
     return tuple(one for one in found if one is not None)
 
 
-def _entry(order: Order, state: BalanceState, moved: Decimal, unit: str) -> Adjusted:
+def _entry(order: Order, config: Config, state: BalanceState, moved: Decimal, unit: str) -> Adjusted:
+    known = units_of(config)
     return Adjusted(
         balance=order.balance,
         amount=text(moved),
         unit=unit,
         reason=_reason(order, state),
-        paid=order.paid,
-        fee=order.fee,
+        paid=kept_form(order.paid, known=known) if order.paid else "",
+        fee=kept_form(order.fee, known=known) if order.fee else "",
         ref=order.ref,
         expires=order.expires,
         batch=order.batch,

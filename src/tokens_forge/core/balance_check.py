@@ -3,7 +3,7 @@
 Each finding says what to write instead. Routes and prices are looked at elsewhere; this file changes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, assert_never
 
 from tokens_forge.core.book import FREE_UNIT
@@ -19,9 +19,11 @@ from tokens_forge.core.config import (
     did_you_mean,
     is_name,
 )
+from tokens_forge.core.config_amounts import units_of
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.moments import read_duration_ms
-from tokens_forge.core.money import ZERO, Amount, is_unit, read_amount
+from tokens_forge.core.money import ZERO, Amount, is_unit
+from tokens_forge.core.typed import near_unit, read_typed
 from tokens_forge.core.windows import calendar_word, read_anchor
 
 Path = tuple[str, ...]
@@ -49,9 +51,14 @@ def balance_findings(config: Config) -> Iterator[Finding]:
     yield from _earlier_names("key", config.key)
 
 
-def amount_in(path: Path, written: str, unit: str, *, positive: bool = False) -> Iterator[Finding]:
-    """Yield what is wrong with an amount that must be in `unit` (of any where that is empty)."""
-    amount = amount_of(written)
+def amount_in(
+    path: Path, written: str, unit: str, *, known: Collection[str] = (), positive: bool = False
+) -> Iterator[Finding]:
+    """Yield what is wrong with an amount that must be in `unit`, or in any where that is empty.
+
+    `known` are the units that the config names.
+    """
+    amount = amount_of(written, unit, known)
     if isinstance(amount, str):
         yield Finding(path=path, what=amount)
     elif unit and amount.unit != unit:
@@ -60,10 +67,10 @@ def amount_in(path: Path, written: str, unit: str, *, positive: bool = False) ->
         yield Finding(path=path, what=f"`{written}` is nothing: write an amount of more than 0")
 
 
-def amount_of(written: str) -> Amount | str:
-    """Return the amount in a text, or what is wrong with it."""
+def amount_of(written: str, unit: str = "", known: Collection[str] = ()) -> Amount | str:
+    """Return the amount in a text as `typed.read_typed` does, or what is wrong with it."""
     try:
-        return read_amount(written)
+        return read_typed(written, unit, known)
     except MoneyError as error:
         return str(error)
 
@@ -83,8 +90,8 @@ def _unit(path: Path, balance: Balance) -> Iterator[Finding]:
     elif not is_unit(balance.unit):
         yield Finding(
             path=(*path, "unit"),
-            what=f"`{balance.unit}` is no unit: write a currency such as `USD`, or for a pool `requests`, `tokens` or "
-            "`percent`",
+            what=f"`{balance.unit}` is no unit: write a currency such as `{near_unit(balance.unit) or 'USD'}`, or for "
+            "a pool `requests`, `tokens` or `percent`",
         )
     elif balance.unit == FREE_UNIT:
         yield Finding(path=(*path, "unit"), what="`free` is what a free balance counts: write a currency")
@@ -102,7 +109,7 @@ def _pool(path: Path, balance: Balance, config: Config) -> Iterator[Finding]:
     else:
         yield from _windows(path, balance, balance.windows)
     if balance.fee is not None:
-        yield from _fee((*path, "fee"), balance.fee)
+        yield from _fee((*path, "fee"), balance.fee, units_of(config))
     if balance.overage != "none":
         yield from _overage((*path, "overage"), balance.overage, config)
 
@@ -163,8 +170,8 @@ def _postpaid(path: Path, balance: Balance) -> Iterator[Finding]:
     yield from _calendar((*path, "anchor"), balance.per, balance.anchor)
 
 
-def _fee(path: Path, fee: Fee) -> Iterator[Finding]:
-    yield from amount_in(path, fee.amount, "", positive=True)
+def _fee(path: Path, fee: Fee, known: Collection[str]) -> Iterator[Finding]:
+    yield from amount_in(path, fee.amount, "", known=known, positive=True)
     if fee.until is not None and fee.until <= fee.valid_from:
         yield Finding(path=path, what=f"`until` {fee.until} is not after `from` {fee.valid_from}")
 

@@ -4,7 +4,7 @@
 book never reads a config; only `available` and its like do, because an allowance is what the user wrote.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import assert_never
@@ -16,6 +16,7 @@ from tokens_forge.core.entries import (
     Adjusted,
     AnyEntry,
     Held,
+    LotMoved,
     Renamed,
     Settled,
     Voided,
@@ -24,7 +25,7 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.moments import later, moment, read_duration_ms, stamp
-from tokens_forge.core.money import ZERO, add, divided, multiply, read_amount, subtract, total
+from tokens_forge.core.money import ZERO, add, divided, multiply, read_amount, subtract, text, total
 from tokens_forge.core.windows import Calendar, Span, count, current, frees, used, window_at
 
 FREE_UNIT = "free"
@@ -52,6 +53,12 @@ BURN_DAYS = 7
 """A balance's rate of burning is taken over so many days."""
 
 _NEVER = "9999-12-31"
+
+BY_HAND_KEPT = 16
+"""So many movements by hand are known of a balance: enough to tell that one is entered twice."""
+
+UNDONE_KEPT = 1_000
+"""So many numbers of entries that were taken back are known; of older ones the ledger's pages tell."""
 
 
 class Lot(msgspec.Struct, kw_only=True):
@@ -81,6 +88,17 @@ class ProviderWindow(msgspec.Struct, kw_only=True):
     """What was used already when the window was first heard of, at most one call of ours among it (CASES 58)."""
 
 
+class ByHand(msgspec.Struct, kw_only=True):
+    """A movement that a user entered, as far as the next one is compared with it."""
+
+    ts: str
+    reason: str
+    amount: Decimal
+    ref: str = ""
+    expires: str = ""
+    corrects: str = ""
+
+
 class BalanceState(msgspec.Struct, kw_only=True):
     """One balance as its entries add up to."""
 
@@ -107,6 +125,8 @@ class BalanceState(msgspec.Struct, kw_only=True):
     """Of a pool: the last day of the last period whose fee was entered."""
     refs: dict[str, str] = {}
     """References of top-ups that were entered, with their moment."""
+    by_hand: list[ByHand] = []
+    """The last movements by hand, those that were taken back left out."""
 
 
 class Book(msgspec.Struct, kw_only=True):
@@ -115,6 +135,8 @@ class Book(msgspec.Struct, kw_only=True):
     balances: dict[str, BalanceState] = {}
     names: dict[str, str] = {}
     """Earlier names of balances to their name now."""
+    undone: list[int] = []
+    """The numbers of the entries that were taken back last."""
 
     def apply(self, ts: str, entry: AnyEntry) -> None:
         """Move the balances as `entry`, appended at `ts`, says.
@@ -173,18 +195,17 @@ class Book(msgspec.Struct, kw_only=True):
         state.posted = add(before, amount)
         if entry.reason == "fee" and not amount:
             state.paid_to = max(state.paid_to, entry.expires)
-        elif entry.reason == "expiry":
-            _expire(state, entry)
-        elif amount < ZERO:
-            _spend(state, -amount, ts)
-        elif state.unit not in COUNT_UNITS:
-            _come_in(state, entry, amount, before)
+        else:
+            _move_lots(state, entry, before, ts)
         for window in entry.windows:
             count(state.windows.setdefault(window.window, []), window.start, window.end, -amount, ts)
             if entry.reason == "used_elsewhere":
                 count(state.elsewhere.setdefault(window.window, []), window.start, window.end, -amount, ts)
-        if entry.ref:  # an `expiry` repeats that of its lot
-            state.refs.setdefault(entry.ref, ts)
+        if entry.undoes:
+            self.undone = [*self.undone, entry.undoes][-UNDONE_KEPT:]
+            _forget(state, entry)
+        else:
+            _remember(state, entry, ts)
 
     def _end_hold(self, ts: str, entry: Settled | Voided) -> BalanceState:
         state = self._state(entry.balance, entry.unit, ts)
@@ -206,31 +227,119 @@ def follow_name(names: dict[str, str], was: str, name: str) -> dict[str, str]:
     return {**followed, was: name}
 
 
+def _move_lots(state: BalanceState, entry: Adjusted, before: Decimal, ts: str) -> None:
+    """Move the lots as an adjustment says; `before` was posted before it."""
+    amount = Decimal(entry.amount)
+    if entry.reason == "expiry":
+        _expire(state, entry)
+    elif amount < ZERO:
+        left = subtract(-amount, _taken_off(state, entry)) if entry.undoes else -amount
+        _spend(state, left, ts)
+    elif state.unit not in COUNT_UNITS:
+        left = subtract(amount, _paid_off(state, amount, before))
+        for moved in reversed(entry.lots) if entry.undoes else ():
+            # The lot that was taken from last gets it first: what was spent since would have burned the others.
+            part = min(Decimal(moved.amount), left)
+            _put(state, part, moved.expires, moved.ref)
+            left = subtract(left, part)
+        _put(state, left, entry.expires, entry.ref)
+
+
+def is_by_hand(entry: Adjusted) -> bool:
+    """Say whether a user entered it: a lot's end, a pool's fee and what headers show come by themselves."""
+    match entry.reason:
+        case "expiry":
+            return False
+        case "fee":
+            return entry.amount != "0"
+        case "used_elsewhere":
+            return entry.balance_before != ""  # what headers show says it in a note
+        case _:
+            return True
+
+
+def taken(state: BalanceState, amount: Decimal, ts: str) -> tuple[LotMoved, ...]:
+    """Return what `amount` takes from each lot at `ts`; nothing where no money that ends is among it."""
+    parts = list(_parts(state, amount, ts))
+    if not any(lot.expires for lot, _part in parts):
+        return ()
+    return tuple(LotMoved(amount=text(part), expires=lot.expires, ref=lot.ref) for lot, part in parts)
+
+
 def _spend(state: BalanceState, amount: Decimal, ts: str) -> None:
     """Take `amount` from the lots that can be spent at `ts`, earliest end first; what they have not stays a debt."""
-    for lot in state.lots:
-        if lot.ended(ts):
-            continue
-        taken = min(lot.left, amount)
-        lot.left = subtract(lot.left, taken)
-        amount = subtract(amount, taken)
+    for lot, part in list(_parts(state, amount, ts)):
+        lot.left = subtract(lot.left, part)
     state.lots[:] = [lot for lot in state.lots if lot.left]
 
 
-def _come_in(state: BalanceState, entry: Adjusted, amount: Decimal, before: Decimal) -> None:
-    """Make what came in a lot, once it has paid what was spent beyond the lots before."""
-    debt = subtract(total([lot.left for lot in state.lots]), before)
-    left = subtract(amount, min(debt, amount))
-    if not left:
+def _parts(state: BalanceState, amount: Decimal, ts: str) -> Iterator[tuple[Lot, Decimal]]:
+    """Yield the lots that `amount` takes from at `ts`, and how much."""
+    for lot in state.lots:
+        if amount and not lot.ended(ts):
+            part = min(lot.left, amount)
+            amount = subtract(amount, part)
+            yield lot, part
+
+
+def _taken_off(state: BalanceState, undo: Adjusted) -> Decimal:
+    """Take what came in by mistake from its own lot, and return how much that still had; the rest was spent."""
+    own = _lot(state, undo.expires, undo.ref)
+    if own is None:
+        return ZERO
+    part = min(own.left, -Decimal(undo.amount))
+    own.left = subtract(own.left, part)
+    return part
+
+
+def _remember(state: BalanceState, entry: Adjusted, ts: str) -> None:
+    """Keep what the next movement by hand is compared with."""
+    if entry.ref:  # an `expiry` repeats that of its lot
+        state.refs.setdefault(entry.ref, ts)
+    if is_by_hand(entry):
+        made = ByHand(
+            ts=ts,
+            reason=entry.reason,
+            amount=Decimal(entry.amount),
+            ref=entry.ref,
+            expires=entry.expires,
+            corrects=entry.corrects,
+        )
+        state.by_hand = [*state.by_hand, made][-BY_HAND_KEPT:]
+
+
+def _forget(state: BalanceState, undo: Adjusted) -> None:
+    """Forget what an undo takes back: its reference may be used again, and a window that it opened is closed."""
+    if state.refs.get(undo.ref) == undo.effective:
+        del state.refs[undo.ref]
+    same = (undo.effective, undo.reason, -Decimal(undo.amount), undo.ref)
+    known = next((one for one in state.by_hand if (one.ts, one.reason, one.amount, one.ref) == same), None)
+    state.by_hand = [one for one in state.by_hand if one is not known]
+    if not state.holds:
+        for spans in state.windows.values():
+            spans[:] = [span for span in spans if span.used or span.start != undo.effective]
+
+
+def _paid_off(state: BalanceState, amount: Decimal, before: Decimal) -> Decimal:
+    """Return how much of what comes in pays what was spent beyond all lots while `before` was posted."""
+    return min(subtract(total([lot.left for lot in state.lots]), before), amount)
+
+
+def _put(state: BalanceState, amount: Decimal, expires: str, ref: str) -> None:
+    """Add to a lot, which is made where there is none."""
+    if not amount:
         return
-    ref = entry.ref if entry.expires else ""  # money without an end is one lot
-    # An `expiry` names its lot by day and reference, so no two have the same.
-    same = next((lot for lot in state.lots if (lot.expires, lot.ref) == (entry.expires, ref)), None)
-    if same is not None:
-        same.left = add(same.left, left)
+    if (same := _lot(state, expires, ref)) is not None:
+        same.left = add(same.left, amount)
         return
-    state.lots.append(Lot(left=left, expires=entry.expires, ref=ref))
+    state.lots.append(Lot(left=amount, expires=expires, ref=ref if expires else ""))
     state.lots.sort(key=lambda lot: lot.expires or _NEVER)
+
+
+def _lot(state: BalanceState, expires: str, ref: str) -> Lot | None:
+    """Return a lot by its end and reference: no two have the same, and money without an end is one lot."""
+    own = (expires, ref if expires else "")
+    return next((lot for lot in state.lots if (lot.expires, lot.ref) == own), None)
 
 
 def _expire(state: BalanceState, entry: Adjusted) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from tokens_forge.core.balance_check import Path, amount_in, amount_of
 from tokens_forge.core.budgets import wait_ms
 from tokens_forge.core.config import CATALOGUE_UNIT, Budget, Cap, Config, Counting, Finding, Route, budgets
+from tokens_forge.core.config_amounts import units_of
 
 
 def budget_findings(config: Config) -> Iterator[Finding]:
@@ -56,7 +57,8 @@ def soft_findings(path: Path, soft: Decimal | None) -> Iterator[Finding]:
 def _limit(  # noqa: PLR0913, PLR0917 - where it stands, what it says, and who may count against it
     path: Path, written: str, by: Counting, config: Config, routes: dict[str, Route], only: str
 ) -> Iterator[Finding]:
-    limit = amount_of(written)
+    known = units_of(config)
+    limit = amount_of(written, known=known)
     if isinstance(limit, str):
         yield Finding(path=(*path, "limit"), what=limit)
         return
@@ -66,7 +68,7 @@ def _limit(  # noqa: PLR0913, PLR0917 - where it stands, what it says, and who m
             what=f"a budget is in money and `{written}` in {limit.unit}: a pool's `windows` bound what is counted",
         )
         return
-    yield from amount_in((*path, "limit"), written, "", positive=True)
+    yield from amount_in((*path, "limit"), written, "", known=known, positive=True)
     units = _units(config, routes, by, only)
     if not units:
         yield Finding(path=path, what=_unused(routes))

@@ -719,6 +719,17 @@ class Refused(Entry, frozen=True, kw_only=True, tag="refused"):
     """Every candidate, and what stood against it."""
 
 
+class LotMoved(Record, frozen=True, kw_only=True):
+    """What an adjustment took from one lot of money, or gives back to it."""
+
+    amount: str
+    """How much, in the balance's unit."""
+    expires: str = ""
+    """The last day (UTC) on which the lot can be spent; absent for no end."""
+    ref: str = ""
+    """The reference of the top-up that made it, where it has an end."""
+
+
 class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
     """A balance moved by other means than a call."""
 
@@ -740,13 +751,19 @@ class Adjusted(Entry, frozen=True, kw_only=True, tag="adjusted"):
     """Of a top-up: the last day (UTC) on which it can be spent; of ``closed``: that of the lot taken over. Of a pool's
     fee: the last day of its period."""
     effective: str = ""
-    """The moment or day that it belongs to, where that is not the entry's: a fee's first day, the end of a lot."""
+    """The moment or day that it belongs to, where that is not the entry's: a fee's first day, the end of a lot, the
+    moment of what an undo takes back."""
     batch: str = ""
     """The name of what was entered together and can be taken back together."""
     windows: tuple[WindowHeld, ...] = ()
     """The windows of a pool in which it counts."""
     counted: tuple[Counted, ...] = ()
     """What it takes of budgets; negative where it gives back."""
+    lots: tuple[LotMoved, ...] = ()
+    """Where it took money that ends: what it took from each lot, earliest end first. Of an undo: those that get it
+    back."""
+    undoes: int = 0
+    """The `seq` of the entry by hand that this one takes back: its reason, and its amounts with the other sign."""
     corrects: str = ""
     """The call whose charge this corrects."""
     note: str = ""
@@ -806,6 +823,8 @@ class Tasked(Entry, frozen=True, kw_only=True, tag="tasked"):
     """The share of the cap from which on to warn."""
     at_cap: str = ""
     """What a call does at the cap: ``refuse`` or ``wait 10m``."""
+    before: str = ""
+    """What it might cost before, with its unit; absent where nothing changed or nothing bounded it."""
 
 
 class Renamed(Entry, frozen=True, kw_only=True, tag="renamed"):

@@ -10,8 +10,8 @@ from itertools import accumulate
 
 import msgspec
 
-from tokens_forge.core.entries import Routed, Settled, candidate_name
-from tokens_forge.core.money import ZERO, divided, text
+from tokens_forge.core.entries import Adjusted, Routed, Settled, candidate_name
+from tokens_forge.core.money import ZERO, add, divided, subtract, text
 from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES
 
 INPUT_MARGIN = (6, 5)
@@ -26,6 +26,9 @@ few large replies away, which are what the 95th percentile is about."""
 
 CANDIDATES_AT_MOST = 512
 """The candidate that was used least recently is forgotten first."""
+
+COSTS_KEPT = 8
+"""So many of the highest costs are known by their call: the next one counts when a correction takes one off."""
 
 RATIO_ONE = 1024
 """Input ratios are counted in parts of this."""
@@ -47,7 +50,9 @@ class Generation(msgspec.Struct, kw_only=True):
     actual: int = 0
     """Input tokens as reported, cached ones included, in sum."""
     dearest: Decimal = ZERO
-    """The highest cost that the upstream itself reported, in the balance's unit."""
+    """The highest cost that the upstream reported, of folds that kept no `costs`."""
+    costs: dict[str, Decimal] = {}
+    """The highest costs that the upstream itself reported, in the balance's unit, less what was corrected, by call."""
 
 
 class Learnt(msgspec.Struct, kw_only=True):
@@ -102,7 +107,25 @@ class Estimates(msgspec.Struct, kw_only=True):
             del self.candidates[next(iter(self.candidates))]
         _learn(learnt, estimated=_estimated(routed), actual=sum(inputs), output=sum(outputs))
         if entry.certainty == "reported":
-            learnt.last.dearest = max(learnt.last.dearest, Decimal(entry.charge))
+            _learn_cost(learnt.last.costs, entry.id, Decimal(entry.charge))
+
+    def corrected(self, entry: Adjusted) -> None:
+        """Take a correction of a call off the cost that is known of it: one wrong cost holds up no later call.
+
+        In a fold that kept no call by its cost, the highest is taken to be the one if most of it is given back.
+        """
+        back = Decimal(entry.amount)
+        for learnt in self.candidates.values():
+            for generation in (learnt.last, learnt.before):
+                if entry.corrects in generation.costs:
+                    left = subtract(generation.costs[entry.corrects], back)
+                    generation.costs[entry.corrects] = left
+                    return
+        learnt = self.candidates.get(candidate_name(entry.route, entry.upstream_model))
+        for generation in (learnt.last, learnt.before) if learnt else ():
+            if back <= generation.dearest < add(back, back):
+                generation.dearest = subtract(generation.dearest, back)
+                return
 
     def renamed(self, was: str, name: str) -> None:
         """Follow a route that is called otherwise from here on: what was learnt of its candidates stays known."""
@@ -146,7 +169,10 @@ class Estimates(msgspec.Struct, kw_only=True):
     def dearest(self, candidate: str) -> Decimal:
         """Return the highest cost that the upstream reported of late, 0 when none is known."""
         learnt = self.candidates.get(candidate)
-        return ZERO if learnt is None else max(learnt.last.dearest, learnt.before.dearest)
+        if learnt is None:
+            return ZERO
+        both = (learnt.last, learnt.before)
+        return max(*(one.dearest for one in both), *(cost for one in both for cost in one.costs.values()))
 
     def calibration(self, candidate: str) -> Calibration | None:
         """Return what was learnt of a candidate, None when nothing was."""
@@ -177,6 +203,13 @@ def _estimated(routed: Routed) -> int:
     """
     kept = routed.previous_input + routed.previous_output
     return 0 if routed.previous and not kept else routed.input_estimate + kept
+
+
+def _learn_cost(costs: dict[str, Decimal], call: str, cost: Decimal) -> None:
+    """Keep a cost if it is among the highest."""
+    costs[call] = max(cost, costs.get(call, ZERO))
+    if len(costs) > COSTS_KEPT:
+        del costs[min(costs, key=lambda known: costs[known])]
 
 
 def _learn(learnt: Learnt, *, estimated: int, actual: int, output: int) -> None:

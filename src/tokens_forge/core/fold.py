@@ -10,6 +10,7 @@ from tokens_forge.core import plain
 from tokens_forge.core.book import Book
 from tokens_forge.core.budgets import Budgets
 from tokens_forge.core.entries import (
+    Adjusted,
     Configured,
     Held,
     Line,
@@ -67,6 +68,8 @@ class Fold(msgspec.Struct, kw_only=True):
             self.estimates.apply(routed, entry)
             self.responses.apply(routed, entry)
             self.threads.apply(line.ts, entry)
+        elif isinstance(entry, Adjusted) and entry.corrects:
+            self.estimates.corrected(entry)
         elif isinstance(entry, Renamed) and entry.scope == "route":
             self.estimates.renamed(entry.was, entry.name)
             self.threads.renamed(entry.was, entry.name)

@@ -6,11 +6,12 @@ Names have identity: `was` keeps one history under a new name. It moves nothing;
 from collections.abc import Iterator
 from typing import Literal
 
-from tokens_forge.core.book import COUNT_UNITS, unit_conflict
+from tokens_forge.core.book import COUNT_UNITS, is_money, unit_conflict
 from tokens_forge.core.config import Balance, Config
 from tokens_forge.core.entries import NamedScope, Renamed
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.money import Amount
+from tokens_forge.core.typed import near_unit
 
 Field = Literal["", "kind", "unit", "was"]
 
@@ -25,7 +26,8 @@ def conflicts(config: Config, fold: Fold, kept: Config | None) -> Iterator[tuple
     book = fold.book
     for name, balance in config.balance.items():
         table = f"balance.{name}"
-        if what := unit_conflict(name, balance, book):
+        histories = [one for one in (name, *balance.was) if one in book.balances]
+        if what := unit_conflict(name, balance, book) or ("" if histories else _misnamed(balance)):
             yield table, "unit", what
         elif kept is not None and (kind := _other_kind(name, balance, kept, fold)):
             yield (
@@ -33,7 +35,6 @@ def conflicts(config: Config, fold: Fold, kept: Config | None) -> Iterator[tuple
                 "kind",
                 f"it is {kind} since its first entry: a balance keeps its kind. Give another one its own name",
             )
-        histories = [one for one in (name, *balance.was) if one in book.balances]
         if len(histories) > 1:
             other = next(one for one in histories if one != name)
             both = " and ".join(f"`{one}`" for one in histories)
@@ -42,6 +43,20 @@ def conflicts(config: Config, fold: Fold, kept: Config | None) -> Iterator[tuple
     for name, amount in removed(config, fold).items():
         ways = f'`tf balance close {name} --to OTHER`, or give it a new name with `was = ["{name}"]`'
         yield f"balance.{name}", "", f"it is gone from the config and has {amount}: bring it back, then {ways}"
+
+
+def _misnamed(balance: Balance) -> str:
+    """Return what stands against the unit of a balance without entries that is nearly a currency, else nothing.
+
+    One with entries keeps it: `usd` is the unit that its ledger has.
+    """
+    near = near_unit(balance.unit) if is_money(balance) else ""
+    if not near:
+        return ""
+    return (
+        f'`{balance.unit}` is not the code of a currency. Did you mean `unit = "{near}"`? A unit of your own is '
+        f"written in capitals: `{balance.unit.upper()}`"
+    )
 
 
 def _other_kind(name: str, balance: Balance, kept: Config, fold: Fold) -> str:

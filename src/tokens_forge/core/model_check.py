@@ -21,6 +21,7 @@ from tokens_forge.core.config import (
     is_upstreams,
     upstream_name,
 )
+from tokens_forge.core.config_amounts import units_of
 
 
 def model_findings(config: Config) -> Iterator[Finding]:
@@ -143,8 +144,9 @@ def _comparable(path: Path, found: tuple[Candidate, ...], config: Config) -> Ite
 
 def _cross(path: Path, model: Model, found: tuple[Candidate, ...], config: Config) -> Iterator[Finding]:
     assert model.cross is not None, "asked for a model that has one"
-    up_to = amount_of(model.cross.up_to)
-    yield from amount_in((*path, "up_to"), model.cross.up_to, "", positive=True)
+    known = units_of(config)
+    up_to = amount_of(model.cross.up_to, known=known)
+    yield from amount_in((*path, "up_to"), model.cross.up_to, "", known=known, positive=True)
     crossing = [one for one in found if one.route_class == model.cross.to]
     if not crossing:
         classes = ", ".join(dict.fromkeys(one.route_class for one in found))

@@ -11,9 +11,11 @@ from typing import get_args
 from tokens_forge.core.book import is_money
 from tokens_forge.core.candidates import key_of, match
 from tokens_forge.core.config import Boundary, Config, did_you_mean
+from tokens_forge.core.config_amounts import units_of
 from tokens_forge.core.entries import RouteClass
 from tokens_forge.core.errors import MoneyError, RequestError
-from tokens_forge.core.money import ZERO, read_amount, text
+from tokens_forge.core.money import ZERO, text
+from tokens_forge.core.typed import read_typed
 from tokens_forge.core.visible import visible
 
 ROUTE, CLASS, FALLBACK, MAX_CHARGE = "x-tf-route", "x-tf-class", "x-tf-fallback", "x-tf-max-charge"
@@ -115,7 +117,7 @@ def _amount(config: Config, written: str) -> str:
     if not written:
         return ""
     try:
-        amount = read_amount(written)
+        amount = read_typed(written, known=units_of(config))
     except MoneyError as error:
         raise RequestError(_UNKNOWN, "bad_amount", f"`{MAX_CHARGE}`: {visible(str(error))}") from error
     if amount.value < ZERO or amount.unit in _COUNTS:

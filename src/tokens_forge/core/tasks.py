@@ -7,15 +7,17 @@ from decimal import Decimal, InvalidOperation
 
 from msgspec.structs import replace
 
-from tokens_forge.core.adjustment import Unadjusted
+from tokens_forge.core.adjustment import ASKS, Unadjusted
 from tokens_forge.core.book import COUNT_UNITS
 from tokens_forge.core.budget_check import budget_findings
-from tokens_forge.core.budgets import cap_of, stopped
-from tokens_forge.core.config import NAME_RULE, Cap, Config, Task, is_name
+from tokens_forge.core.budgets import CAP, cap_of, stopped
+from tokens_forge.core.config import NAME_RULE, Cap, Config, Task, is_name, near_name
+from tokens_forge.core.config_amounts import units_of
 from tokens_forge.core.entries import Record, TaskAction, Tasked
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.money import read_amount, text
+from tokens_forge.core.typed import kept_form, read_typed
 
 
 class TaskOrder(Record, frozen=True, kw_only=True):
@@ -29,31 +31,61 @@ class TaskOrder(Record, frozen=True, kw_only=True):
     """The share of the cap from which on to warn."""
     at_cap: str = ""
     """``refuse`` or ``wait 10m``."""
+    called: bool = False
+    """Whether the ledger has a call of this name: the fold keeps none of those that ended."""
+    yes: bool = False
+    """Whether to enter it though something about it is odd."""
 
 
-def tasked(order: TaskOrder, config: Config, fold: Fold) -> Tasked | Unadjusted:
-    """Return the entry to append for `order`, or why there is none, with the next step."""
+def tasked(order: TaskOrder, config: Config, fold: Fold, at: str) -> Tasked | Unadjusted:
+    """Return the entry to append for `order` at `at`, or why there is none, with the next step."""
     name = order.task
     if not is_name(name):
         return Unadjusted(why=f"`{name}` is no name of a task: {NAME_RULE}")
     if order.action == "stopped":
-        since = stopped(fold.budgets, name)
-        return Unadjusted(why=f"`{name}` was stopped at {since} already") if since else _entry(order, None)
+        return _stopped(order, config, fold)
+    before = cap_of(config, fold.budgets, name)
     try:
-        cap = _cap(order, cap_of(config, fold.budgets, name))
+        cap = _cap(order, before, config)
     except MoneyError as error:
         return Unadjusted(why=str(error))
-    if cap is None and order.action == "raised":
-        return Unadjusted(why=f'say what `{name}` may cost: `tf task raise {name} "30 USD"`, or `"+10 USD"`')
-    against = "" if cap is None else _against(name, cap, config)
-    return Unadjusted(why=against) if against else _entry(order, cap)
-
-
-def _entry(order: TaskOrder, cap: Cap | None) -> Tasked:
     if cap is None:
-        return Tasked(task=order.task, action=order.action)
+        what = f'say what `{name}` may cost: `tf task raise {name} "30 USD"`, or `"+10 USD"`'
+        return Unadjusted(why=what) if order.action == "raised" else Tasked(task=name, action=order.action)
+    if against := _against(name, cap, config) or ("" if order.yes else _odd(name, cap, fold, at)):
+        return Unadjusted(why=against)
     soft = "" if cap.soft is None else text(cap.soft)
-    return Tasked(task=order.task, action=order.action, cap=cap.limit, soft=soft, at_cap=cap.at_cap)
+    was = "" if before is None else before.limit
+    return Tasked(task=name, action=order.action, cap=cap.limit, soft=soft, at_cap=cap.at_cap, before=was)
+
+
+def reverse(entry: Tasked) -> str:
+    """Return the command that takes an entry back."""
+    if entry.action == "stopped":
+        return f"tf task start {entry.task}"
+    return f'tf task raise {entry.task} "{entry.before}"' if entry.before else f"tf task stop {entry.task}"
+
+
+def _stopped(order: TaskOrder, config: Config, fold: Fold) -> Tasked | Unadjusted:
+    """Return the entry that stops a task, which must be one that the config, an entry or a call named."""
+    name = order.task
+    if since := stopped(fold.budgets, name):
+        return Unadjusted(why=f"`{name}` was stopped at {since} already")
+    known = {*config.task, *fold.budgets.tasks, *(call.routed.task for call in fold.calls.values())}
+    if name not in known and not (order.called or order.yes):
+        near = near_name(name, (one for one in known if one))
+        return Unadjusted(why=f"no call, entry or config ever named a task `{name}`.{near} {ASKS}")
+    return Tasked(task=name, action="stopped")
+
+
+def _odd(name: str, cap: Cap, fold: Fold, at: str) -> str:
+    """Return what is odd about a cap that may be set, empty for nothing: one that is spent refuses every call."""
+    limit = read_amount(cap.limit)
+    spent = fold.budgets.state(f"task.{name}/{CAP}", limit.unit).spent(at)
+    if spent < limit.value:
+        return ""
+    instead = f"to end it, `tf task stop {name}`"
+    return f"`{name}` has spent {text(spent)} {limit.unit}: with {limit} it could spend no more; {instead}. {ASKS}"
 
 
 def _against(name: str, cap: Cap, config: Config) -> str:
@@ -62,26 +94,35 @@ def _against(name: str, cap: Cap, config: Config) -> str:
     return next((found.what for found in budget_findings(checked) if found.path[:2] == ("task", name)), "")
 
 
-def _cap(order: TaskOrder, before: Cap | None) -> Cap | None:
+def _cap(order: TaskOrder, before: Cap | None, config: Config) -> Cap | None:
     """Return the cap that the order means; what it does not say stays. None when it says nothing of a cap."""
     if not (order.cap or order.soft or order.at_cap):
         return None
-    limit = order.cap.strip() or (before.limit if before else "")
-    if before is not None and not limit.startswith("+"):
-        now, then = read_amount(limit), read_amount(before.limit)
-        # What was spent is counted in the cap's unit, and would be forgotten.
-        if now.unit != then.unit and now.unit not in COUNT_UNITS:
-            raise MoneyError(f"the cap of `{order.task}` is in {then.unit}: write it in {then.unit}, not in {now.unit}")
-    if limit.startswith("+"):
-        if before is None:
-            raise MoneyError(f"`{order.task}` has no cap to add to: write what it may cost in all")
-        limit = str(read_amount(before.limit) + read_amount(limit[1:]))
     return Cap(
-        limit=limit,
+        limit=_limit(order, before, config),
         soft=_share(order.soft) if order.soft else (before.soft if before else None),
         at_cap=order.at_cap or (before.at_cap if before else "refuse"),
         count=before.count if before else "charge",
     )
+
+
+def _limit(order: TaskOrder, before: Cap | None, config: Config) -> str:
+    """Return what the task may cost in all. A bare number is in the unit of the cap that it has."""
+    written, known = order.cap.strip(), units_of(config)
+    if before is None:
+        if written.startswith("+"):
+            raise MoneyError(f"`{order.task}` has no cap to add to: write what it may cost in all")
+        return kept_form(written, known=known)
+    then = read_amount(before.limit)
+    if not written:
+        return before.limit
+    if written.startswith("+"):
+        return str(then + read_typed(written[1:], then.unit, known))
+    now = read_typed(written, then.unit, known)
+    # What was spent is counted in the cap's unit, and would be forgotten.
+    if now.unit != then.unit and now.unit not in COUNT_UNITS:
+        raise MoneyError(f"the cap of `{order.task}` is in {then.unit}: write it in {then.unit}, not in {now.unit}")
+    return kept_form(written, then.unit, known)
 
 
 def _share(written: str) -> Decimal:

@@ -38,6 +38,7 @@ from tokens_forge.core.config import (
     did_you_mean,
     is_name,
 )
+from tokens_forge.core.config_amounts import as_meant
 from tokens_forge.core.config_check import check
 from tokens_forge.core.errors import ConfigError, Problem
 from tokens_forge.core.plain import encode
@@ -99,14 +100,15 @@ def read_text(
         return None, (tables,)
     converted = _converted(tables)
     kept = read_sheets(prices) if prices else Kept(path=path)
-    config, ignored = merged(converted.config, kept.sheets)
+    written, ignored = merged(converted.config, kept.sheets)
+    config = as_meant(written)
     misshapen = [*converted.findings, *_names(tables)]
     asks: list[Further] = [check, _unsafe_urls, _misplaced_secrets, _zone_unknown]
     if not misshapen and not kept.problems:
         asks += [*further, _open_to_others(path)]
     found = _asked(asks, config, converted.faulty)
     # What is wrong with the machine's sheets is what would not be wrong without them.
-    without = _asked(asks, converted.config, converted.faulty) if kept.sheets.route else found
+    without = _asked(asks, as_meant(converted.config), converted.faulty) if kept.sheets.route else found
     theirs = set(found) - set(without)
     at = lines(text)
     own = sorted(

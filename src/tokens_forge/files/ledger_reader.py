@@ -76,7 +76,7 @@ def read_lines(folder: Path, since_page: str = "") -> Iterator[Line]:
         if page >= since_page:
             for block in blocks(page_path(folder, page)):
                 for raw in whole_lines(block):
-                    yield _decoded(raw, page)
+                    yield decoded(raw, page)
 
 
 class Unsure(msgspec.Struct, kw_only=True):
@@ -93,6 +93,8 @@ class Unsure(msgspec.Struct, kw_only=True):
 def unsure(folder: Path, since_page: str) -> Unsure:
     """Return what the pages from `since_page` on leave in doubt. Raises LedgerDamaged for a page that can't be read."""
     lost: dict[str, Settled] = {}
+    corrected: dict[int, str] = {}
+    """Calls by the corrections that stand."""
     found = Unsure()
     for line in read_lines(folder, since_page):
         match line.entry:
@@ -104,11 +106,13 @@ def unsure(folder: Path, since_page: str) -> Unsure:
                     found.unpriced[name] = found.unpriced.get(name, 0) + 1
                 for flag in entry.flags:
                     found.flags[flag] = found.flags.get(flag, 0) + 1
+            case Adjusted(undoes=seq) if seq:
+                corrected.pop(seq, None)
             case Adjusted(corrects=call) if call:
-                lost.pop(call, None)
+                corrected[line.seq] = call
             case _:
                 pass
-    found.lost = list(lost.values())
+    found.lost = [entry for call, entry in lost.items() if call not in corrected.values()]
     return found
 
 
@@ -152,7 +156,7 @@ class Follower:
             if name != self._page:
                 self._page, self._offset = name, 0
             if data := self._more(page_path(self._folder, name), at_most):
-                return [_decoded(raw, name) for raw in whole_lines(data)]
+                return [decoded(raw, name) for raw in whole_lines(data)]
         return []
 
     def _more(self, path: Path, at_most: int) -> bytes:
@@ -287,7 +291,7 @@ def _matches(block: bytes, pattern: re.Pattern[bytes], page: str) -> Iterator[st
         if match.lastindex:
             yield match[1].decode()
         else:
-            entry = _decoded(_line_at(block, match.start()), page).entry
+            entry = decoded(_line_at(block, match.start()), page).entry
             if isinstance(entry, Settled | Voided):
                 yield entry.id
 
@@ -307,7 +311,7 @@ def _newest(folder: Path, names: Sequence[str]) -> str:
 def _last_closed(block: bytes, page: str) -> str:
     at = block.rfind(_FINAL)
     while at >= 0:
-        entry = _decoded(_line_at(block, at), page).entry
+        entry = decoded(_line_at(block, at), page).entry
         if isinstance(entry, Settled | Voided | Refused):
             return entry.id
         at = block.rfind(_FINAL, 0, at)
@@ -333,7 +337,7 @@ def _naming(block: bytes, needle: bytes, page: str) -> Iterator[Line]:
     while at >= 0:
         raw = _line_at(block, at)
         if _OPENED not in raw[:120]:
-            yield _decoded(raw, page)
+            yield decoded(raw, page)
         at = block.find(needle, block.find(b"\n", at))
 
 
@@ -403,7 +407,8 @@ def _line_at(block: bytes, at: int) -> bytes:
     return block[block.rfind(b"\n", 0, at) + 1 : block.find(b"\n", at)]
 
 
-def _decoded(raw: bytes, page: str) -> Line:
+def decoded(raw: bytes, page: str) -> Line:
+    """Return a whole line of a page. Raises LedgerDamaged for one that can't be read."""
     try:
         return decode_line(raw)
     except msgspec.DecodeError as error:

@@ -1,7 +1,7 @@
 """The Unix socket on which `tf`'s own commands talk to a running proxy.
 
 Whoever may open the socket (0600) is the user: there is no token here, and there is no write endpoint on TCP. It offers
-the state, plans, adjustments of balances, tasks, the end of cooldowns, and a reload of the config.
+the state, plans, adjustments of balances and their undoing, tasks, the end of cooldowns, and a reload of the config.
 """
 
 import os
@@ -23,6 +23,7 @@ from tokens_forge.core.plan import PlanOrder, plan
 from tokens_forge.core.recovery import RecoverOrder, ended_by_hand
 from tokens_forge.core.route_health import RouteShown, routes_shown
 from tokens_forge.core.tasks import TaskOrder, tasked
+from tokens_forge.core.undo import UndoOrder, taken_back
 from tokens_forge.proxy.call import Proxy
 
 
@@ -58,6 +59,7 @@ class Control:
         self._answers: dict[str, Callable[[bytes], Awaitable[web.StreamResponse]]] = {
             "GET /state": self._state,
             "POST /adjust": self._adjust,
+            "POST /undo": self._undo,
             "POST /task": self._task,
             "POST /plan": self._plan,
             "POST /recover": self._recover,
@@ -108,13 +110,24 @@ class Control:
             return _json(409, {"error": entries.why})
         return await self._append(entries, at)
 
+    async def _undo(self, body: bytes) -> web.StreamResponse:
+        books = self._proxy.books
+        order = msgspec.json.decode(body, type=UndoOrder)
+        at = books.moment()
+        self._proxy.in_force.enter_due(books, at)
+        entries = taken_back(order, self._proxy.in_force.terms, books.fold, at)
+        if isinstance(entries, Unadjusted):
+            return _json(409, {"error": entries.why})
+        return await self._append(entries, at)
+
     async def _task(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
         order = msgspec.json.decode(body, type=TaskOrder)
-        entry = tasked(order, self._proxy.in_force.terms.config, books.fold)
+        at = books.moment()
+        entry = tasked(order, self._proxy.in_force.terms.config, books.fold, at)
         if isinstance(entry, Unadjusted):
             return _json(409, {"error": entry.why})
-        return await self._append((entry,), books.moment())
+        return await self._append((entry,), at)
 
     async def _plan(self, body: bytes) -> web.StreamResponse:
         """Answer what a call would meet now; nothing is appended, held or put in force by it."""
@@ -140,7 +153,7 @@ class Control:
             await books.written(max(seqs, default=0))
         except LedgerStuck as stuck:
             return _json(507, {"error": f"{stuck}; it is queued, and is written once the disk takes it"})
-        return _json(200, {"entries": entries})
+        return _json(200, {"entries": entries, "seqs": seqs})
 
     async def _reload(self, _body: bytes) -> web.StreamResponse:
         books = self._proxy.books

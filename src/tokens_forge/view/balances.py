@@ -4,6 +4,7 @@ The figures are `core/book.py`'s, reckoned by the code that enforces them; here 
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,6 +13,7 @@ from rich.text import Text
 from tokens_forge.core.book import FREE_UNIT, BalanceShown, Book, balances
 from tokens_forge.core.budgets import BudgetShown
 from tokens_forge.core.config import Config
+from tokens_forge.core.entries import Adjusted
 from tokens_forge.core.money import read_amount, text
 from tokens_forge.core.story import clock
 from tokens_forge.view.figures import NONE, about, amount, shown
@@ -63,6 +65,26 @@ def budgets_view(rows: tuple[BudgetShown, ...]) -> RenderableType:
             Text(_until(row)),
         )
     return Group(table, *(note for row in rows for note in _budget_notes(row)))
+
+
+def log_view(rows: tuple[tuple[int, str, Adjusted, int], ...]) -> RenderableType:
+    """Return the table of entries by hand: number, moment, what moved and why, and which entry takes it back."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("entry", justify="right")
+    for name in ("when", "balance"):
+        table.add_column(name, overflow="fold")
+    table.add_column("moved", justify="right", overflow="fold")
+    for name in ("reason", "remark"):
+        table.add_column(name, overflow="fold")
+    for seq, ts, entry, undone_by in rows:
+        undone = f"taken back by entry {undone_by}" if undone_by else ""
+        back = f"takes back entry {entry.undoes}" if entry.undoes else ""
+        corrects = f"corrects {entry.corrects}" if entry.corrects else ""
+        said = "; ".join(part for part in (undone, back, corrects, entry.ref, entry.note) if part)
+        moved = amount(Decimal(entry.amount), entry.unit)
+        cells = (str(seq), clock(ts), entry.balance, moved, entry.reason, said)
+        table.add_row(*(shown(cell, "dim" if undone_by else "") for cell in cells))
+    return table
 
 
 def _until(row: BudgetShown) -> str:
