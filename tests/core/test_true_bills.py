@@ -258,3 +258,63 @@ def test_a_premium_tier_prices_what_is_beside_it_too() -> None:
     told = finished(usage={"input": 0, "output": 0}, iterations=(COMPACTED,), tier_served="fast")
     entry = settled(bench(prices=replace(cards(), charge={OFFICIAL: (dear,)})), told)
     assert ("1.185", "computed") == (entry.charge, entry.certainty)
+
+
+class TestGeo:
+    """A premium on where a reply is computed is held for where it is asked for, and billed where it was."""
+
+    @staticmethod
+    def bench() -> Bench:
+        """Return a bench on which the official route costs a tenth more in the US."""
+        dear = card(OFFICIAL, LIST, geo={"us": Decimal("1.1")})
+        return bench(prices=Cards(charge={OFFICIAL: (dear,)}, list={OFFICIAL: (dear,)}))
+
+    def test_what_was_served_is_billed(self) -> None:
+        """1,000/100 at 1/5 with a tenth more; the card says why."""
+        entry = settled(self.bench(), finished(geo="us"))
+        assert ("0.00165", "computed", "us", {"geo us": "1.1"}) == (
+            entry.charge,
+            entry.certainty,
+            entry.geo,
+            entry.card.factors if entry.card else {},
+        )
+        assert "0.0015" == settled(self.bench(), finished()).charge
+
+    def test_what_is_asked_for_is_held_and_billed_where_nothing_is_told(self) -> None:
+        """A hold of 0.0062 and a tenth; a reply without its usage is taken to have been computed there."""
+        made = self.bench()
+        held = made.held(made.route(geo_asked="us"))
+        entry = made.end(held, changed(finished(), usage=None, output_estimate=100))
+        assert isinstance(entry, Settled)
+        assert ("0.00682", "0.00165", "estimated") == (held.hold, entry.charge, entry.certainty)
+
+
+class TestMaximum:
+    """CASES 65: what nobody counted is no more than the client's maximum; the default bound and the hold are none."""
+
+    @pytest.mark.parametrize(("asked", "expected"), [(50, "0.00125"), (0, "0.051")])
+    def test_a_broken_stream_without_usage(self, asked: int, expected: str) -> None:
+        """40,000 bytes of arguments are 10,000 tokens by their length, and 50 by the client's word."""
+        made = bench()
+        held = made.held(made.route(output_bound=asked or 1_000, output_asked=asked))
+        entry = made.end(held, changed(finished("stream_cut"), output_estimate=10_000))
+        assert isinstance(entry, Settled)
+        assert (expected, "estimated") == (entry.charge, entry.certainty)
+
+    @pytest.mark.parametrize(("asked", "output"), [(20, 20), (0, 96), (200, 96)])
+    def test_what_only_a_total_shows(self, asked: int, output: int) -> None:
+        """3 tokens were counted and 93 were not; at most the maximum is billed."""
+        made = bench()
+        held = made.held(made.route(output_bound=asked or 1_000, output_asked=asked))
+        told = finished(usage={"input": 9, "output": 96}, guessed=93, flags=("unexplained_total",))
+        entry = made.end(held, told)
+        assert isinstance(entry, Settled)
+        assert (output, "estimated") == (entry.usage["output"], entry.certainty)
+
+    def test_what_a_provider_counted_stays(self) -> None:
+        """More than was asked for is the provider's to explain, and its bill."""
+        made = bench()
+        held = made.held(made.route(output_bound=20, output_asked=20))
+        entry = made.end(held, finished(usage={"input": 9, "output": 96, "reasoning": 90}))
+        assert isinstance(entry, Settled)
+        assert ({"input": 9, "output": 96, "reasoning": 90}, "computed") == (entry.usage, entry.certainty)

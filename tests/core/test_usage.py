@@ -25,7 +25,7 @@ from tokens_forge.core.usage import (
     Reading,
     TotalCounts,
     at_least,
-    capped,
+    at_most,
     from_gemini,
     from_messages,
     from_seconds,
@@ -615,14 +615,14 @@ def test_what_nobody_counted_is_capped() -> None:
     shown = from_totals(TotalCounts(input=9, output=3, total=105, reasoning=90), "openai_chat")
     assert shown is not None
     assert shown.guessed == 93
-    assert ({"input": 9, "output": 50, "reasoning": 50}, 47) == ((cut := capped(shown, 50)).usage, cut.guessed)
-    assert ({"input": 9, "output": 3, "reasoning": 3}, 0) == ((cut := capped(shown, 2)).usage, cut.guessed)
-    assert capped(shown, 96) is shown
+    assert {"input": 9, "output": 50, "reasoning": 50} == at_most(shown.usage, shown.guessed, 50)
+    assert {"input": 9, "output": 3, "reasoning": 3} == at_most(shown.usage, shown.guessed, 2)
+    assert at_most(shown.usage, shown.guessed, 96) is shown.usage
     counted = Reading(dialect="openai_chat", usage={"input": 9, "output": 96, "audio_out": 4})
-    assert capped(counted, 1) is counted
+    assert at_most(counted.usage, counted.guessed, 1) is counted.usage
     streamed = at_least(counted, 1000)
     assert ({"input": 9, "output": 1000, "audio_out": 4}, 904) == (streamed.usage, streamed.guessed)
-    assert capped(streamed, 500).usage == {"input": 9, "output": 500 - 4, "audio_out": 4}
+    assert at_most(streamed.usage, streamed.guessed, 500) == {"input": 9, "output": 500 - 4, "audio_out": 4}
     assert at_least(counted, 96) is counted
     assert at_least(impossible := Reading(dialect="openai_chat", usage={}), 96) is impossible
 
@@ -699,7 +699,7 @@ def test_a_maximum_is_kept_as_far_as_nothing_was_counted(counts: TotalCounts, mo
     """CASES 65: a cap takes away what was guessed, and nothing else."""
     reading = from_totals(counts, "openai_chat")
     if (found := sums(reading)) is not None and reading is not None:
-        cut = sums(capped(reading, most))
+        cut = sums(replace(reading, usage=at_most(reading.usage, reading.guessed, most)))
         assert cut is not None
         assert cut == (found[0], max(min(found[1], most), found[1] - reading.guessed))
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tokens_forge.core.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import RenderableType
 
 _PIPED_WIDTH = 120
@@ -16,6 +18,12 @@ _PIPED_WIDTH = 120
 def say(text: str) -> None:
     """Print `text` on stdout, its control characters visible."""
     print(visible(text, keep="\n"))  # noqa: T201 - a command's data goes to stdout
+
+
+def say_lines(commands: "Iterable[str]") -> None:
+    """Print the commands that set missing prices, each once and in one piece, so that it can be copied."""
+    if lines := dict.fromkeys(command for command in commands if command):
+        say("\n".join(["set by:", *(f"  {line}" for line in lines)]))
 
 
 def hint(text: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tokens_forge.cli.output import hint, say, say_json, show
+from tokens_forge.cli.output import hint, say, say_json, say_lines, show
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
@@ -119,7 +119,7 @@ def show_prices(
     from tokens_forge.view.prices import prices_view
 
     show(prices_view(quotes, usage, stamp(moment)))
-    _say_lines(quote.missing for quote in quotes)
+    say_lines(quote.missing for quote in quotes)
     lacking = [quote for quote in quotes if quote.card is None and quote.list is None and quote.kind != "free"]
     if lacking:
         unlisted = _listed_elsewhere(config, model, catalog, [config.route[quote.route].upstream for quote in lacking])
@@ -175,7 +175,7 @@ def check_prices(
         from tokens_forge.view.prices import review_view
 
         show(review_view(notes))
-        _say_lines(note.line for note in notes if note.kind == "missing")
+        say_lines(note.line for note in notes if note.kind == "missing")
     else:
         say(f"Every model that the config names has a price, none older than {older_than} days.")
     if missing:
@@ -497,12 +497,6 @@ def _exchangeable(config: "Config", told: "Sequence[Told]") -> None:
                     f"the rates are in {sheet.unit} and `{one.route}` is paid in {unit}: say how many {unit} one "
                     f"{sheet.unit} is there, `--fx RATE`, or what else they are in, `--unit`"
                 )
-
-
-def _say_lines(commands: Iterable[str]) -> None:
-    """Print the commands that set missing prices, each in one piece, so that it can be copied."""
-    if lines := [command for command in commands if command]:
-        say("\n".join(["set by:", *(f"  {line}" for line in lines)]))
 
 
 def _some(names: "Sequence[str]") -> str:

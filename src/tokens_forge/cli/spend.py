@@ -1,13 +1,18 @@
 """`tf spend`: where it went, per unit, with how sure that is and what list price would have been."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokens_forge.cli.output import hint, say_json, show
+from tokens_forge.cli.output import hint, say_json, say_lines, show
 from tokens_forge.cli.periods import Last, Month, Since, Span, Timezone, Today, Until, Week, chosen
 from tokens_forge.files.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokens_forge.reports.spend import Guess
 
 By = Annotated[
     str,
@@ -58,7 +63,7 @@ def spend(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--by") from error
     if as_json:
-        say_json(report.document(answer))
+        say_json(report.document(answer, _mending(paths)))
     elif is_empty(answer):
         hint(f"Nothing was spent in this period: {bounds(answer, zone)}")
         for also in ended_words(answer):
@@ -66,3 +71,25 @@ def spend(
         hint(f"The ledger is in {paths.ledger}; `tf spend --month -1` looks at the month before.")
     else:
         show(spend_view(answer, zone))
+        set_by = _mending(paths) if any(total.guesses for total in answer.totals) else None
+        lines = [set_by(guess) for total in answer.totals for guess in total.guesses] if set_by else []
+        say_lines(lines)
+
+
+def _mending(paths: Paths) -> "Callable[[Guess], str]":
+    """Return what gives the command that sets a price for want of which something was guessed."""
+    from tokens_forge.core.config import Config
+    from tokens_forge.core.entries import candidate_name
+    from tokens_forge.core.errors import ConfigError
+    from tokens_forge.core.price_help import mending_line
+    from tokens_forge.files.config_file import load
+
+    try:
+        config = load(paths.config, paths.prices) if paths.config.exists() else Config()
+    except ConfigError:
+        config = Config()
+
+    def set_by(guess: "Guess") -> str:
+        return mending_line(config, candidate_name(guess.route, guess.upstream_model), guess.flag, guess.tier)
+
+    return set_by

@@ -488,6 +488,8 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     """How many messages."""
     digest: str = ""
     """Keyed digest of the body."""
+    geo_asked: str = ""
+    """Where it asked to be computed, where the provider charges for that (`inference_geo`)."""
     tier_asked: str = ""
     """The service tier that it asked for."""
 

@@ -10,6 +10,7 @@ import msgspec
 
 from tokens_forge.core.book import is_money, unit_of
 from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, names_asked
+from tokens_forge.core.flags import TIER_UNPRICED, usage_class_of
 from tokens_forge.core.price_check import is_by_list, route_payer
 
 _PLAIN = re.compile(r"[A-Za-z0-9%+,./:=@_-]+")
@@ -50,6 +51,24 @@ def class_line(config: Config, candidate: str, usage_classes: Iterable[str]) -> 
     route = config.route[name]
     unit = unit_beneath(route, upstream_model) or CATALOGUE_UNIT
     return _line(name, sheet_name(route, upstream_model), usage_classes, "--unit", unit)
+
+
+def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
+    """Return the command that sets the price for want of which charges of ROUTE/MODEL bear a `flag` (`core/flags.py`).
+
+    `tier` is the tier of service that was served. Empty for a route that the config has no more, and for a flag that no
+    price of the candidate's own mends.
+    """
+    if candidate.partition("/")[0] not in config.route or flag in _NO_PRICE_OF_ITS_OWN:
+        return ""
+    if flag == TIER_UNPRICED:
+        return tier_line(config, candidate, tier)
+    name = usage_class_of(flag)
+    return class_line(config, candidate, (name,)) if name else price_line(config, candidate)
+
+
+_NO_PRICE_OF_ITS_OWN = frozenset({"answered_by_unpriced", "unpriced_iteration", "not_reported", "unbelieved_cost"})
+"""Flags of a charge in which another model was at work, or whose upstream names the cost."""
 
 
 def price_ways(config: Config, candidates: Iterable[str]) -> str:

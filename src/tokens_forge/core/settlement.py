@@ -64,7 +64,7 @@ from tokens_forge.core.prices import (
     price,
 )
 from tokens_forge.core.stated import context_of, stated
-from tokens_forge.core.usage import GUESSES, INPUT_CLASSES, OUTPUT_CLASSES, WRITE_CLASSES, Iteration
+from tokens_forge.core.usage import GUESSES, INPUT_CLASSES, OUTPUT_CLASSES, WRITE_CLASSES, Iteration, at_most
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
 
 
@@ -122,6 +122,8 @@ class Finish:
     """As the upstream reported it; None when it said nothing that can be true."""
     whole: bool = True
     """Whether `usage` is the upstream's last word."""
+    guessed: int = 0
+    """Tokens of its output that nobody counted (`core/usage.py`)."""
     output_estimate: int = 0
     """Tokens of output by the bytes that came, for when usage is missing."""
     flags: tuple[str, ...] = ()
@@ -511,7 +513,12 @@ def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tup
     usage = {input_class: need.input, "output": need.output}
     if "seconds" in card.rates:
         usage["seconds"] = -(-read_duration_ms(upstream.timeouts.whole) // 1000)
-    return *cost(usage, card, service=service), input_class
+    return *cost(usage, card, service=service, geo=_geo_asked(asked.routed, upstream)), input_class
+
+
+def _geo_asked(routed: Routed, upstream: config.Upstream) -> str:
+    """Return where the request wants to be computed; a translation asks for no place."""
+    return routed.geo_asked if dialect_out(routed.dialect_in, upstream) == routed.dialect_in else ""
 
 
 def _input_class(routed: Routed, upstream: config.Upstream, need: _Need, card: RateCard, service: str) -> str:
@@ -702,7 +709,9 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     """Return what to price, and where it comes from.
 
     A reply without usage is estimated from the bytes of both sides; an attempt without an answer from the input alone.
-    So is a reply that says something and tells nothing but zeros: nobody says that it was free.
+    So is a reply that says something and tells nothing but zeros: nobody says that it was free. What nobody counted is
+    never more than the maximum that the client gave or the model has (CASES 65); the default bound and the hold are
+    none.
     Usage that can't be true is not replaced by a guess: the hold becomes the charge.
     """
     usage: Mapping[str, int]
@@ -711,15 +720,20 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     told = finish.usage
     if told is not None and not any(told.values()) and not finish.iterations and finish.output_estimate:
         told, flags = None, ("zero_usage",)
+    candidate = candidate_name(held.route, held.upstream_model)
+    most = most_output(terms, routed, candidate)
     if told is not None:
         usage, source = told, "reported" if finish.whole else "partial"
+        if finish.guessed and most is not None:
+            usage = at_most(usage, finish.guessed, most)
     elif "impossible_total" in finish.flags or (
         finish.row.outcome == "unanswered" and terms.config.settle.unanswered == "hold"
     ):
         usage, source = {}, "none"
     else:
-        usage, source = {"input": routed.input_estimate, "output": finish.output_estimate}, "estimated"
-    candidate = candidate_name(held.route, held.upstream_model)
+        output = finish.output_estimate if most is None else min(finish.output_estimate, most)
+        kept = routed.previous_input + routed.previous_output  # the upstream read it again
+        usage, source = {"input": routed.input_estimate + kept, "output": output}, "estimated"
     upstream = _upstream(terms, candidate)
     if free := _is_free(terms, routed, candidate):
         usage, source = {}, "none"
@@ -743,13 +757,14 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         list=cards.of(terms.cards.list, finish.answered_by),
         iterations=tuple(cards.iteration(one) for one in finish.iterations),
         reported=finish.reported_cost,
-        geo=finish.geo,
+        # Where nothing is told of a reply, what was asked for is taken to be done.
+        geo=finish.geo if finish.usage is not None else _geo_asked(routed, upstream),
         seconds=-int(-finish.total_ms // 1000),
         answered=finish.row.outcome != "unanswered",
         free=free,
         beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
         flags=flags,
-        is_guess=is_guess or not GUESSES.isdisjoint(finish.flags),
+        is_guess=is_guess or finish.guessed > 0 or not GUESSES.isdisjoint(finish.flags),
     )
 
 

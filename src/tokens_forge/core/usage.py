@@ -159,7 +159,7 @@ class Reading:
     """Where it was computed, as a provider that charges for it says (Anthropic's `inference_geo`): ``us``."""
     guessed: int = 0
     """Tokens of `output` that nobody counted: those that only a grand total shows, or those of a broken answer by its
-    bytes. A maximum that the client gave or the model has caps them (`capped`)."""
+    bytes. A maximum that the client gave or the model has caps them (`at_most`)."""
 
     @property
     def cache_counted(self) -> CacheCounted:
@@ -448,20 +448,18 @@ def written(usage: Mapping[str, int]) -> int:
     return sum(usage.get(name, 0) for name in WRITE_CLASSES)
 
 
-def capped(reading: Reading, most: int) -> Reading:
-    """Return a reading whose output is at most `most` tokens, as far as nobody counted it.
+def at_most(usage: Mapping[str, int], guessed: int, most: int) -> Mapping[str, int]:
+    """Return a usage whose output is at most `most` tokens, as far as nobody counted it: `guessed` of them.
 
-    What a provider counted stays, whatever was asked for.
+    What a provider counted stays, whatever was asked for (CASES 65).
     """
-    made = sum(reading.usage.get(name, 0) for name in OUTPUT_CLASSES)
-    cut = min(max(made - most, 0), reading.guessed)
+    made = sum(usage.get(name, 0) for name in OUTPUT_CLASSES)
+    cut = min(max(made - most, 0), guessed)
     if not cut:
-        return reading
-    output = reading.usage["output"] - cut
-    usage = {**reading.usage, "output": output}
-    if "reasoning" in usage:
-        usage["reasoning"] = min(usage["reasoning"], output)
-    return replace(reading, usage=usage, guessed=reading.guessed - cut)
+        return usage
+    output = usage["output"] - cut
+    reasoning = {"reasoning": min(usage["reasoning"], output)} if "reasoning" in usage else {}
+    return {**usage, "output": output, **reasoning}
 
 
 def at_least(reading: Reading, streamed: int) -> Reading:

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from tokens_forge.core.budgets import BudgetShown, task_left
 from tokens_forge.core.candidates import Candidate, candidate, match
-from tokens_forge.core.config import CLIENT
+from tokens_forge.core.config import CLIENT, LONGEST_MODEL_NAME
 from tokens_forge.core.dialects import DialectName, dialect_out, is_openai
 from tokens_forge.core.due import used_elsewhere
 from tokens_forge.core.entries import Held, Routed, Settled, Voided, candidate_name
@@ -34,6 +34,7 @@ from tokens_forge.core.prices import Cards
 from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 from tokens_forge.core.stated import output_of, stated
+from tokens_forge.core.usage import Iteration
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.attempt import Attempted, Order, attempt
@@ -209,6 +210,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         model_asked=request.model,
         stream=request.stream,
         tier_asked=visible(request.tier_asked)[:40],
+        geo_asked=visible(request.geo_asked)[:40],
         input_estimate=request.input_estimate,
         output_bound=request.output_bound,
         output_asked=request.output_asked,
@@ -423,21 +425,29 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         total_ms=attempted.total_ms,
         first_byte_ms=attempted.first_byte_ms,
         usage=reading.usage if reading and reading.usage else None,
+        guessed=reading.guessed if reading else 0,
         whole=attempted.whole,
         output_estimate=said.output_estimate if said else 0,
         flags=tuple(_flags(said, row, metered=metered)),
-        model_served=_told(said.model_served, attempted)[:200] if said else "",
+        model_served=_told(said.model_served, attempted)[:LONGEST_MODEL_NAME] if said else "",
         upstream_id=_told(said.upstream_id, attempted)[:MOST_ID] if said else "",
         finish=_told(said.finish, attempted)[:40] if said else "",
         tier_served=_told(said.tier_served, attempted)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",
-        iterations=reading.iterations if reading else (),
-        answered_by=reading.answered_by if reading else "",
-        geo=reading.geo if reading else "",
+        iterations=tuple(_iterations(reading.iterations, attempted)) if reading else (),
+        answered_by=_told(reading.answered_by, attempted)[:LONGEST_MODEL_NAME] if reading else "",
+        geo=_told(reading.geo, attempted)[:40] if reading else "",
         reported_cost=said.reported_cost if said else None,
         wait_s=attempted.wait_s,
         limits=attempted.limits,
     )
+
+
+def _iterations(iterations: Iterable[Iteration], attempted: Attempted) -> Iterator[Iteration]:
+    """Yield what is billed beside a reply, its words as the ledger may have them."""
+    for one in iterations:
+        model = _told(one.model, attempted)[:LONGEST_MODEL_NAME]
+        yield dataclasses.replace(one, kind=_told(one.kind, attempted)[:40], model=model)
 
 
 def _told(said: str, attempted: Attempted) -> str:

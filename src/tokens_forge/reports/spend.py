@@ -6,7 +6,7 @@ price, and amortised (`fees.py`). What moved a balance without a call, and calls
 refused or voided, are told apart from spend.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -208,8 +208,11 @@ def spend(  # noqa: PLR0913 - which ledger, of when, how grouped, on whose clock
     )
 
 
-def document(answer: Spend) -> dict[str, object]:
-    """Return the answer in the shape of ``tf spend --json``: amounts as decimal strings, null for what is not known."""
+def document(answer: Spend, set_by: Callable[[Guess], str] | None = None) -> dict[str, object]:
+    """Return the answer in the shape of ``tf spend --json``: amounts as decimal strings, null for what is not known.
+
+    `set_by` gives the command that sets the price for want of which something was guessed, empty where there is none.
+    """
     return {
         "from": stamp(answer.period.since),
         "to": stamp(answer.period.until),
@@ -220,6 +223,7 @@ def document(answer: Spend) -> dict[str, object]:
             {
                 **_figures(found),
                 "unpriced_calls": found.unpriced_calls,
+                "guesses": [_guess(one, set_by(one) if set_by else "") for one in found.guesses],
                 "unshared_calls": found.unshared_calls,
                 "counts": COUNTS.get(found.unit),
             }
@@ -256,6 +260,18 @@ def _figures(row: SpendRow | SpendTotal) -> dict[str, object]:
         "amortised": _texts(row.amortised),
         "usage": row.usage,
         "certainty": _texts(row.certainty),
+    }
+
+
+def _guess(found: Guess, set_by: str) -> dict[str, object]:
+    return {
+        "flag": found.flag,
+        "route": found.route,
+        "upstream_model": found.upstream_model,
+        "tier": found.tier or None,
+        "calls": found.calls,
+        "charge": text(found.charge),
+        "set_by": set_by or None,
     }
 
 

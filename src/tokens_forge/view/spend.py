@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT
+from tokens_forge.core.flags import flag_text
 from tokens_forge.core.money import ZERO, text, total
 from tokens_forge.core.visible import visible
-from tokens_forge.reports.spend import COUNTS, PARTS, Movement, PoolFee, Spend, SpendRow, SpendTotal
+from tokens_forge.reports.spend import COUNTS, PARTS, Guess, Movement, PoolFee, Spend, SpendRow, SpendTotal
 from tokens_forge.view.figures import NONE, amount, bar, count, shown
 
 _FORMS = ((10, " "), (5, " "), (0, " "), (0, "\n"))
@@ -95,9 +96,18 @@ def _unit(answer: Spend, found: SpendTotal) -> Iterator[RenderableType]:
         yield Text.assemble((f"{visible(found.unit)}: ", "dim"), _certainty(found, shares=True))
     if found.unpriced_calls:
         yield shown(_unpriced(found), "bold yellow")
+    for guess in found.guesses:
+        yield shown(_guess(guess, found.unit), "yellow")
     if found.unlisted_calls and found.list is not None:
         missing_from = "list-equivalent" if found.unit in COUNTS else "list price and saving"
         yield shown(f"{_calls(found.unlisted_calls)} without a list price: not in {missing_from}", "dim")
+
+
+def _guess(guess: Guess, unit: str) -> str:
+    """Return the line that names what in a total was guessed, or is missing from it, for want of a price."""
+    served = f", served as {guess.tier}" if guess.tier else ""
+    charged = f"{amount(guess.charge, unit)} of the total for {_calls(guess.calls)}"
+    return f"{guess.route}/{guess.upstream_model}{served}: {flag_text(guess.flag)} ({charged})"
 
 
 def _unpriced(found: SpendTotal) -> str:

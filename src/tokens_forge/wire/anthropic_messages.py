@@ -331,6 +331,7 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
         stream=stream,
         include_usage=True,
         tier_asked=FAST if speed == FAST else tier,
+        geo_asked=word_or_empty(fields.get("inference_geo", NULL)).lower(),
         input_estimate=input_estimate(fields, COUNTED_FIELDS, inline_tokens),
         output_bound=output_bound,
         output_asked=output_asked,

@@ -79,6 +79,8 @@ class Request:
     digest (`opened_with`)."""
     fields: Fields
     """Every member, its value's bytes untouched. What is sent is made from these, so it is what was read."""
+    geo_asked: str = ""
+    """Where it asks to be computed (`inference_geo`), in lower case."""
     output_asked: int = 0
     """`output_bound`, where the client itself names a maximum."""
     answers: int = 1
