@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from builders import PLAN, RELAY, Bench, agreed, config, finished, listed
+from builders import PLAN, RELAY, Bench, agreed, card, cards, config, finished, listed
 from hypothesis import given, settings
 from msgspec.structs import replace
 
@@ -505,3 +505,19 @@ def test_what_is_odd_about_one_of_several_keeps_all(yes: bool) -> None:
     before = len(made.lines)
     assert yes == ("" == undo(made, *closing, yes=yes))
     assert before + 2 * yes == len(made.lines)
+
+
+def test_a_corrected_cost_holds_no_more() -> None:
+    """A wrong cost that an upstream reported locks no route: its correction lowers the next hold, its undo does not."""
+    nothing = {RELAY: (card(RELAY, {}, unit="CNY", terms="reported"),)}
+    made = Bench(terms=agreed(listed(RELAY), cards(charge=nothing)))
+    made.topup(wallet="10 CNY")
+    for cost in ("0.01", "0.02"):
+        made.call(finished(reported_cost=Decimal(cost)))
+    assert "0.02" == made.held(made.route()).hold
+    last = [entry for entry in made.entries if isinstance(entry, Settled)][-1]
+    of_call = {"corrects": last.id, "key": "k", "route": "relay", "upstream_model": "m"}
+    assert "" == made.order("wallet", "adjust", "0.015 CNY", **of_call)
+    assert "0.01" == made.held(made.route()).hold
+    assert "" == undo(made, [line.seq for line in made.lines if isinstance(line.entry, Adjusted)][-1])
+    assert "0.02" == made.held(made.route()).hold
