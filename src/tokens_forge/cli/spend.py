@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli.output import hint, say_json, show
+from tokens_forge.cli.output import hint, hint_left_out, say_json, show
 from tokens_forge.cli.periods import Last, Month, Since, Span, Timezone, Today, Until, Week, chosen
 from tokens_forge.files.paths import Paths
 
@@ -66,3 +66,4 @@ def spend(
         hint(f"The ledger is in {paths.ledger}; `tf spend --month -1` looks at the month before.")
     else:
         show(spend_view(answer, zone))
+    hint_left_out(answer.left_out)

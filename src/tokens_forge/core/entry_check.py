@@ -88,19 +88,19 @@ def check(entry: Record) -> None:
     That would be a bug of ours: what comes from outside is bounded when it is read, and what a user types is refused
     before it is an entry. What is only told enters as it is, since a call must end.
     """
-    if not _is_sound(entry):
+    if not is_sound(entry):
         fault = next(fault for fault in faults(entry) if not fault.told)
         raise MoneyError(f"an entry can't be taken into the ledger: {fault}")
 
 
-def _is_sound(record: Record) -> bool:
+def is_sound(record: Record) -> bool:
     """Say whether all that is reckoned with in a record fits. It is asked for each entry, so it is plain."""
     plan = _PLANS[type(record)]
     if not _fit(record, plan):
         return False
     for field in plan.parts:
         for part in getattr(record, field):
-            if not (_is_sound(part) or (isinstance(part, Limit) and _is_in_its_own_words(part))):
+            if not (is_sound(part) or (isinstance(part, Limit) and _is_in_its_own_words(part))):
                 return False
     return True
 
@@ -169,12 +169,13 @@ def is_moment(written: str) -> bool:
     return _reads(_MOMENT, written)
 
 
-def _is_day(written: str) -> bool:
+def is_day(written: str) -> bool:
+    """Say whether a text is a day as the ledger writes it."""
     return _reads(_DAY, written)
 
 
 def _begins(written: str) -> bool:
-    return is_moment(written) or _is_day(written)
+    return is_moment(written) or is_day(written)
 
 
 def _reads(form: re.Pattern[str], written: str) -> bool:
@@ -199,7 +200,7 @@ _FITS: dict[FigureKind, Callable[[Any], object]] = {
     "rates": _EXACT.fullmatch,
     "seconds": _SECONDS.fullmatch,
     "moment": is_moment,
-    "day": _is_day,
+    "day": is_day,
     "begins": _begins,
 }
 """By its kind what says, of a figure that is there, whether it has its form."""

@@ -283,8 +283,15 @@ class Verified:
     """The page before the first, when the ledger's first pages are not in the folder."""
     torn_bytes: int = 0
     """Bytes after the last whole line of the newest page: a write that did not finish, cut at the next start."""
-    bad: tuple[BadLine, ...] = ()
-    """Everything that is wrong, in the ledger's order; none for a whole ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What a ledger consists of, and what of it is wrong."""
+
+    verified: Verified
+    bad: tuple[BadLine, ...]
+    """In the ledger's order; none for a whole ledger."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -314,10 +321,10 @@ def verify(folder: Path) -> Verified:
     found = examine(folder)
     if found.bad:
         raise LedgerDamaged(str(found.bad[0]))
-    return found
+    return found.verified
 
 
-def examine(folder: Path) -> Verified:
+def examine(folder: Path) -> Examined:
     """Return what the ledger in `folder` consists of, and every line of it that is wrong.
 
     Each line's number, time and chain must follow from the line before, it must be an entry of its kind, and each of
@@ -341,7 +348,7 @@ def examine(folder: Path) -> Verified:
             wrong = "the page ends in the middle of a line, and a later page exists"
             reached.bad.append(BadLine(page=page, line=number + 1, seq=0, field="", wrong=wrong))
         reached.page, reached.page_bytes = page, whole
-    return Verified(
+    verified = Verified(
         pages=len(names),
         lines=reached.lines,
         first=reached.first,
@@ -350,8 +357,8 @@ def examine(folder: Path) -> Verified:
         chain=reached.chain,
         begins_after=reached.begins_after,
         torn_bytes=torn,
-        bad=tuple(reached.bad),
     )
+    return Examined(verified=verified, bad=tuple(reached.bad))
 
 
 def call_time(call_id: str) -> datetime | None:

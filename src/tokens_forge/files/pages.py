@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from tokens_forge.core.entries import NO_CHAIN, VERSION, AnyEntry, Line
-from tokens_forge.core.entry_check import faults, is_moment
+from tokens_forge.core.entry_check import faults, is_day, is_moment, is_sound
 from tokens_forge.core.errors import LedgerDamaged
 from tokens_forge.core.visible import visible
 
@@ -57,6 +57,16 @@ class BadLine:
     def __str__(self) -> str:
         return f"{self.where}: {self.wrong}"
 
+    def document(self) -> dict[str, object]:
+        """Return it in the shape of every command's ``--json``: null for what is not known."""
+        return {
+            "page": self.page,
+            "line": self.line,
+            "seq": self.seq or None,
+            "field": self.field or None,
+            "wrong": self.wrong,
+        }
+
 
 _ENCODE = msgspec.json.Encoder().encode
 _PLACE = msgspec.json.Decoder(_Place).decode
@@ -68,6 +78,11 @@ def encode_line(entry: AnyEntry, *, seq: int, ts: str, chain: str) -> tuple[byte
     body = b'{"v":%d,"seq":%d,"ts":"%s",%s' % (VERSION, seq, ts.encode(), _ENCODE(entry)[1:-1])
     own = _chain(chain, body)
     return b'%s%s%s"}\n' % (body, CHAIN_MARK, own.encode()), own
+
+
+def line_bytes(line: Line) -> bytes:
+    """Return a line for readers that check no chain: its bytes without one, with its line feed."""
+    return b'{"seq":%d,"ts":"%s",%s}\n' % (line.seq, line.ts.encode(), _ENCODE(line.entry)[1:-1])
 
 
 def decode_line(raw: bytes) -> Line:
@@ -85,7 +100,7 @@ def decode_line(raw: bytes) -> Line:
 def read_line(raw: bytes, *, page: str, number: int, told: bool = False) -> Line | BadLine:
     """Return the line in `raw`, or why nothing can be reckoned with it; with `told`, why it can't be shown either."""
     line = whole_line(raw, page=page, number=number)
-    if isinstance(line, Line):
+    if isinstance(line, Line) and (told or not is_sound(line.entry)):
         for fault in faults(line.entry):
             if told or not fault.told:
                 return BadLine(page=page, line=number, seq=line.seq, field=fault.field, wrong=str(fault))
@@ -170,7 +185,8 @@ def pages(folder: Path) -> list[str]:
     """Return the pages in `folder`, oldest first; none when there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(match[1] for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    names = (match[1] for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    return sorted(name for name in names if is_day(name))
 
 
 def whole_lines(data: bytes) -> Iterator[bytes]:
