@@ -49,7 +49,9 @@ def test_damage_exits_1(tmp_path: Path) -> None:
     path = page_path(ledger(tmp_path).folder, DAY)
     path.write_bytes(path.read_bytes().replace(b'"charge":"0.0036"', b'"charge":"0.0030"', 1))
     ran = tf(tmp_path, "ledger", "verify")
-    assert (1, "", True) == (ran.code, ran.out, ran.err.startswith("tf: 2026-11-24:6: its chain does not follow"))
+    named = "2026-11-24:6 (number 6) chain: its chain does not follow from the line before: it was edited, moved or cut"
+    assert (1, ["not whole: 1 line is wrong", named]) == (ran.code, ran.out.splitlines())
+    assert ran.err.startswith("Compare the page with a backup")
     ran = tf(tmp_path, "ledger", "verify", "--json")
     assert (1, False) == (ran.code, json.loads(ran.out)["whole"])
 

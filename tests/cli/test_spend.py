@@ -47,7 +47,7 @@ def test_periods_on_the_command_line(folder: Path, arguments: list[str]) -> None
     assert [("aider", "USD", 1, "0.0036")] == [
         (row["key"], row["unit"], row["calls"], row["charge"]) for row in answer["rows"]
     ]
-    expected = ["from", "to", "timezone", "by", "rows", "totals", "fees", "movements", "refused", "voided"]
+    expected = ["from", "to", "timezone", "by", "rows", "totals", "fees", "movements", "refused", "voided", "left_out"]
     assert expected == list(answer)
 
 

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from ledgers import (
     DAY,
     Ledger,
@@ -20,7 +19,6 @@ from ledgers import (
 from msgspec.structs import replace
 
 from tokens_forge.core.entries import Renamed
-from tokens_forge.core.errors import LedgerDamaged
 from tokens_forge.core.fallback import OURS
 from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.plain import encode
@@ -54,7 +52,7 @@ def hour(until: str = "11:00:00", day: str = DAY) -> Period:
 
 def rows(folder: Path, *routes: RouteShown, period: Period | None = None) -> dict[str, RouteRow]:
     """Return the rows by candidate."""
-    found = route_rows(folder, period or hour(), routes=routes or (RELAY, OFFICIAL), cooldowns=(), balances=())
+    found = route_rows(folder, period or hour(), routes=routes or (RELAY, OFFICIAL), cooldowns=(), balances=()).rows
     return {row.health.candidate: row for row in found}
 
 
@@ -176,14 +174,18 @@ def test_a_torn_line_is_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_a_line_that_can_not_be_read_is_said(tmp_path: Path) -> None:
-    """A damaged page gives no figures."""
+    """CASES 67: a bad line is left out and named; the attempts in all others count."""
     ledger = Ledger(tmp_path)
     paid_relay(ledger, "10:30:00", 1)
     with page_path(tmp_path, DAY).open("ab") as page:
         page.write(b"nonsense\n")
 
-    with pytest.raises(LedgerDamaged, match="tf ledger verify"):
-        one(tmp_path)
+    found = route_rows(tmp_path, hour(), routes=(RELAY,), cooldowns=(), balances=())
+
+    assert ([1], ["2026-11-24:5"]) == (
+        [row.attempts.ended for row in found.rows],
+        [bad.where for bad in found.left_out],
+    )
 
 
 def test_a_route_has_its_history_under_its_name_of_now(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_the_document(tmp_path: Path) -> None:
     for n in range(3):
         paid_relay(ledger, "10:30:00", n, first_byte_ms=12.5)
     failed(ledger, "rate_limited", 4)
-    found = route_rows(tmp_path, hour(), routes=(RELAY, OFFICIAL), cooldowns=(COOLING,), balances=())
+    found = route_rows(tmp_path, hour(), routes=(RELAY, OFFICIAL), cooldowns=(COOLING,), balances=()).rows
     answer = Routes(
         at=at("11:00:00"),
         running=True,
@@ -272,6 +274,7 @@ def test_the_document(tmp_path: Path) -> None:
         "to": at("11:00:00"),
         "cooldowns": [cooldown],
         "retry_budget": {"calls": 20, "used": 0, "allowed": 4},
+        "left_out": [],
     } == told
     assert {
         "candidate": "relay/gpt-5",

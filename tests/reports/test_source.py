@@ -10,7 +10,7 @@ from ledgers import DAY, Ledger, at, call_id, fell_back, held_relay, paid_relay,
 from pools import POOL, fee, paid_pool
 
 from tokens_forge.core.entries import Adjusted, AdjustedReason, Renamed
-from tokens_forge.core.errors import LedgerDamaged, LedgerError
+from tokens_forge.core.errors import LedgerError
 from tokens_forge.files.pages import page_path
 from tokens_forge.reports.periods import Period
 from tokens_forge.reports.spend import Spend, SpendRow, spend
@@ -136,22 +136,26 @@ def test_thousands_of_corrections_are_one_question(tmp_path: Path) -> None:
     assert Decimal(-2) == one_row(november(tmp_path)).charge
 
 
-def test_a_correction_of_what_cost_nothing_is_damage(tmp_path: Path) -> None:
-    """A correction must name a call with a charge."""
+def test_a_correction_of_what_cost_nothing_is_left_out(tmp_path: Path) -> None:
+    """A correction must name a call with a charge; one that does not is named, and everything else is told."""
     ledger = Ledger(tmp_path)
     call = call_id(at("10:00:00"))
     ledger.add(at("10:00:00"), routed(call), refused(call))
     ledger.add(at("10:00:00"), Adjusted(balance="b", amount="1", unit="USD", reason="refund", corrects=call))
-    with pytest.raises(LedgerDamaged, match=r"names the call tf_.*, which has no charge to correct"):
-        november(tmp_path)
+    paid_relay(ledger, "10:00:01", n=2)
+
+    found = november(tmp_path)
+
+    (bad,) = found.left_out
+    wrong = f"it corrects the call {call}, which has no charge to correct in these pages"
+    assert (("2026-11-24:4", 4, wrong), Decimal("0.02")) == ((bad.where, bad.seq, bad.wrong), one_row(found).charge)
 
 
 def test_an_id_without_a_moment(tmp_path: Path) -> None:
-    """A correction whose call has no moment in its id is looked for in every page before it is called damage."""
+    """A correction whose call has no moment in its id is looked for in every page before it is left out."""
     ledger = Ledger(tmp_path)
     ledger.add(at("10:00:00"), Adjusted(balance="b", amount="1", unit="USD", reason="refund", corrects="tf_nonsense"))
-    with pytest.raises(LedgerDamaged, match=r"names the call tf_nonsense"):
-        november(tmp_path)
+    assert ["corrects"] == [bad.field for bad in november(tmp_path).left_out]
 
 
 def test_history_has_the_names_of_now(tmp_path: Path) -> None:
@@ -223,13 +227,12 @@ def test_a_correction_of_a_call_of_years_before(tmp_path: Path) -> None:
 
 
 def test_a_line_that_marks_nothing_it_can_say(tmp_path: Path) -> None:
-    """A rename that can't be read is damage, not a name forgotten."""
+    """A rename that can't be read is named, not a name forgotten in silence."""
     ledger = Ledger(tmp_path)
     fell_back(ledger)
     with page_path(tmp_path, DAY).open("ab") as page:
         page.write(b'{"v":0,"seq":9,"ts":"2026-11-24T11:00:00.000000Z","type":"renamed"}\n')
-    with pytest.raises(LedgerDamaged, match=r"`tf ledger verify` names it"):
-        november(tmp_path)
+    assert ["2026-11-24:7"] == [bad.where for bad in november(tmp_path).left_out]
 
 
 def test_pages_that_cant_be_read(tmp_path: Path) -> None:

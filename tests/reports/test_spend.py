@@ -30,7 +30,7 @@ from ledgers import (
 from pools import fee, paid_pool
 
 from tokens_forge.core.entries import Adjusted
-from tokens_forge.core.errors import LedgerDamaged, LedgerError
+from tokens_forge.core.errors import LedgerError
 from tokens_forge.files import ledger_reader
 from tokens_forge.files.pages import page_path
 from tokens_forge.reports.periods import Period
@@ -92,6 +92,7 @@ def test_units_are_never_blended(tmp_path: Path) -> None:
         "movements": [],
         "refused": {},
         "voided": {},
+        "left_out": [],
     }
     assert expected == document(november(tmp_path))
 
@@ -296,13 +297,14 @@ def test_a_torn_line_is_not_seen(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_no_json(tmp_path: Path) -> None:
-    """Damage is an error that names the command which finds the line."""
+    """CASES 67: however many lines are none, all others are told, and each of the bad ones is named."""
     fell_back(Ledger(tmp_path))
     with page_path(tmp_path, DAY).open("ab") as page:
         page.write(b"nonsense\n" * 100_000)
 
-    with pytest.raises(LedgerDamaged, match=r"`tf ledger verify` names the line"):
-        november(tmp_path)
+    found = november(tmp_path)
+
+    assert (100_000, Decimal("0.0036")) == (len(found.left_out), found.totals[0].charge)
 
 
 def test_a_page_that_cant_be_read(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokens_forge.cli.output import say, say_json, show
+from tokens_forge.cli.output import hint_left_out, say, say_json, show
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
@@ -45,9 +45,12 @@ def doctor(
                 "flags": found.flags,
                 "estimates": now.estimates,
                 "cooldowns": now.cooldowns,
+                "left_out": [line.document() for line in found.left_out],
             }
         )
+        hint_left_out(found.left_out)
         return
+    hint_left_out(found.left_out)
     _tell(found, days)
     for cooldown in now.cooldowns:
         say(f"{cooldown.scope} {cooldown.name} {_passed_over(cooldown)}; `tf routes` says why")
@@ -84,5 +87,5 @@ def _tell(found: "Unsure", days: int) -> None:
         say(f"unpriced: {number} of {name}: `tf prices {name}` shows what is known of it")
     for flag, attempts in found.flags.items():
         say(f"flag {flag}: {attempts} {'attempt' if attempts == 1 else 'attempts'}")
-    if not (found.lost or found.unpriced or found.flags):
+    if not (found.lost or found.unpriced or found.flags or found.left_out):
         say(f"nothing is in doubt in the last {days} days")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tokens_forge.cli.output import hint, say_json, show
+from tokens_forge.cli.output import hint, hint_left_out, say_json, show
+from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
 
 _DIFFERS = (
@@ -32,10 +33,14 @@ def explain(
     For example: tf explain last --replay
     """
     from tokens_forge.core.story import tell
-    from tokens_forge.files.ledger_reader import find
+    from tokens_forge.files.ledger_reader import tell_of
 
     paths: Paths = ctx.obj
-    lines = find(paths.ledger, call)
+    told = tell_of(paths.ledger, call)
+    hint_left_out(told.left_out)
+    lines = told.lines
+    if not lines:
+        raise ForgeError(f"no line of `{call}` can be read")
     story = tell(lines)
     again = None
     if replay:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 from tokens_forge.core.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
+
+    from tokens_forge.files.pages import BadLine
+
+_LISTED = 5
+"""How many bad lines a warning names."""
 
 _PIPED_WIDTH = 120
 """Columns of what is piped, which no terminal folds; `COLUMNS` says otherwise."""
@@ -29,6 +34,22 @@ def say_lines(commands: "Iterable[str]") -> None:
 def hint(text: str) -> None:
     """Print `text` on stderr, its control characters visible: what is no data of the command."""
     print(visible(text, keep="\n"), file=sys.stderr)  # noqa: T201 - as above, to stderr
+
+
+def hint_left_out(bad: "Sequence[BadLine]") -> None:
+    """Say loudly on stderr which lines of the ledger could not be read, and that figures are a lower bound.
+
+    The command's exit code stays 0: what is told is right, and who reads JSON finds the lines in `left_out`.
+    """
+    if not bad:
+        return
+    what = "1 line of the ledger" if len(bad) == 1 else f"{len(bad):,} lines of the ledger"
+    hint(f"WARNING: {what} can't be read and {'is' if len(bad) == 1 else 'are'} left out: figures are a lower bound.")
+    for line in bad[:_LISTED]:
+        hint(f"  {line}")
+    if len(bad) > _LISTED:
+        hint(f"  and {len(bad) - _LISTED:,} more")
+    hint("`tf ledger verify` names each, with the next step.")
 
 
 def say_json(record: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokens_forge.cli.output import hint, say, say_json, show
+from tokens_forge.cli.output import hint, hint_left_out, say, say_json, show
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def routes(
         show(routes_view(answer))
     else:
         hint("No route yet: write `[route.NAME]` in the config, or let `tf init` do it.")
+    hint_left_out(answer.left_out)
 
 
 @app.command()
@@ -96,7 +97,7 @@ def _asked(paths: Paths, last: str) -> "Routes":
         spanned = period(Asked(last=last), now=until, zone=UTC, week_start="monday")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--last") from error
-    rows = route_rows(
+    found = route_rows(
         paths.ledger,
         spanned,
         routes=now.routes,
@@ -108,7 +109,8 @@ def _asked(paths: Paths, last: str) -> "Routes":
         at=now.at,
         running=bool(now.pid),
         period=spanned,
-        rows=rows,
+        rows=found.rows,
         cooldowns=now.cooldowns,
         retry_budget=now.retry_budget,
+        left_out=found.left_out,
     )

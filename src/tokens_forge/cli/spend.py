@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokens_forge.cli.output import hint, say_json, say_lines, show
+from tokens_forge.cli.output import hint, hint_left_out, say_json, say_lines, show
 from tokens_forge.cli.periods import Last, Month, Since, Span, Timezone, Today, Until, Week, chosen
 from tokens_forge.files.paths import Paths
 
@@ -74,6 +74,7 @@ def spend(
         set_by = _mending(paths) if any(total.guesses for total in answer.totals) else None
         lines = [set_by(guess) for total in answer.totals for guess in total.guesses] if set_by else []
         say_lines(lines)
+    hint_left_out(answer.left_out)
 
 
 def _mending(paths: Paths) -> "Callable[[Guess], str]":

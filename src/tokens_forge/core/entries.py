@@ -867,3 +867,120 @@ def attempt_name(call_id: str, n: int) -> str:
 def candidate_name(route: str, model: str) -> str:
     """Return ROUTE/MODEL, the name of a candidate."""
     return f"{route}/{model}"
+
+
+FigureKind = Literal[
+    "amount",
+    "known",
+    "exact",
+    "priced",
+    "count",
+    "counts",
+    "seconds",
+    "moment",
+    "day",
+    "begins",
+    "parts",
+    "told",
+    "rates",
+    "shown",
+]
+"""What a figure of an entry is. `amount`: in the unit of a balance or budget, at most 12 places, always there; `known`:
+one that is there where it is known; `exact`: a decimal; `priced`: an amount with its unit; `count`, and `counts` by
+name; `seconds`: a decimal; `moment`, `day`, and `begins`, either of both; `parts`: records with figures of their own.
+Nothing is reckoned with a decimal that is only `told`, with such `rates` by name, nor with a record that is `shown`."""
+
+FIGURES: dict[type[Record], dict[str, FigureKind]] = {
+    PassedOver: {
+        "available": "told",
+        "need": "told",
+        "limit": "told",
+        "spent": "told",
+        "held": "told",
+        "until": "moment",
+    },
+    Ranked: {"cost": "told", "compared": "told", "list": "told", "left": "told", "ends": "begins"},
+    Cause: {"n": "count", "status": "count"},
+    HoldBasis: {"input": "count", "output": "count"},
+    WindowHeld: {"start": "moment", "end": "moment"},
+    Counted: {"amount": "amount", "fx": "exact", "start": "moment", "end": "moment"},
+    Limit: {
+        "remaining": "exact",
+        "reset": "moment",
+    },  # of a window that the provider counts; else in the header's words
+    CardUsed: {"rates": "rates", "list_share": "told", "fx": "told", "factors": "rates", "valid_from": "day"},
+    ChargeLine: {"quantity": "count", "rate": "told", "amount": "told", "iteration": "count"},
+    IterationBilled: {"usage": "counts", "card": "shown"},
+    Trail: {"charge": "amount", "n": "count", "status": "count"},
+    Previous: {"bytes": "count", "seq": "count"},
+    Opened: {"previous": "shown"},
+    Configured: {},
+    Routed: {
+        "input_estimate": "count",
+        "output_bound": "count",
+        "ranked": "shown",
+        "max_charge": "priced",
+        "kept_cache": "count",
+        "client_retry": "count",
+        "turn": "count",
+    },
+    Held: {
+        "hold": "amount",
+        "n": "count",
+        "hold_basis": "shown",
+        "passed_over": "shown",
+        "cause": "shown",
+        "windows": "parts",
+        "counted": "parts",
+        "jitter_ms": "count",
+        "waited_ms": "count",
+    },
+    Settled: {
+        "charge": "amount",
+        "list": "known",
+        "saving": "known",
+        "hold": "amount",
+        "overrun": "amount",
+        "usage": "counts",
+        "reported_cost": "told",
+        "balance_before": "told",
+        "balance_after": "told",
+        "n": "count",
+        "status": "count",
+        "client_status": "count",
+        "turn": "count",
+        "started": "moment",
+        "card": "shown",
+        "iterations": "parts",
+        "lines": "shown",
+        "windows": "parts",
+        "counted": "parts",
+        "trail": "shown",
+        "limits": "parts",
+    },
+    Voided: {
+        "hold": "amount",
+        "n": "count",
+        "status": "count",
+        "client_status": "count",
+        "wait_s": "seconds",
+        "limits": "parts",
+    },
+    Refused: {"client_status": "count", "waited_ms": "count", "passed_over": "shown"},
+    Adjusted: {
+        "amount": "amount",
+        "paid": "priced",
+        "fee": "priced",
+        "expires": "day",
+        "effective": "begins",
+        "windows": "parts",
+        "counted": "parts",
+        "balance_before": "told",
+        "balance_after": "told",
+    },
+    Cooled: {"until": "moment", "level": "count"},
+    Recovered: {},
+    Tasked: {"cap": "priced", "soft": "exact"},
+    Renamed: {},
+}
+"""Every figure of every record, by its field; one that is absent is none."""

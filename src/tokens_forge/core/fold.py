@@ -4,6 +4,9 @@
 `opened` entry carries the fold whole, and so does the checkpoint.
 """
 
+from decimal import Decimal
+from typing import cast
+
 import msgspec
 
 from tokens_forge.core import plain
@@ -105,11 +108,31 @@ class Fold(msgspec.Struct, kw_only=True):
 
 
 def decode(data: bytes | msgspec.Raw) -> Fold:
-    """Return the fold that `Fold.encode` wrote. Raises msgspec.DecodeError for anything else."""
+    """Return the fold that `Fold.encode` wrote.
+
+    Raises msgspec.DecodeError for anything else, and for one with a figure that is no number: an earlier version took
+    such a word from an upstream, and nothing could be compared with it.
+    """
     try:
-        return msgspec.json.decode(data, type=Fold)
+        fold = msgspec.json.decode(data, type=Fold)
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(str(error)) from error
+    if not _is_finite(msgspec.to_builtins(fold, builtin_types=(Decimal,))):
+        raise msgspec.DecodeError("a figure in it is no number")
+    return fold
+
+
+def _is_finite(value: object) -> bool:
+    """Say whether every decimal in a value is a number."""
+    match value:
+        case Decimal():
+            return value.is_finite()
+        case dict():
+            return all(map(_is_finite, cast("dict[str, object]", value).values()))
+        case list():
+            return all(map(_is_finite, cast("list[object]", value)))
+        case _:
+            return True
 
 
 def trail_of(entry: Settled | Voided) -> Trail:

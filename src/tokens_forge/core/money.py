@@ -130,3 +130,15 @@ def read_amount(written: str) -> Amount:
     if match is None or not is_unit(match[2]):
         raise MoneyError(f"`{written}` is no amount: write a number and a unit, such as `5.00 USD`")
     return Amount(value=Decimal(match[1]), unit=match[2])
+
+
+MOST_DIGITS = 20
+"""Digits before the point that an amount of the ledger may have. Its format (``DECIMAL(38,12)``) takes 26, so a million
+such amounts still sum within it."""
+
+_BEYOND = Decimal(1).scaleb(MOST_DIGITS)
+
+
+def fits_ledger(value: Decimal) -> bool:
+    """Say whether `value`, once `rounded`, is an amount that the ledger can take: finite and below 10^20 either way."""
+    return value.is_finite() and -_BEYOND < value < _BEYOND

@@ -22,7 +22,8 @@ import msgspec
 
 from tokens_forge.core import fold as folds
 from tokens_forge.core.entries import NO_CHAIN, AnyEntry, Configured, Line, Opened, Previous, Refused
-from tokens_forge.core.errors import ForgeError, LedgerDamaged, LedgerError, LedgerLocked, LedgerStuck
+from tokens_forge.core.entry_check import check, faults
+from tokens_forge.core.errors import ForgeError, LedgerDamaged, LedgerError, LedgerLocked, LedgerStuck, MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment, stamp
 from tokens_forge.core.settlement import Terms, lost
@@ -72,6 +73,8 @@ SYSTEM = System()
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How far a fold has come; it shortens a start and may be deleted."""
 
+    checked: bool
+    """That each line behind it passed `check`. One of an earlier version has no such word: its page is read again."""
     page: str
     offset: int
     seq: int
@@ -171,8 +174,10 @@ class Ledger:
     def append(self, entry: AnyEntry, ts: str) -> int:
         """Take `entry` into the ledger at `ts` (of `stamp`) and return its number. Nothing is written yet.
 
-        Raises MoneyError for an amount in another unit than the balance's; nothing is taken then.
+        Raises MoneyError for an amount in another unit than the balance's, and for a figure that the format or its sums
+        can't take (`core/entry_check.py`); nothing is taken then.
         """
+        check(entry)
         assert ts >= self._place.ts, f"{ts} is before the last entry ({self._place.ts}): `stamp` never goes back"
         if page_of(ts) > self._place.page:
             self._roll(ts)
@@ -212,6 +217,7 @@ class Ledger:
             return
         place = self._place
         record = Checkpoint(
+            checked=True,
             page=place.page,
             offset=place.offset,
             seq=place.seq,
@@ -381,8 +387,9 @@ class Ledger:
 def stand(paths: Paths) -> Standing:
     """Return where the ledger stands, from its newest page and the checkpoint. Nothing is changed, no lock is needed.
 
-    A page that is being written is read up to its last whole line. Raises LedgerDamaged for damage before that, and
-    LedgerError for a page that can't be read or is a symbolic link, which a writer would not follow either.
+    A page that is being written is read up to its last whole line. Raises LedgerDamaged for damage before that and for
+    a line with a figure that nothing can be reckoned with, whatever its chain says, and LedgerError for a page that
+    can't be read or is a symbolic link, which a writer would not follow either.
     """
     torn: list[tuple[Path, int]] = []
     for page in reversed(pages(paths.ledger)):
@@ -420,9 +427,29 @@ def _read_page(paths: Paths, page: str, data: bytes) -> Standing:
         number += 1
         raw = data[place.offset : end]
         line = check_line(raw, seq=place.seq + 1, chain=place.chain, where=f"{path}:{number}")
-        fold.apply(line)
+        _follow(fold, line, path, number)
         place.seq, place.ts, place.chain, place.offset = line.seq, line.ts, line_chain(raw), end + 1
     return standing
+
+
+def _follow(fold: Fold, line: Line, path: Path, number: int) -> None:
+    """Apply a line of a page.
+
+    Raises LedgerDamaged, with the way out, where its figures can't be added up or it names what there is not. An
+    earlier version took such figures; going on with one would make every balance that it touches useless.
+    """
+    wrong = next((str(fault) for fault in faults(line.entry) if not fault.told), "")
+    try:
+        if not wrong:
+            fold.apply(line)
+    except (AssertionError, KeyError, MoneyError, ArithmeticError, ValueError) as error:
+        wrong = f"it does not follow from the lines before it ({type(error).__name__}: {error})"
+    if wrong:
+        raise LedgerDamaged(
+            f"{path}:{number}: {wrong}. The books can't go on from here. Keep a copy of the page and cut it before "
+            f"this line: `cp {path} COPY; head -n {number - 1} COPY > {path}`. Then start again, and enter what a "
+            f"balance really is with `tf balance set`"
+        )
 
 
 def _from_checkpoint(paths: Paths, page: str, data: bytes) -> Standing | None:

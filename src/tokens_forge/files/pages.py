@@ -2,22 +2,28 @@
 
 A page is one file a UTC day. A line is one JSON object that begins with ``v``, ``seq``, ``ts`` and ``type`` and ends
 with ``chain``: 32 hex digits of SHA-256 over the chain before and the line's bytes before ``,"chain"``. This file
-encodes, decodes and checks lines; it opens no page for writing.
+encodes, decodes and checks lines, and says what is wrong with one; it opens no page for writing.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from tokens_forge.core.entries import NO_CHAIN, VERSION, AnyEntry, Line
+from tokens_forge.core.entry_check import faults, is_day, is_moment, is_sound
 from tokens_forge.core.errors import LedgerDamaged
+from tokens_forge.core.visible import visible
 
 CHAIN_MARK = b',"chain":"'
+CHAIN_BROKEN = "its chain does not follow from the line before: it was edited, moved or cut"
 _TAIL = len(CHAIN_MARK) + len(NO_CHAIN) + len(b'"}')
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+_SEQ = re.compile(rb'\{"v":[0-9]{1,9},"seq":([0-9]{1,18}),')
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -27,6 +33,39 @@ class _Place(msgspec.Struct, frozen=True):
     seq: int
     ts: str
     chain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLine:
+    """A line that is not what a line of the ledger is, and why."""
+
+    page: str
+    line: int
+    """From 1."""
+    seq: int
+    """Its number in the ledger; 0 where it has none that can be read."""
+    field: str
+    """What of it is wrong, such as ``charge`` or ``usage.input``; empty for the whole."""
+    wrong: str
+    """A sentence."""
+
+    @property
+    def where(self) -> str:
+        """PAGE:LINE."""
+        return f"{self.page}:{self.line}"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.wrong}"
+
+    def document(self) -> dict[str, object]:
+        """Return it in the shape of every command's ``--json``: null for what is not known."""
+        return {
+            "page": self.page,
+            "line": self.line,
+            "seq": self.seq or None,
+            "field": self.field or None,
+            "wrong": self.wrong,
+        }
 
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -41,6 +80,11 @@ def encode_line(entry: AnyEntry, *, seq: int, ts: str, chain: str) -> tuple[byte
     return b'%s%s%s"}\n' % (body, CHAIN_MARK, own.encode()), own
 
 
+def line_bytes(line: Line) -> bytes:
+    """Return a line for readers that check no chain: its bytes without one, with its line feed."""
+    return b'{"seq":%d,"ts":"%s",%s}\n' % (line.seq, line.ts.encode(), _ENCODE(line.entry)[1:-1])
+
+
 def decode_line(raw: bytes) -> Line:
     """Return the entry in a line's bytes and its place. Unknown members are ignored.
 
@@ -49,8 +93,44 @@ def decode_line(raw: bytes) -> Line:
     try:
         place = _PLACE(raw)
         return Line(seq=place.seq, ts=place.ts, entry=_ENTRY(raw))
-    except UnicodeDecodeError as error:  # msgspec lets it through as it is
+    except (UnicodeDecodeError, RecursionError) as error:  # msgspec lets them through as they are
         raise msgspec.DecodeError(str(error)) from error
+
+
+def read_line(raw: bytes, *, page: str, number: int, told: bool = False) -> Line | BadLine:
+    """Return the line in `raw`, or why nothing can be reckoned with it; with `told`, why it can't be shown either."""
+    line = whole_line(raw, page=page, number=number)
+    if isinstance(line, Line) and (told or not is_sound(line.entry)):
+        for fault in faults(line.entry):
+            if told or not fault.told:
+                return BadLine(page=page, line=number, seq=line.seq, field=fault.field, wrong=str(fault))
+    return line
+
+
+def whole_line(raw: bytes, *, page: str, number: int) -> Line | BadLine:
+    """Return the line in `raw`, or why it is none: its form and kind, whatever its figures are."""
+    try:
+        raw.decode()  # of a member that is not known the decoder looks at no text
+        line = decode_line(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _no_line(raw, page=page, number=number, error=error)
+    if is_moment(line.ts):
+        return line
+    wrong = f"its time `{visible(line.ts[:40])}` is none, such as 2026-11-24T10:00:00.000000Z"
+    return BadLine(page=page, line=number, seq=line.seq, field="ts", wrong=wrong)
+
+
+def _no_line(raw: bytes, *, page: str, number: int, error: Exception) -> BadLine:
+    said = visible(str(error))
+    path = _PATH.search(said)
+    wrong = f"not an entry that this version knows ({said})" if raw.strip() else "it is empty"
+    return BadLine(page=page, line=number, seq=line_seq(raw), field=path[1] if path else "", wrong=wrong)
+
+
+def line_seq(raw: bytes) -> int:
+    """Return the number that a line begins with, read from its bytes; 0 when there is none."""
+    match = _SEQ.match(raw)
+    return int(match[1]) if match else 0
 
 
 def line_chain(raw: bytes) -> str:
@@ -80,10 +160,15 @@ def check_chain(raw: bytes, chain: str, where: str) -> str:
 
     Raises LedgerDamaged naming `where`.
     """
-    own = _chain(chain, raw[:-_TAIL])
+    own = chain_after(raw, chain)
     if line_chain(raw) != own:
-        raise LedgerDamaged(f"{where}: its chain does not follow from the line before: it was edited, moved or cut")
+        raise LedgerDamaged(f"{where}: {CHAIN_BROKEN}")
     return own
+
+
+def chain_after(raw: bytes, chain: str) -> str:
+    """Return the chain that the line in `raw` has if it follows from `chain`."""
+    return _chain(chain, raw[:-_TAIL])
 
 
 def page_path(folder: Path, page: str) -> Path:
@@ -100,7 +185,8 @@ def pages(folder: Path) -> list[str]:
     """Return the pages in `folder`, oldest first; none when there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(match[1] for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    names = (match[1] for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    return sorted(name for name in names if is_day(name))
 
 
 def whole_lines(data: bytes) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Literal
 
 from tokens_forge.core.entries import Adjusted, Line
+from tokens_forge.core.entry_check import is_day
 from tokens_forge.core.money import PLACES, ZERO, read_amount, rounded, scaled, subtract, total
 from tokens_forge.reports.names import Earlier, name_now
 
@@ -91,7 +92,7 @@ class Shared:
 def fee_of(line: Line, earlier: Sequence[Earlier]) -> Fee | None:
     """Return the pool's fee that a line enters, under the pool's name now; None when it enters none."""
     entry = line.entry
-    if not isinstance(entry, Adjusted) or entry.reason != "fee" or not (entry.fee and entry.effective):
+    if not isinstance(entry, Adjusted) or not _is_of_pool(entry):
         return None
     amount = read_amount(entry.fee)
     return Fee(
@@ -102,6 +103,21 @@ def fee_of(line: Line, earlier: Sequence[Earlier]) -> Fee | None:
         first=date.fromisoformat(entry.effective),
         last=date.fromisoformat(entry.expires),
     )
+
+
+def is_unbounded_fee(line: Line) -> bool:
+    """Say whether a line enters a pool's fee for no period: its two days are missing, or in no order."""
+    entry = line.entry
+    if not isinstance(entry, Adjusted) or not _is_of_pool(entry):
+        return False
+    if not (is_day(entry.effective) and is_day(entry.expires)):
+        return True
+    days = (date.fromisoformat(entry.expires) - date.fromisoformat(entry.effective)).days
+    return not 0 <= days <= LONGEST_DAYS or entry.expires == date.max.isoformat()
+
+
+def _is_of_pool(entry: Adjusted) -> bool:
+    return entry.reason == "fee" and bool(entry.fee and entry.effective)
 
 
 def share(fee: Fee, attempts: Sequence[Attempt], *, began_here: bool) -> Shared:

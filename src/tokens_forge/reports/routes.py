@@ -15,7 +15,7 @@ from tokens_forge.core.fallback import OURS
 from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.route_health import CandidateHealth, RouteShown, candidate_health
-from tokens_forge.files.pages import pages
+from tokens_forge.files.pages import BadLine, pages
 from tokens_forge.reports.periods import Period
 from tokens_forge.reports.source import attempts, sql
 
@@ -70,6 +70,16 @@ class Routes:
     """By the config's routes; then candidates whose route is gone."""
     cooldowns: tuple[CooldownShown, ...]
     retry_budget: RetryBudget
+    left_out: tuple[BadLine, ...] = ()
+    """Lines that can't be read: attempts in them are not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRows:
+    """Every candidate, and what could not be read of their attempts."""
+
+    rows: tuple[RouteRow, ...]
+    left_out: tuple[BadLine, ...] = ()
 
 
 def route_rows(  # noqa: PLR0913 - which ledger, of when, and all that is as of now
@@ -80,12 +90,12 @@ def route_rows(  # noqa: PLR0913 - which ledger, of when, and all that is as of 
     cooldowns: Sequence[CooldownShown],
     balances: Sequence[BalanceShown],
     renamed: Sequence[Renamed] = (),
-) -> tuple[RouteRow, ...]:
+) -> RouteRows:
     """Return every candidate that is named by the config or was used, with its attempts of `period`.
 
-    `renamed` are new names that the ledger does not know yet. Raises LedgerDamaged for a page that can't be read.
+    `renamed` are new names that the ledger does not know yet.
     """
-    found = _ended(folder, period, renamed) if pages(folder) else {}
+    found, left_out = _ended(folder, period, renamed) if pages(folder) else ({}, ())
     rows: list[RouteRow] = []
     for route in routes:
         used = [model for name, model in found if name == route.route]
@@ -107,7 +117,7 @@ def route_rows(  # noqa: PLR0913 - which ledger, of when, and all that is as of 
         )
         for (route, model), (upstream, balance, ended) in found.items()
     )
-    return (*rows, *gone)
+    return RouteRows(rows=(*rows, *gone), left_out=left_out)
 
 
 def is_ours(word: str) -> bool:
@@ -125,6 +135,7 @@ def document(answer: Routes) -> dict[str, object]:
         "routes": [_row(row) for row in answer.rows],
         "cooldowns": [_cooldown(found) for found in answer.cooldowns],
         "retry_budget": answer.retry_budget,
+        "left_out": [line.document() for line in answer.left_out],
     }
 
 
@@ -169,19 +180,19 @@ def _cooldown(found: CooldownShown) -> dict[str, object]:
 
 def _ended(
     folder: Path, period: Period, renamed: Sequence[Renamed]
-) -> dict[tuple[str, str], tuple[str, str, Attempts]]:
-    """Return upstream, balance and attempts by route and upstream's model."""
-    with attempts(folder, period, renamed) as connection:
+) -> tuple[dict[tuple[str, str], tuple[str, str, Attempts]], tuple[BadLine, ...]]:
+    """Return upstream, balance and attempts by route and upstream's model, and the lines that were left out."""
+    with attempts(folder, period, renamed) as ended:
         words: dict[tuple[str, str], dict[str, int]] = {}
-        for route, model, word, number in connection.execute(sql("words.sql")).fetchall():
+        for route, model, word, number in ended.connection.execute(sql("words.sql")).fetchall():
             words.setdefault((route, model), {})[word] = number
-        rows = connection.execute(sql("candidates.sql"), {"ours": [*sorted(OURS), LOST]}).fetchall()
-    return {
+        rows = ended.connection.execute(sql("candidates.sql"), {"ours": [*sorted(OURS), LOST]}).fetchall()
+    by_candidate = {
         (route, model): (
             upstream,
             balance,
             Attempts(
-                ended=ended,
+                ended=number,
                 ok=ok,
                 ours=ours,
                 retries=retries,
@@ -191,5 +202,6 @@ def _ended(
                 words=words.get((route, model), {}),
             ),
         )
-        for route, model, upstream, balance, ended, ok, ours, retries, fallbacks, p50_ms, p95_ms in rows
+        for route, model, upstream, balance, number, ok, ours, retries, fallbacks, p50_ms, p95_ms in rows
     }
+    return by_candidate, ended.left_out

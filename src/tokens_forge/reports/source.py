@@ -2,14 +2,16 @@
 
 It decides which lines belong to a period, what a correction takes off, what things are called now, and which share of
 its pool's fee an attempt has; which sums are made of them is each report's part. It never writes a page, and no torn
-line, guessed type or division reaches the money in it.
+line, guessed type or division reaches the money in it. A line that can't be read is left out and named, and everything
+else is told.
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -18,19 +20,21 @@ from pathlib import Path
 from typing import get_args
 
 import duckdb
-import msgspec
 
 from tokens_forge.core.book import COUNT_UNITS, FREE_UNIT
 from tokens_forge.core.entries import Line, NamedScope, Renamed
+from tokens_forge.core.entry_check import MOST_COUNTED
 from tokens_forge.core.errors import LedgerDamaged, LedgerError
 from tokens_forge.core.moments import stamp
-from tokens_forge.core.money import ZERO, divided, rounded, subtract
+from tokens_forge.core.money import MOST_DIGITS, PLACES, ZERO, divided, rounded, subtract
 from tokens_forge.core.usage import COUNT_CLASSES, TOKEN_CLASSES
+from tokens_forge.core.visible import visible
 from tokens_forge.files.ledger_reader import blocks, call_time
-from tokens_forge.files.pages import decode_line, page_path, pages
-from tokens_forge.reports.fees import LONGEST_DAYS, Attempt, Fee, Shared, fee_of, share
+from tokens_forge.files.pages import BadLine, page_of, page_path, pages, read_line
+from tokens_forge.reports.fees import LONGEST_DAYS, Attempt, Fee, Shared, fee_of, is_unbounded_fee, share
 from tokens_forge.reports.names import Earlier, earlier_names
 from tokens_forge.reports.periods import Part, Period, buckets
+from tokens_forge.reports.sift import KINDS, OPENED, sifted
 
 USAGE = (*TOKEN_CLASSES, "reasoning", *COUNT_CLASSES)
 """The usage classes that are summed."""
@@ -38,8 +42,10 @@ USAGE = (*TOKEN_CLASSES, "reasoning", *COUNT_CLASSES)
 POOL_UNITS = tuple(unit for unit in COUNT_UNITS if unit != FREE_UNIT)
 """The units of pools: their calls move no money."""
 
-_OPENED = b'"type":"opened"'
+_LINES = ("settled", "adjusted", "refused", "voided")
+_ATTEMPTS = ("settled", "voided")
 _MARKS = (b'"type":"renamed"', b'"reason":"fee"')
+_RATE = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,40})?")
 _AFTER_ALL = 2**62
 """A later line than any."""
 
@@ -53,6 +59,12 @@ _IN_REPORT = """
 _CORRECTED = """
     type = 'settled' and ts < $since and id in (select unnest($ids)) and seq not in (select seq from lines)
 """
+_IS_LINE = f"(seq >= 1 and length(ts) = 27 and type in ({', '.join(repr(kind) for kind in KINDS)}))"
+_FORMS = {
+    "amount_form": rf'"-?[0-9]{{1,{MOST_DIGITS}}}([.][0-9]{{1,{PLACES}}})?"',
+    "priced_form": rf"[+-]?[0-9]{{1,{MOST_DIGITS}}}([.][0-9]{{1,24}})? [A-Za-z][A-Za-z0-9$€¥£_-]{{0,15}}",
+}
+"""How amounts are written, quotes and all. What is not written so is looked at again: the last word has `sift.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,35 @@ class Spent:
     """With the tables `spent`, `shares` and `lines`."""
     fees: tuple[Shared, ...]
     """The fees of periods that have a moment in the report's, in their order."""
+    left_out: tuple[BadLine, ...] = ()
+    """Lines that can't be read, in the ledger's order: what they hold is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The attempts that ended in a period."""
+
+    connection: duckdb.DuckDBPyConnection
+    """With the table `attempts`."""
+    left_out: tuple[BadLine, ...] = ()
+    """As in `Spent`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pages:
+    """The pages that are read for one report, and what of them had to be left out."""
+
+    folder: Path
+    connection: duckdb.DuckDBPyConnection
+    bad: dict[tuple[str, int], BadLine] = field(default_factory=dict[tuple[str, int], BadLine])
+    """By page and line: the same may be met twice."""
+
+    def note(self, line: BadLine) -> None:
+        self.bad.setdefault((line.page, line.line), line)
+
+    @property
+    def left_out(self) -> tuple[BadLine, ...]:
+        return tuple(self.bad[place] for place in sorted(self.bad))
 
 
 @contextmanager
@@ -71,46 +112,48 @@ def spent(folder: Path, period: Period) -> Generator[Spent]:
 
     A correction belongs to the period in which it was made and to the call that it corrects: its row has no id and a
     negative charge. Balances, routes and keys have the names of the ledger's end. ``shares`` has the part of a pool's
-    fee for each attempt's line. Raises LedgerDamaged when a page has a line that is no JSON of the ledger's form, or a
-    correction names a call without a charge.
+    fee for each attempt's line. A line that can't be read is left out, as is a correction of a call without a charge.
     """
     with _connection() as connection:
+        read = _Pages(folder=folder, connection=connection)
         a_year_before = _day_before(stamp(period.since), LONGEST_DAYS)
-        marked = tuple(_marked(folder, a_year_before))
-        paid = [fee for line in marked if (fee := fee_of(line, ())) is not None and _overlaps(fee, period)]
-        _load_period(connection, folder, period, paid)
-        oldest = _load_corrected(connection, folder, period)
-        earlier = earlier_names([*_renames(_marked(folder, oldest, a_year_before)), *_renames(marked)])
+        marked = tuple(_marked(read, a_year_before))
+        paid = [fee for fee in _fees(marked, ()) if _overlaps(fee, period)]
+        _load_period(read, period, paid)
+        oldest = _load_corrected(read, period)
+        earlier = earlier_names([*_renames(_marked(read, oldest, a_year_before)), *_renames(marked)])
         _rename(connection, earlier, ("lines", "before"), get_args(NamedScope))
-        fees = [fee for line in marked if (fee := fee_of(line, earlier)) is not None and _overlaps(fee, period)]
+        fees = [fee for fee in _fees(marked, earlier) if _overlaps(fee, period)]
         shared = _share(connection, fees, period)
-        _correct(connection)
+        _correct(read)
         connection.execute(sql("spent.sql"))
-        yield Spent(connection=connection, fees=shared)
+        yield Spent(connection=connection, fees=shared, left_out=read.left_out)
 
 
 @contextmanager
-def attempts(folder: Path, period: Period, renamed: Sequence[Renamed] = ()) -> Generator[duckdb.DuckDBPyConnection]:
+def attempts(folder: Path, period: Period, renamed: Sequence[Renamed] = ()) -> Generator[Ended]:
     """Give a connection with the table ``attempts``: every attempt that ended in `period`, by its entry's moment.
 
-    Balances and routes have the names of the ledger's end, and those of `renamed`, which it is to get next. Raises
-    LedgerDamaged for a page that can't be read.
+    Balances and routes have the names of the ledger's end, and those of `renamed`, which it is to get next. A line that
+    can't be read is left out.
     """
     since, until = stamp(period.since), stamp(period.until)
     with _connection() as connection:
+        read = _Pages(folder=folder, connection=connection)
         # A line is on the page of its own day: no other page is looked at, however old the ledger is.
         names = [name for name in pages(folder) if since[:10] <= name <= until[:10]]
-        _pipe(
-            connection,
-            folder,
+        _fill(
+            read,
             names,
-            lambda source: sql("attempts.sql", source=source),
-            {"since": since, "until": until},
+            table="attempts",
+            query=lambda source: sql("attempts.sql", source=source, is_line=_IS_LINE),
+            bounds={"since": since, "until": until},
+            kinds=_ATTEMPTS,
         )
-        known = _renames(_marked(folder, since[:10]))
+        known = _renames(_marked(read, since[:10]))
         earlier = earlier_names([*known, *((_AFTER_ALL, entry) for entry in renamed)])
         _rename(connection, earlier, ("attempts",), ("balance", "route"))
-        yield connection
+        yield Ended(connection=connection, left_out=read.left_out)
 
 
 def cut(connection: duckdb.DuckDBPyConnection, period: Period, part: Part, zone: tzinfo, folder: Path) -> None:
@@ -142,115 +185,143 @@ def _connection() -> Generator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def _load_period(connection: duckdb.DuckDBPyConnection, folder: Path, period: Period, paid: Sequence[Fee]) -> None:
+def _load_period(read: _Pages, period: Period, paid: Sequence[Fee]) -> None:
     """Make the table ``lines``: those of the period, and what pools paid as long as the fees go that touch it."""
     since, until = stamp(period.since), stamp(period.until)
     wide_since, wide_until = min((since, *(fee.since for fee in paid))), max((until, *(fee.until for fee in paid)))
     first = _day_before(wide_since, 1)
-    names = [name for name in pages(folder) if first <= name <= wide_until[:10]]
+    names = [name for name in pages(read.folder) if first <= name <= wide_until[:10]]
     bounds: dict[str, object] = {"wide_since": wide_since, "wide_until": wide_until, "pool_units": list(POOL_UNITS)}
-    _read(connection, folder, names, table="lines", which=_IN_REPORT, bounds={**bounds, "since": since, "until": until})
+    _read(read, names, table="lines", which=_IN_REPORT, bounds={**bounds, "since": since, "until": until})
 
 
-def _load_corrected(connection: duckdb.DuckDBPyConnection, folder: Path, period: Period) -> str:
+def _load_corrected(read: _Pages, period: Period) -> str:
     """Make the table ``before``: what was paid before the period and is corrected in it. Return its first page."""
-    corrected = connection.execute(
+    corrected = read.connection.execute(
         "select distinct corrects from lines where type = 'adjusted' and reported and corrects is not null"
     ).fetchall()
     ids = [str(call_id) for (call_id,) in corrected]
     # No entry of a call is on a page before the day in its id.
     first = min((stamp(began)[:10] if (began := call_time(name)) else "" for name in ids), default=_NO_PAGE)
     since, until = stamp(period.since), stamp(period.until)
-    names = [name for name in pages(folder) if first <= name <= since[:10]]
+    names = [name for name in pages(read.folder) if first <= name <= since[:10]]
     bounds: dict[str, object] = {"since": since, "until": until, "ids": ids}
-    _read(connection, folder, names, table="before", which=_CORRECTED, bounds=bounds)
+    _read(read, names, table="before", which=_CORRECTED, bounds=bounds)
     return first
 
 
-def _read(  # noqa: PLR0913 - which lines of which pages, and where to
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    names: Sequence[str],
-    *,
-    table: str,
-    which: str,
-    bounds: dict[str, object],
-) -> None:
+def _read(read: _Pages, names: Sequence[str], *, table: str, which: str, bounds: dict[str, object]) -> None:
     """Read lines of pages into a table with the columns of `lines.sql`."""
     usage = ", ".join(f'"{name}" BIGINT' for name in USAGE)
-    _pipe(
-        connection,
-        folder,
+    beside = "coalesce(list_bool_and([{} for one in iterations]), true)".format(_are_counts("one.usage"))
+    parts = {"table": table, "usage": usage, "which": which, "is_line": _IS_LINE}
+    parts["are_counts"] = f"{_are_counts('usage')} and {beside}"
+    _fill(
+        read,
         names,
-        lambda source: sql("lines.sql", table=table, source=source, usage=usage, which=which),
-        bounds,
+        table=table,
+        query=lambda source: sql("lines.sql", source=source, **parts),
+        bounds={**bounds, **_FORMS},
+        kinds=_LINES,
     )
 
 
-def _pipe(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
+def _are_counts(usage: str) -> str:
+    """Return the words of SQL that say whether all counts of a usage are some."""
+    return " and ".join(f'coalesce({usage}."{name}" between 0 and {MOST_COUNTED}, true)' for name in USAGE)
+
+
+def _fill(  # noqa: PLR0913 - which lines of which pages, and where to
+    read: _Pages,
     names: Sequence[str],
+    *,
+    table: str,
     query: Callable[[str], str],
-    bounds: dict[str, str] | dict[str, object],
+    bounds: dict[str, object],
+    kinds: Sequence[str],
 ) -> None:
-    """Run what `query` makes of a source, which gives lines of pages through a pipe: it never shows a torn line."""
+    """Fill a table from pages; where a line is bad, from all others, which takes longer."""
+    with suppress(duckdb.Error):
+        _pipe(read.connection, _plain(read.folder, names), query, bounds)
+        if not read.connection.execute(f"select count(*) from {table} where bad").fetchall()[0][0]:  # noqa: S608 - our own words
+            return
+        read.connection.execute(f"drop table {table}")
+    try:
+        _pipe(read.connection, sifted(read.folder, names, kinds, read.note), query, bounds)
+    except duckdb.Error as error:
+        raise LedgerDamaged(
+            f"a page of {read.folder} can't be read ({str(error).splitlines()[0]}): `tf ledger verify` names the line"
+        ) from error
+
+
+def _pipe(
+    connection: duckdb.DuckDBPyConnection, data: Iterator[bytes], query: Callable[[str], str], bounds: dict[str, object]
+) -> None:
+    """Run what `query` makes of a source, which gives `data` through a pipe."""
     reader, writer = os.pipe()
-    failures: list[OSError] = []
-    feeding = threading.Thread(target=_feed, args=(folder, names, writer, failures))
+    failures: list[Exception] = []
+    feeding = threading.Thread(target=_feed, args=(data, writer, failures))
     feeding.start()
     try:
         connection.execute(query(f"/dev/fd/{reader}"), bounds)
-    except duckdb.Error as error:
-        raise LedgerDamaged(
-            f"a page of {folder} can't be read ({str(error).splitlines()[0]}): `tf ledger verify` names the line"
-        ) from error
     finally:
         os.close(reader)
         feeding.join()
-    if failures:
-        raise _unreadable(failures[0]) from failures[0]
+    for failure in failures:
+        raise _unreadable(failure) if isinstance(failure, OSError) else failure
 
 
-def _feed(folder: Path, names: Sequence[str], writer: int, failures: list[OSError]) -> None:
-    """Write the whole lines of pages into a pipe, but for each first one: its fold may be large and moves no money."""
+def _feed(data: Iterator[bytes], writer: int, failures: list[Exception]) -> None:
+    """Write `data` into a pipe. A failure is for whoever waits: what came so far is not the whole."""
     # Nobody reads on after a failed query.
     with suppress(BrokenPipeError), os.fdopen(writer, "wb") as pipe:
-        for name in names:
-            try:
-                for number, block in enumerate(blocks(page_path(folder, name))):
-                    opened = number == 0 and _OPENED in block[:120]
-                    pipe.write(block[block.find(b"\n") + 1 :] if opened else block)
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                failures.append(error)
-                return
+        try:
+            for part in data:
+                pipe.write(part)
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is raised again where the data was asked for
+            failures.append(error)
+
+
+def _plain(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
+    """Yield the whole lines of pages, but for each first one: its fold may be large and moves no money."""
+    for name in names:
+        for number, block in enumerate(blocks(page_path(folder, name))):
+            opened = number == 0 and OPENED in block[:120]
+            yield block[block.find(b"\n") + 1 :] if opened else block
 
 
 def _unreadable(error: OSError) -> LedgerError:
     return LedgerError(f"{error.filename}: {error.strerror}")
 
 
-def _marked(folder: Path, first: str, after: str = _NO_PAGE) -> Iterator[Line]:
+def _marked(read: _Pages, first: str, after: str = _NO_PAGE) -> Iterator[Line]:
     """Yield the lines that rename something or enter a pool's fee, of the pages from `first` on and before `after`."""
-    for name in pages(folder):
+    for name in pages(read.folder):
         if first <= name < after:
+            before = 0
             try:
-                for block in blocks(page_path(folder, name)):
-                    yield from _marks(block, name)
+                for block in blocks(page_path(read.folder, name)):
+                    yield from _marks(read, block, name, before)
+                    before += block.count(b"\n")
             except OSError as error:
                 raise _unreadable(error) from error
 
 
-def _marks(block: bytes, page: str) -> Iterator[Line]:
+def _marks(read: _Pages, block: bytes, page: str, before: int) -> Iterator[Line]:
     """Yield such lines of a block in order. Inside a JSON text a quote is escaped, so no client's text is one."""
     places = {block.rfind(b"\n", 0, at) + 1 for mark in _MARKS for at in _places(block, mark)}
     for start in sorted(places):
-        try:
-            yield decode_line(block[start : block.find(b"\n", start)])
-        except msgspec.DecodeError as error:
-            raise LedgerDamaged(f"page {page} has a line that can't be read: `tf ledger verify` names it") from error
+        number = before + block.count(b"\n", 0, start) + 1
+        line = read_line(block[start : block.find(b"\n", start)], page=page, number=number)
+        if isinstance(line, Line) and is_unbounded_fee(line):
+            wrong = "it is a fee without the days of its period, `effective` and `expires`"
+            line = BadLine(page=page, line=number, seq=line.seq, field="effective", wrong=wrong)
+        if isinstance(line, Line):
+            yield line
+        else:
+            read.note(line)
 
 
 def _places(block: bytes, mark: bytes) -> Iterator[int]:
@@ -258,6 +329,12 @@ def _places(block: bytes, mark: bytes) -> Iterator[int]:
     while at >= 0:
         yield at
         at = block.find(mark, at + 1)
+
+
+def _fees(lines: Iterable[Line], earlier: Sequence[Earlier]) -> Iterator[Fee]:
+    for line in lines:
+        if (fee := fee_of(line, earlier)) is not None:
+            yield fee
 
 
 def _renames(lines: Iterable[Line]) -> Iterator[tuple[int, Renamed]]:
@@ -322,21 +399,36 @@ def _paid_by(connection: duckdb.DuckDBPyConnection, fee: Fee) -> list[Attempt]:
     ]
 
 
-def _correct(connection: duckdb.DuckDBPyConnection) -> None:
+def _correct(read: _Pages) -> None:
     """Make the table ``corrections``, with the words of the attempts that they correct, and ``savings`` of them."""
+    connection = read.connection
     connection.execute(sql("corrections.sql"))
+    lost = connection.execute("delete from corrections where paid_seq is null returning seq, ts, corrects").fetchall()
+    for seq, ts, call_id in lost:
+        read.note(_of_nothing(read.folder, page_of(ts), seq, call_id))
     connection.execute(sql("priced_later.sql"))
     found = connection.execute(
-        "select seq, corrects, paid_seq, charge, unit, paid_charge, paid_unit, list, list_unit, saving, "
-        "card.unit, card.fx from corrections"
+        "select seq, charge, unit, paid_charge, paid_unit, list, list_unit, saving, card.unit, card.fx from corrections"
     ).fetchall()
     savings: list[str | None] = []
-    for _seq, call_id, paid_seq, *figures in found:
-        if paid_seq is None:
-            raise LedgerDamaged(f"a correction names the call {call_id}, which has no charge to correct")
+    for _seq, *figures in found:
         saving = _saved(*figures)
         savings.append(None if saving is None else format(saving, "f"))
     connection.execute(sql("savings.sql"), {"seq": [row[0] for row in found], "saving": savings})
+
+
+def _of_nothing(folder: Path, page: str, seq: int, call_id: str) -> BadLine:
+    """Return the line of a correction as one that is left out, as its call has no charge that can be read."""
+    before = 0
+    mark = b'"seq":%d,' % seq
+    for block in blocks(page_path(folder, page)):
+        at = block.find(mark)
+        if at >= 0:
+            before += block.count(b"\n", 0, at) + 1
+            break
+        before += block.count(b"\n")
+    wrong = f"it corrects the call {visible(call_id)}, which has no charge to correct in these pages"
+    return BadLine(page=page, line=before, seq=seq, field="corrects", wrong=wrong)
 
 
 def _saved(  # noqa: PLR0913, PLR0917 - what a correction and its attempt have to say of money
@@ -362,10 +454,16 @@ def _saved(  # noqa: PLR0913, PLR0917 - what a correction and its attempt have t
     if unit == list_unit:
         return subtract(ZERO, charge)
     if card_fx and card_unit == list_unit:
-        return subtract(ZERO, divided(charge, Decimal(card_fx)))
+        fx = _rate(card_fx)
+        return None if fx is None else subtract(ZERO, divided(charge, fx))
     if not paid:
         return None
     return rounded(Fraction(charge) * Fraction(subtract(saving, listed)) / Fraction(paid))
+
+
+def _rate(written: str) -> Decimal | None:
+    """Return an exchange rate; None for a text that is none, on a card that only tells."""
+    return Decimal(written) if _RATE.fullmatch(written) and Decimal(written) else None
 
 
 def _overlaps(fee: Fee, period: Period) -> bool:

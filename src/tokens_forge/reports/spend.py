@@ -20,7 +20,7 @@ from tokens_forge.core.config import did_you_mean
 from tokens_forge.core.flags import is_of_price
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.money import ZERO, add, read_amount, text
-from tokens_forge.files.pages import pages
+from tokens_forge.files.pages import BadLine, pages
 from tokens_forge.reports.fees import Shared
 from tokens_forge.reports.periods import Part, Period
 from tokens_forge.reports.source import POOL_UNITS, USAGE, cut, spent, sql
@@ -162,6 +162,8 @@ class Spend:
     """Calls that were refused in the period, by reason; attempts of theirs that cost something are in the rows."""
     voided: dict[str, int] = field(default_factory=dict[str, int])
     """Calls whose last attempt ended without a charge, by outcome: turned away upstream, never sent, failed."""
+    left_out: tuple[BadLine, ...] = ()
+    """Lines that can't be read: what they hold is missing from every figure."""
 
 
 def spend(  # noqa: PLR0913 - which ledger, of when, how grouped, on whose clocks
@@ -176,8 +178,7 @@ def spend(  # noqa: PLR0913 - which ledger, of when, how grouped, on whose clock
     """Return what was spent in `period` according to the ledger in `folder`, grouped by `by`.
 
     Days, hours and months are those of `zone`, whose name is `timezone`. Amortised cost is provisional while the fee's
-    period has not ended at `now`, the report's end where not given. Raises ValueError for an unknown dimension,
-    LedgerDamaged for a page that can't be read.
+    period has not ended at `now`, the report's end where not given. Raises ValueError for an unknown dimension.
     """
     dimensions = tuple(dict.fromkeys(by))
     for name in dimensions:
@@ -205,6 +206,7 @@ def spend(  # noqa: PLR0913 - which ledger, of when, how grouped, on whose clock
         movements=movements,
         refused={why: number for kind, why, number in ended if kind == "refused"},
         voided={why: number for kind, why, number in ended if kind == "voided"},
+        left_out=found.left_out,
     )
 
 
@@ -244,6 +246,7 @@ def document(answer: Spend, set_by: Callable[[Guess], str] | None = None) -> dic
         ],
         "refused": answer.refused,
         "voided": answer.voided,
+        "left_out": [line.document() for line in answer.left_out],
     }
 
 
