@@ -29,12 +29,12 @@ from ledgers import (
 )
 from pools import fee, paid_pool
 
-from tokens_forge.core.entries import Adjusted
+from tokens_forge.core.entries import Adjusted, IterationBilled
 from tokens_forge.core.errors import LedgerError
 from tokens_forge.files import ledger_reader
 from tokens_forge.files.pages import page_path
 from tokens_forge.reports.periods import Period
-from tokens_forge.reports.spend import Spend, document, spend
+from tokens_forge.reports.spend import Guess, Spend, document, spend
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEXT = "2026-11-25"
@@ -80,7 +80,7 @@ def test_units_are_never_blended(tmp_path: Path) -> None:
         "usage": {name: count // 2 for name, count in usage.items()},
         "certainty": {"computed": "0.0036"},
     }
-    counts: dict[str, object] = {"unpriced_calls": 0, "unshared_calls": 0, "counts": None}
+    counts: dict[str, object] = {"unpriced_calls": 0, "unshared_calls": 0, "guesses": [], "counts": None}
     expected: dict[str, object] = {
         "from": at("00:00:00", "2026-11-01"),
         "to": at("00:00:00", "2026-12-01"),
@@ -506,3 +506,41 @@ def test_the_days_sum_to_the_range(
         shares = sum((row.amortised.get("USD", Decimal(0)) for row in parts), Decimal(0))
         assert whole.totals[0].amortised["USD"] == shares
     assert Decimal("39.99") == sum(one.shared.here + one.shared.unused + one.shared.elsewhere for one in whole.fees)
+
+
+def test_what_was_guessed_is_named_in_every_total(tmp_path: Path) -> None:
+    """CASES 8: by candidate and tier, with its calls and charge; what is odd but no price mends is not among it."""
+    ledger = Ledger(tmp_path)
+    guessed: dict[str, object] = {"certainty": "estimated", "tier_served": "priority"}
+    for number in (1, 2):
+        call = call_id(at(f"10:00:0{number}"), number)
+        flags = ("tier_unpriced", "guessed_audio_in", "no_done") if number == 1 else ("tier_unpriced",)
+        ledger.add(at("10:00:00"), routed(call), held_relay(call), settled_relay(call, flags=flags, **guessed))
+
+    (total,) = november(tmp_path).totals
+
+    found = {"route": "relay", "upstream_model": "gpt-5", "tier": "priority"}
+    assert (
+        Guess(flag="guessed_audio_in", calls=1, charge=Decimal("0.02"), **found),
+        Guess(flag="tier_unpriced", calls=2, charge=Decimal("0.04"), **found),
+    ) == total.guesses
+    told = cast(
+        "list[dict[str, list[dict[str, str]]]]", document(november(tmp_path), lambda it: f"set {it.flag}")["totals"]
+    )
+    assert [("guessed_audio_in", "set guessed_audio_in"), ("tier_unpriced", "set tier_unpriced")] == [
+        (one["flag"], one["set_by"]) for one in told[0]["guesses"]
+    ]
+
+
+def test_what_was_billed_beside_a_reply_was_used_too(tmp_path: Path) -> None:
+    """The tokens of iterations are among those of the period."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    compaction = IterationBilled(kind="compaction", model="m", usage={"input": 180_000, "output": 3_500})
+    usage = {"input": 23_000, "output": 1_000}
+    settled = settled_relay(call, usage=usage, iterations=(compaction, compaction))
+    ledger.add(at("10:00:00"), routed(call), held_relay(call), settled)
+
+    (row,) = november(tmp_path).rows
+
+    assert {"input": 383_000, "output": 8_000} == row.usage

@@ -1,0 +1,33 @@
+"""Each word for what is odd about a charge says something."""
+
+from typing import get_args
+
+import pytest
+
+from tokens_forge.core.flags import OF_CALL, OF_PRICES, OF_USAGE, flag_text, is_of_price, usage_class_of
+from tokens_forge.core.usage import GUESSES, Flag
+
+
+def test_every_flag_of_a_usage_has_its_words() -> None:
+    """One table: what `core/usage.py` can flag is told, and nothing is told twice."""
+    assert set(get_args(Flag)) <= OF_USAGE.keys()
+    assert OF_USAGE.keys() >= GUESSES
+    tables = (OF_PRICES, OF_USAGE, OF_CALL)
+    assert sum(map(len, tables)) == len({flag for table in tables for flag in table})
+
+
+@pytest.mark.parametrize(
+    ("flag", "of_price", "usage_class", "said"),
+    [
+        ("tier_unpriced", True, "", "the tier that was served has no rates: billed at the base rates"),
+        ("unpriced_searches", True, "searches", "searches has no rate: missing from the charge"),
+        ("guessed_audio_in", True, "audio_in", "audio_in has no rate of its own: billed at one that may be too low"),
+        ("unpriced_iteration", True, "", "work beside the reply has no price: missing from the charge"),
+        ("zero_usage", False, "", "an answer, and a usage of nothing but zeros: estimated from its bytes"),
+        ("no_done", False, "", "the stream ended whole, without the event that ends it"),
+        ("of_a_later_version", False, "", "of_a_later_version"),
+    ],
+)
+def test_what_a_flag_says(flag: str, *, of_price: bool, usage_class: str, said: str) -> None:
+    """Flags about a price are those that a price mends; one that is not known says itself."""
+    assert (of_price, usage_class, said) == (is_of_price(flag), usage_class_of(flag), flag_text(flag))
