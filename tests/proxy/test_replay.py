@@ -16,7 +16,7 @@ from playbook import SECRETS, Playbook, Setup, playing
 from upstreams import Upstream, completion, plain, refusal
 
 from tokens_forge.core.entries import Held
-from tokens_forge.files import price_catalog
+from tokens_forge.files import catalog_data
 from tokens_forge.files.ledger_reader import read_lines
 from tokens_forge.files.ledger_writer import System
 from tokens_forge.files.pages import page_path, pages
@@ -132,7 +132,7 @@ async def test_newer_list_prices_after_a_restart(tmp_path: Path, monkeypatch: py
             before = (await play.ask(model="gpt-4o-mini")).headers["x-request-id"]
 
         monkeypatch.setattr(data, "providers", dearer())
-        monkeypatch.setattr(price_catalog, "version", newer)
+        monkeypatch.setattr(catalog_data, "version", newer)
         started = running(play.paths, SECRETS, port=0, system=System(clock=play.clock))
         async with started as again, httpx.AsyncClient(trust_env=False, timeout=20) as http:
             play.running, play.http = again, http

@@ -21,7 +21,16 @@ import msgspec
 from tokens_forge.core.config import LONGEST_MODEL_NAME
 from tokens_forge.core.entries import Beside, CacheLife
 from tokens_forge.wire.cache_marks import cache_life
-from tokens_forge.wire.request import MOST_OUTPUT, NULL, UNREADABLE, Fields, is_text, object_or_none, word_or_empty
+from tokens_forge.wire.request import (
+    MOST_OUTPUT,
+    NULL,
+    UNREADABLE,
+    Fields,
+    has_word,
+    is_text,
+    object_or_none,
+    word_or_empty,
+)
 
 COMPACTS_FROM = 150_000
 """Tokens of input from which on Anthropic compacts where a request names no trigger."""
@@ -54,7 +63,7 @@ def _besides(fields: Fields) -> Iterator[Beside]:
         if edit.type.startswith(_COMPACT):
             trigger = COMPACTS_FROM if edit.trigger is None else edit.trigger.value
             yield Beside(kind="compaction", input=_tokens(trigger))
-    if _ADVISOR in bytes(fields.get("tools", NULL)):
+    if has_word(fields.get("tools", NULL), _ADVISOR):
         for raw in _list(fields["tools"]):
             tool = _read(_Advisor, raw)
             if _ADVISOR_TYPE.fullmatch(tool.type):

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tokens_forge.core.entries import CacheLife
-from tokens_forge.wire.request import NULL, Fields, has_entries, object_or_none, word_or_empty
+from tokens_forge.wire.request import NULL, Fields, has_entries, has_word, object_or_none, word_or_empty
 
 _MARKED = ("system", "tools", "functions", "messages", "input", "instructions")
 """Members that may have marks inside; they may be long."""
@@ -51,10 +51,10 @@ def _lives(fields: Fields) -> Iterator[CacheLife]:
     if has_entries(fields, "cache_control_injection_points"):
         yield "5m"
     for name in _MARKED:
-        raw = bytes(fields.get(name, b""))
+        raw = fields.get(name, NULL)
         # The plain search is three times as fast as the pattern, and most prompts have no mark.
-        if b'"cache_control"' in raw or b'"cachePoint"' in raw:
-            for found in _MARK.finditer(raw):
+        if has_word(raw, b'"cache_control"', b'"cachePoint"'):
+            for found in _MARK.finditer(memoryview(raw)):
                 yield _life(found[1], unsaid="5m")
 
 

@@ -40,6 +40,7 @@ from tokens_forge.wire.request import (
     Fields,
     Request,
     has_entries,
+    has_word,
     input_estimate,
     is_text,
     members,
@@ -361,7 +362,7 @@ def _previous(fields: Fields) -> tuple[str, PreviousKind | Literal[""]]:
         raw = fields.get(name, NULL)
         if known_as := word_or_empty(raw) or word_or_empty((object_or_none(raw) or {}).get("id", NULL)):
             return known_as, kind
-    return "", "items" if b'"item_reference"' in bytes(fields.get("input", NULL)) else ""
+    return "", "items" if has_word(fields.get("input", NULL), b'"item_reference"') else ""
 
 
 _KEPT: dict[str, PreviousKind] = {"conversation": "conversation", "prompt": "prompt"}

@@ -168,6 +168,13 @@ def has_entries(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
     return bytes(memoryview(fields.get(name, NULL))[:8]).translate(None, b" \t\r\n") not in _NOTHING
 
 
+def has_word(raw: msgspec.Raw, *words: bytes) -> bool:
+    """Say whether any of `words` stands in a value as it was written; it may be long and is never copied whole."""
+    view, longest = memoryview(raw), max(map(len, words))
+    parts = (bytes(view[start : start + _PART + longest]) for start in range(0, len(view), _PART))
+    return any(word in part for part in parts for word in words)
+
+
 def object_or_none(data: bytes | str | msgspec.Raw) -> Fields | None:
     """Return the members of a JSON object; None for anything else."""
     try:
