@@ -1,15 +1,22 @@
 """What reply headers say of waiting and of limits."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledgers import call_id, held_relay, voided_relay
 
-from tokens_forge.core.entries import Limit
-from tokens_forge.core.moments import moment
+from tokens_forge.core import config
+from tokens_forge.core.book import FULL, Book, available, left, resets
+from tokens_forge.core.entries import Limit, Voided
+from tokens_forge.core.entry_check import faults
+from tokens_forge.core.health import Health, announced, cooled
+from tokens_forge.core.moments import moment, stamp
+from tokens_forge.core.money import text
 from tokens_forge.core.visible import visible
 from tokens_forge.wire.reply_headers import MOST_LIMITS, limits, retry_after_s
 
@@ -205,7 +212,12 @@ def test_what_a_subscription_may_say(headers: Mapping[str, str], expected: tuple
     ("reset", "expected"),
     [
         (SOON_S, SOON),
-        ("0", "1970-01-01T00:00:00.000000Z"),
+        ("1795521600", "2026-11-24T12:00:00.000000Z"),
+        ("2026-11-24T09:00:00Z", "2026-11-24T09:00:00.000000Z"),
+        ("0", ""),
+        ("1795400000", ""),
+        ("-1", ""),
+        ("1e400", ""),
         ("2026-11-24T16:00:00+01:00", SOON),
         ("2026-11-24T15:00:00", ""),
         ("0001-01-01T00:00:00+05:00", ""),
@@ -215,7 +227,7 @@ def test_what_a_subscription_may_say(headers: Mapping[str, str], expected: tuple
     ],
 )
 def test_a_reset_is_a_moment(reset: str, expected: str) -> None:
-    """Unix seconds or RFC 3339 with its offset, at most a year away; a past one is a fact too."""
+    """Unix seconds or RFC 3339 with its offset, at most a year away. One just past is a fact, one long past none."""
     (limit,) = limits(unified(five_status="rejected", five_reset=reset), NOW)
     assert expected == limit.reset
 
@@ -335,3 +347,89 @@ def test_no_header_breaks_a_call(headers: dict[str, str]) -> None:
         if limit.window.startswith("provider/"):
             assert limit.remaining == "" or -100 <= Decimal(limit.remaining) <= 100
             assert limit.reset == "" or moment(limit.reset).tzinfo is not None
+
+
+HEADERS = [
+    *("retry-after", "retry-after-ms", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
+    *(
+        f"x-ratelimit-{field}-{what}"
+        for field in ("limit", "remaining", "reset")
+        for what in ("requests", "tokens-day")
+    ),
+    *(f"anthropic-ratelimit-{what}" for what in ("requests-limit", "requests-remaining", "input-tokens-reset")),
+    *(
+        f"anthropic-ratelimit-unified-{window}{field}"
+        for window in ("", "5h-", "7d-", "0d-", "999d-", "999h-", "7d_opus-", "overage-")
+        for field in ("utilization", "status", "reset", "in-use", "representative-claim")
+    ),
+    *(
+        f"x-codex-{slot}-{field}"
+        for slot in ("primary", "secondary", "bengalfox-primary")
+        for field in ("used-percent", "window-minutes", "reset-at", "reset-after-seconds")
+    ),
+    *(f"x-codex-credits-{field}" for field in ("balance", "unlimited", "has-credits")),
+]
+ABSURD = [
+    *("NaN", "-NaN", "sNaN", "Infinity", "-inf", "1e400", "-1e30", "1E+999999", "1e-999999", "1e9", "1e-39", "0", "-0"),
+    *("", " ", "-1", "+1", "1_000", "٣", "0x10", "9" * 80, "0." + "9" * 80, str(2**63), str(2**64), "99999999999"),
+    *("0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-13-45T99:99:99Z"),
+    *("Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 0000 00:00:00 GMT", "Mon, 1 Jan 1 0:0:0 +9999", "0 0 0 0 0"),
+    *("rejected", "allowed", "true", "five_hour", "seven_day_opus", "999d", "6m0s", "999999d999999h", "1e9s", "\x00"),
+    *("1", "1.0", "0.5", "1.08", "2", "2.01", "100", "200", "201", SOON_S, LATER_S, "a, b", "{}", "[1]", "null"),
+]
+absurd = st.sampled_from(ABSURD) | st.text(max_size=80) | st.integers().map(str) | st.floats().map(str)
+replies = st.dictionaries(st.sampled_from(HEADERS), absurd, max_size=12)
+pool = config.Balance(kind="pool", unit="percent", windows="provider")
+MONTH = timedelta(days=31)
+
+
+def ended(found: tuple[Limit, ...], wait_s: Decimal | None) -> Voided:
+    """Return the end of an attempt whose reply had such headers."""
+    return voided_relay(
+        call_id(stamp(NOW)),
+        balance="plan",
+        unit="percent",
+        hold="0",
+        limits=found,
+        wait_s="" if wait_s is None else text(wait_s),
+    )
+
+
+@settings(max_examples=300)
+@given(st.lists(replies, min_size=1, max_size=4))
+def test_whatever_headers_say(told: list[dict[str, str]]) -> None:
+    """CASES 67: no header raises, enters the ledger as what it can't be, or closes a pool or a route for good."""
+    book, health, now = Book(), Health(), stamp(NOW)
+    for n, headers in enumerate(told, start=1):
+        wait_s = retry_after_s(headers, NOW)
+        assert wait_s is None or (wait_s.is_finite() and wait_s >= 0)
+        entry = msgspec.structs.replace(ended(limits(headers, NOW), wait_s), n=n)
+        assert [] == list(faults(entry))
+        held = held_relay(entry.id, n=n, balance="plan", unit="percent", hold="0")
+        for one in (held, entry):
+            book.apply(now, one)
+            health.apply(now, one)
+        for one in (cooled(health, entry, now), announced(health, entry, now)):
+            if one is not None:
+                assert [] == list(faults(one))
+                assert one.until <= stamp(NOW + timedelta(days=7))
+                health.apply(now, one)
+    state = book.state("plan", "percent")
+    assert resets(pool, state, now) <= stamp(NOW + MONTH)
+    assert FULL == left(pool, state, stamp(NOW + timedelta(hours=5))).get("provider/5h", FULL)
+    assert FULL == available(pool, state, stamp(NOW + MONTH))
+    # Overdrawn by all of it at most: more is in other terms than ours.
+    assert -FULL <= min(left(pool, state, now).values(), default=FULL) <= FULL
+
+
+def test_names_of_windows_are_no_leak() -> None:
+    """Headers that name another window in each reply leave no more than the newest behind."""
+    book = Book()
+    for minutes in range(1, 60):
+        found = limits(codex(primary_used_percent="50", primary_window_minutes=str(1440 * minutes)), NOW)
+        at = stamp(NOW + timedelta(seconds=minutes))
+        entry = msgspec.structs.replace(ended(found, None), n=minutes)
+        book.apply(at, held_relay(entry.id, n=minutes, balance="plan", unit="percent", hold="0"))
+        book.apply(at, entry)
+    kept = book.state("plan", "percent").provider
+    assert (16, True) == (len(kept), "provider/59d" in kept)

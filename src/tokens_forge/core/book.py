@@ -47,7 +47,11 @@ _UNKNOWN_WINDOW_MS = 5 * 3_600_000
 """How long a provider's window is taken to be when its name does not say."""
 
 _LONGEST_WINDOW_MS = 31 * 86_400_000
-"""No reset of a window whose length is not said is believed that is further away than a month."""
+"""No window of a plan is longer than a month, and no reset is believed that is further away, whatever a header says."""
+
+_MOST_WINDOWS = 16
+"""So many windows that a provider counts are remembered; the real ones are up to six. Headers could name a new one in
+each reply."""
 
 BURN_DAYS = 7
 """A balance's rate of burning is taken over so many days."""
@@ -383,6 +387,8 @@ def _said(state: BalanceState, entry: Settled | Voided, ts: str) -> None:
                 seen=seen,
                 outside=before.outside if before else taken,
             )
+    for name in sorted(kept, key=lambda name: kept[name].seen)[: max(len(kept) - _MOST_WINDOWS, 0)]:
+        del kept[name]
 
 
 def unit_of(balance: config.Balance) -> str:
@@ -516,7 +522,7 @@ def _believed_to(name: str, window: ProviderWindow) -> str:
     further away than the window is long.
     """
     try:
-        length_ms = read_duration_ms(name.removeprefix(PROVIDER))
+        length_ms = min(read_duration_ms(name.removeprefix(PROVIDER)), _LONGEST_WINDOW_MS)
     except ValueError:
         length_ms = _LONGEST_WINDOW_MS if window.reset else _UNKNOWN_WINDOW_MS
     most = later(window.seen, length_ms)

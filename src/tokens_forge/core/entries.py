@@ -877,6 +877,7 @@ FigureKind = Literal[
     "count",
     "counts",
     "seconds",
+    "span",
     "moment",
     "day",
     "begins",
@@ -887,8 +888,9 @@ FigureKind = Literal[
 ]
 """What a figure of an entry is. `amount`: in the unit of a balance or budget, at most 12 places, always there; `known`:
 one that is there where it is known; `exact`: a decimal; `priced`: an amount with its unit; `count`, and `counts` by
-name; `seconds`: a decimal; `moment`, `day`, and `begins`, either of both; `parts`: records with figures of their own.
-Nothing is reckoned with a decimal that is only `told`, with such `rates` by name, nor with a record that is `shown`."""
+name; `seconds`: a decimal; `span`: milliseconds; `moment`, `day`, and `begins`, either of both; `parts`: records with
+figures of their own. Nothing is reckoned with a decimal that is only `told`, with such `rates` by name, nor with a
+record that is `shown`."""
 
 FIGURES: dict[type[Record], dict[str, FigureKind]] = {
     PassedOver: {
@@ -911,7 +913,7 @@ FIGURES: dict[type[Record], dict[str, FigureKind]] = {
     CardUsed: {"rates": "rates", "list_share": "told", "fx": "told", "factors": "rates", "valid_from": "day"},
     ChargeLine: {"quantity": "count", "rate": "told", "amount": "told", "iteration": "count"},
     IterationBilled: {"usage": "counts", "card": "shown"},
-    Trail: {"charge": "amount", "n": "count", "status": "count"},
+    Trail: {"charge": "amount", "n": "count", "status": "count", "ms": "span"},
     Previous: {"bytes": "count", "seq": "count"},
     Opened: {"previous": "shown"},
     Configured: {},
@@ -950,6 +952,8 @@ FIGURES: dict[type[Record], dict[str, FigureKind]] = {
         "client_status": "count",
         "turn": "count",
         "started": "moment",
+        "total_ms": "span",
+        "first_byte_ms": "span",
         "card": "shown",
         "iterations": "parts",
         "lines": "shown",
@@ -964,6 +968,7 @@ FIGURES: dict[type[Record], dict[str, FigureKind]] = {
         "status": "count",
         "client_status": "count",
         "wait_s": "seconds",
+        "total_ms": "span",
         "limits": "parts",
     },
     Refused: {"client_status": "count", "waited_ms": "count", "passed_over": "shown"},

@@ -21,6 +21,9 @@ from tokens_forge.core.visible import visible
 MOST_COUNTED = 10**18 - 1
 """A count above this is none: ``BIGINT`` takes it, and a sum of them (``HUGEINT``) can't overflow."""
 
+MOST_MS = 10**12
+"""Nothing lasts thirty years."""
+
 _AMOUNT = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}(?:\.[0-9]{{1,{PLACES}}})?")
 # Rates, shares and exchange rates multiply to some 50 places (`price_check.RATE_PLACES`).
 _EXACT = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,80})?")
@@ -42,6 +45,7 @@ _WANTED: dict[FigureKind, str] = {
     "priced": "a number and a unit such as 5.00 USD",
     "count": _A_COUNT,
     "seconds": "plain digits, at most 18 before the point and 12 after it",
+    "span": "milliseconds from 0 to 12 digits",
     "moment": _A_MOMENT,
     "day": _A_DAY,
     "begins": f"{_A_MOMENT} or {_A_DAY}",
@@ -136,17 +140,17 @@ def _parts(record: Record, field: str) -> Iterator[tuple[str, Record]]:
         yield "", value
 
 
-def _figures(record: Record, field: str, kind: FigureKind) -> Iterator[tuple[str, str | int]]:
+def _figures(record: Record, field: str, kind: FigureKind) -> Iterator[tuple[str, str | float]]:
     """Yield the figures in a field, each with its name where there may be several."""
     value = getattr(record, field)
     if kind in _BY_NAME:
-        for name, figure in cast("dict[str, str | int]", value).items():
+        for name, figure in cast("dict[str, str | float]", value).items():
             yield f".{name}", figure
     else:
         yield "", value
 
 
-def _fault(path: str, kind: FigureKind, value: str | int, *, told: bool) -> Fault:
+def _fault(path: str, kind: FigureKind, value: str | float, *, told: bool) -> Fault:
     written = visible(value) if isinstance(value, str) else str(value) if abs(value) < 10**_SHOWN else "a longer number"
     shown = f"{written[:_SHOWN]}…" if len(written) > _SHOWN else written
     return Fault(field=path, value=shown, wanted=_WANTED[kind], told=told)
@@ -154,6 +158,10 @@ def _fault(path: str, kind: FigureKind, value: str | int, *, told: bool) -> Faul
 
 def _is_count(value: int) -> bool:
     return 0 <= value <= MOST_COUNTED
+
+
+def _is_span(value: float) -> bool:
+    return 0 <= value <= MOST_MS
 
 
 def _is_priced(written: str) -> bool:
@@ -199,6 +207,7 @@ _FITS: dict[FigureKind, Callable[[Any], object]] = {
     "counts": _is_count,
     "rates": _EXACT.fullmatch,
     "seconds": _SECONDS.fullmatch,
+    "span": _is_span,
     "moment": is_moment,
     "day": is_day,
     "begins": _begins,

@@ -227,8 +227,9 @@ def _read(read: _Pages, names: Sequence[str], *, table: str, which: str, bounds:
 
 
 def _are_counts(usage: str) -> str:
-    """Return the words of SQL that say whether all counts of a usage are some."""
-    return " and ".join(f'coalesce({usage}."{name}" between 0 and {MOST_COUNTED}, true)' for name in USAGE)
+    """Return the words of SQL that say whether all counts of a usage are some; those that are absent are."""
+    counts = ", ".join(f'{usage}."{name}"' for name in USAGE)
+    return f"coalesce(least({counts}) >= 0 and greatest({counts}) <= {MOST_COUNTED}, true)"
 
 
 def _fill(  # noqa: PLR0913 - which lines of which pages, and where to

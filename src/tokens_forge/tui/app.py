@@ -99,6 +99,8 @@ class Monitor(App[None]):
         self._follower = Follower(folder, since_page=first_page(folder))
         self._config: Config | None = None
         self._config_digest = ""
+        self._left_out = 0
+        """How many lines could not be read."""
         self._drawn = -1
         self._filter = ""
         self._paused = False
@@ -137,6 +139,8 @@ class Monitor(App[None]):
         if not self._paused and not self._problem:
             try:
                 lines = self._follower.read(_AT_ONCE)
+                self._feed.is_off = self._feed.is_off or len(self._follower.left_out) > self._left_out
+                self._left_out = len(self._follower.left_out)
                 for line in lines:
                     self._feed.apply(line)
             except ForgeError as error:
@@ -250,6 +254,11 @@ class Monitor(App[None]):
             said.append(f"with `{self._filter}`")
         if self._paused:
             said.append("paused")
+        if self._left_out:
+            what = "1 line" if self._left_out == 1 else f"{self._left_out} lines"
+            said.append(f"{what} left out, see `tf ledger verify`")
+        if self._feed.is_off:
+            said.append("balances may be wrong until tomorrow's page")
         return shown(f" tf monitor   {', '.join(said)}   {self._folder}")
 
     def _config_in_force(self) -> Config | None:

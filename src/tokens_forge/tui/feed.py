@@ -22,7 +22,7 @@ from tokens_forge.core.entries import (
     Settled,
     Voided,
 )
-from tokens_forge.core.errors import LedgerDamaged
+from tokens_forge.core.errors import LedgerDamaged, MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.story import Ended, Story, tell
 from tokens_forge.view.figures import amount
@@ -65,6 +65,9 @@ class Feed:
         self.fold = Fold()
         self.seen = 0
         """Lines that were applied."""
+        self.is_off = False
+        """Whether the fold misses a line, so that what balances show may be wrong; the next page's first line mends it.
+        """
         self._calls: dict[str, list[Line]] = {}
         self._rows: dict[str, CallRow] = {}
 
@@ -73,9 +76,12 @@ class Feed:
 
         Raises LedgerDamaged when that one holds no fold.
         """
-        if isinstance(line.entry, Opened) and not self.seen:
-            self.fold = _decoded(line.entry)
-        self.fold.apply(line)
+        if isinstance(line.entry, Opened) and (self.is_off or not self.seen):
+            self.fold, self.is_off = _decoded(line.entry), False
+        try:
+            self.fold.apply(line)
+        except (AssertionError, KeyError, MoneyError):  # it follows from a line that could not be read
+            self.is_off = True
         self.seen += 1
         for call_id in _calls_of(line):
             self._call(call_id, line)

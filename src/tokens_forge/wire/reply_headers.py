@@ -35,6 +35,9 @@ MOST_LIMITS = 16
 FURTHEST = timedelta(days=366)
 """A reset that is further away is none: the longest window known is a month."""
 
+STALE = timedelta(days=1)
+"""Nor is one that was longer ago than this: clocks and copies of headers lag by less, and ``0`` is no moment."""
+
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 _LONGEST_VALUE = 64
 
@@ -206,12 +209,12 @@ def _number(written: str) -> Decimal | None:
 
 
 def _reset(written: str, now: datetime) -> str:
-    """Return the stamp of a moment in Unix seconds or RFC 3339; empty when it is none or too far away."""
+    """Return the stamp of a moment in Unix seconds or RFC 3339; empty when it is none, too far away or long past."""
     try:
         moment = (
             _EPOCH + timedelta(seconds=int(written)) if _UNIX.fullmatch(written) else datetime.fromisoformat(written)
         )
-        return stamp(moment) if moment.tzinfo and moment - now <= FURTHEST else ""
+        return stamp(moment) if moment.tzinfo and -STALE <= moment - now <= FURTHEST else ""
     except (ValueError, OverflowError):
         return ""
 
