@@ -130,7 +130,7 @@ ROUTES_MIND = {
 
 @pytest.mark.parametrize("bad", ROUTES_MIND.values(), ids=ROUTES_MIND)
 def test_routes_and_doctor_go_on(folder: Path, bad: Bad) -> None:
-    """`tf routes` counts the attempts of all other lines, and `tf doctor` looks at them; both say what they left out."""
+    """`tf routes` counts the attempts of all other lines, and `tf doctor` too; both say what is left out."""
     page = page_path(folder / "data" / "ledger", TODAY)
     whole = page.read_bytes()
     spoil(folder, bad)
