@@ -12,6 +12,7 @@ from tokens_forge.core.config import Config, Price, Rates, Route, Settle, Sheet
 from tokens_forge.core.price_check import is_by_list
 from tokens_forge.core.price_help import (
     class_line,
+    mending_line,
     on_top,
     price_line,
     price_ways,
@@ -150,3 +151,19 @@ def test_what_is_put_on_a_sheet_leaves_the_rest() -> None:
         cache_write_1h=Decimal(8),
         service={"flex": Rates(input=Decimal(2), output=Decimal(14))},
     )
+
+
+@pytest.mark.parametrize(
+    ("candidate", "flag", "expected"),
+    [
+        ("official/m", "tier_unpriced", tier_line(config(), "official/m", "priority")),
+        ("official/m", "guessed_audio_in", class_line(config(), "official/m", ("audio_in",))),
+        ("official/m", "unpriced_searches", class_line(config(), "official/m", ("searches",))),
+        ("official/m", "sibling_price", price_line(config(), "official/m")),
+        ("official/m", "unpriced_iteration", ""),
+        ("gone/m", "tier_unpriced", ""),
+    ],
+)
+def test_what_was_guessed_is_mended_by_one_line(candidate: str, flag: str, expected: str) -> None:
+    """CASES 8: a tier, a class or the whole price; nothing for a route that is gone or a price that is another's."""
+    assert expected == mending_line(config(), candidate, flag, "priority")

@@ -289,7 +289,8 @@ def _closed(order: Order, config: Config, fold: Fold, at: str) -> tuple[Adjusted
         out = replace(out, lots=taken(state, left, at))
     if not order.to:
         return (out,)
-    before = fold.book.state(order.to, unit).posted
+    other = fold.book.state(order.to, unit)
+    before = other.posted
     into: list[Adjusted] = []
     for part in _parts(state, config.balance[order.to]):
         after = add(before, part.left)
@@ -300,6 +301,7 @@ def _closed(order: Order, config: Config, fold: Fold, at: str) -> tuple[Adjusted
                 unit=unit,
                 reason="closed",
                 expires=part.expires,
+                lots=taken(other, -part.left, at) if part.left < ZERO else (),
                 batch=batch,
                 note=order.note or f"from {order.balance}",
                 balance_before=text(before),

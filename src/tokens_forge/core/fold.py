@@ -113,10 +113,7 @@ def decode(data: bytes | msgspec.Raw) -> Fold:
     Raises msgspec.DecodeError for anything else, and for one with a figure that is no number: an earlier version took
     such a word from an upstream, and nothing could be compared with it.
     """
-    try:
-        fold = msgspec.json.decode(data, type=Fold)
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(str(error)) from error
+    fold = msgspec.json.decode(data, type=Fold)
     if not _is_finite(msgspec.to_builtins(fold, builtin_types=(Decimal,))):
         raise msgspec.DecodeError("a figure in it is no number")
     return fold
