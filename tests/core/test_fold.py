@@ -88,6 +88,8 @@ def test_what_is_no_fold_is_refused() -> None:
     """Damage is an error, never an empty fold."""
     with pytest.raises(msgspec.DecodeError):
         decode(b'{"calls":[]}')
+    with pytest.raises(msgspec.DecodeError, match="no number"):
+        decode(b'{"book":{"balances":{"wallet":{"unit":"CNY","posted":"NaN"}}}}')
 
 
 def test_a_call_is_open_until_its_closing_entry() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tokens_forge.core.usage import (
@@ -695,6 +695,7 @@ def test_totals_are_kept(counts: TotalCounts) -> None:
 
 
 @given(TOTALS, st.integers(0, 200))
+@example(TotalCounts(input=0, total=1, output_parts=Parts(image=1)), 0)
 def test_a_maximum_is_kept_as_far_as_nothing_was_counted(counts: TotalCounts, most: int) -> None:
     """CASES 65: a cap takes away what was guessed, and nothing else."""
     reading = from_totals(counts, "openai_chat")

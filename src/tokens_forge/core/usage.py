@@ -589,7 +589,13 @@ class _Tally:
             self.flag(flag)
 
     def reading(self, dialect: Dialect, *, guessed: int = 0) -> Reading:
-        return Reading(dialect=dialect, usage=self.usage, flags=tuple(self.flags), guessed=guessed)
+        # What details name of it was counted.
+        return Reading(
+            dialect=dialect,
+            usage=self.usage,
+            flags=tuple(self.flags),
+            guessed=min(guessed, self.usage["output"]) if guessed else 0,
+        )
 
     def _known(self, reported: int | None, room: int, flag: Flag = "impossible_cache_part") -> int:
         if not reported:
