@@ -140,17 +140,17 @@ def _parts(record: Record, field: str) -> Iterator[tuple[str, Record]]:
         yield "", value
 
 
-def _figures(record: Record, field: str, kind: FigureKind) -> Iterator[tuple[str, str | float]]:
+def _figures(record: Record, field: str, kind: FigureKind) -> Iterator[tuple[str, str | int]]:
     """Yield the figures in a field, each with its name where there may be several."""
     value = getattr(record, field)
     if kind in _BY_NAME:
-        for name, figure in cast("dict[str, str | float]", value).items():
+        for name, figure in cast("dict[str, str | int]", value).items():
             yield f".{name}", figure
     else:
         yield "", value
 
 
-def _fault(path: str, kind: FigureKind, value: str | float, *, told: bool) -> Fault:
+def _fault(path: str, kind: FigureKind, value: str | int, *, told: bool) -> Fault:
     written = visible(value) if isinstance(value, str) else str(value) if abs(value) < 10**_SHOWN else "a longer number"
     shown = f"{written[:_SHOWN]}…" if len(written) > _SHOWN else written
     return Fault(field=path, value=shown, wanted=_WANTED[kind], told=told)
@@ -160,7 +160,7 @@ def _is_count(value: int) -> bool:
     return 0 <= value <= MOST_COUNTED
 
 
-def _is_span(value: float) -> bool:
+def _is_span(value: int) -> bool:  # or with a fraction: nothing is reckoned with it
     return 0 <= value <= MOST_MS
 
 

@@ -114,9 +114,9 @@ def whole_line(raw: bytes, *, page: str, number: int) -> Line | BadLine:
         line = decode_line(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _no_line(raw, page=page, number=number, error=error)
-    if is_moment(line.ts):
+    if is_moment(line.ts) and page_of(line.ts) == page:
         return line
-    wrong = f"its time `{visible(line.ts[:40])}` is none, such as 2026-11-24T10:00:00.000000Z"
+    wrong = f"its time is `{visible(line.ts[:40])}`, and must be a moment of its page such as {page}T10:00:00.000000Z"
     return BadLine(page=page, line=number, seq=line.seq, field="ts", wrong=wrong)
 
 

@@ -59,7 +59,11 @@ _IN_REPORT = """
 _CORRECTED = """
     type = 'settled' and ts < $since and id in (select unnest($ids)) and seq not in (select seq from lines)
 """
-_IS_LINE = f"(seq >= 1 and length(ts) = 27 and type in ({', '.join(repr(kind) for kind in KINDS)}))"
+_IS_LINE = (
+    f"(seq >= 1 and type in ({', '.join(repr(kind) for kind in KINDS)}) and left(ts, 10) between $first and $last "
+    "and length(ts) = 27 and try_cast(ts as timestamp) is not null)"
+)
+"""Whether a line is one, of a moment on the pages that are read: else it would be in no period, unseen."""
 _FORMS = {
     "amount_form": rf'"-?[0-9]{{1,{MOST_DIGITS}}}([.][0-9]{{1,{PLACES}}})?"',
     "priced_form": rf"[+-]?[0-9]{{1,{MOST_DIGITS}}}([.][0-9]{{1,24}})? [A-Za-z][A-Za-z0-9$€¥£_-]{{0,15}}",
@@ -242,6 +246,7 @@ def _fill(  # noqa: PLR0913 - which lines of which pages, and where to
     kinds: Sequence[str],
 ) -> None:
     """Fill a table from pages; where a line is bad, from all others, which takes longer."""
+    bounds = {**bounds, "first": min(names, default=""), "last": max(names, default="")}
     with suppress(duckdb.Error):
         _pipe(read.connection, _plain(read.folder, names), query, bounds)
         if not read.connection.execute(f"select count(*) from {table} where bad").fetchall()[0][0]:  # noqa: S608 - our own words

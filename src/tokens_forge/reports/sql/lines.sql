@@ -32,7 +32,7 @@ from read_json(
     '{source}',
     format = 'newline_delimited',
     columns = {
-        type: 'VARCHAR', seq: 'BIGINT', ts: 'VARCHAR', id: 'VARCHAR', n: 'INTEGER', final: 'BOOLEAN',
+        type: 'VARCHAR', seq: 'BIGINT', ts: 'VARCHAR', id: 'VARCHAR', n: 'BIGINT', final: 'BOOLEAN',
         key: 'VARCHAR', model_asked: 'VARCHAR', route: 'VARCHAR', balance: 'VARCHAR', class: 'VARCHAR',
         task: 'VARCHAR', agent: 'VARCHAR', upstream: 'VARCHAR', upstream_model: 'VARCHAR',
         tier_served: 'VARCHAR', outcome: 'VARCHAR', reason: 'VARCHAR',
