@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from tokens_forge.core.entries import NO_CHAIN, VERSION, AnyEntry, Line
+from tokens_forge.core.entries import NO_CHAIN, VERSION, AnyEntry, Line, Opened
 from tokens_forge.core.entry_check import faults, is_day, is_moment, is_sound
 from tokens_forge.core.errors import LedgerDamaged
 from tokens_forge.core.visible import visible
@@ -114,7 +114,8 @@ def whole_line(raw: bytes, *, page: str, number: int) -> Line | BadLine:
         line = decode_line(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _no_line(raw, page=page, number=number, error=error)
-    if is_moment(line.ts) and page_of(line.ts) == page:
+    # A first line says of which page it is: one in another file is told as that (`ledger_reader`).
+    if is_moment(line.ts) and (page_of(line.ts) == page or isinstance(line.entry, Opened)):
         return line
     wrong = f"its time is `{visible(line.ts[:40])}`, and must be a moment of its page such as {page}T10:00:00.000000Z"
     return BadLine(page=page, line=number, seq=line.seq, field="ts", wrong=wrong)
