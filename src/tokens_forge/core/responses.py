@@ -7,7 +7,7 @@ them; what they say is not here. Where a call goes is decided in `core/routing.p
 Sources, read 2026-11: OpenAI, guide "Conversation state" (all that came before in a chain of responses, or is in the
 conversation, is billed as input) and `ResponseConversationParam` (its items and the answer are added to it); Anthropic,
 "Message threads" (the API rebuilds the conversation; prices stay the same); xAI, "Generate Text" (billed for the entire
-history); Gemini API, "OpenAI compatibility" (`cached_content`).
+history). Known, and not read again: Gemini API, "OpenAI compatibility" (`cached_content`).
 """
 
 from typing import TypeVar

@@ -6,8 +6,8 @@ Only what a client (or a translation) asks for is read here; that some providers
 Sources, read 2026-11: Anthropic, "Prompt caching" (`cache_control` on blocks, tools and at the top, `ttl` of `5m` or
 `1h`, 5 minutes where it is not given); OpenAI, guide "Prompt caching" (`prompt_cache_options.ttl`; for earlier models
 `prompt_cache_retention`, `24h` or in memory); OpenRouter, "Prompt caching", and Alibaba Cloud Model Studio, "Context
-cache" (chat completions with `cache_control` on parts); LiteLLM, "Auto-inject prompt caching checkpoints"
-(`cache_control_injection_points`); Amazon Bedrock, "Prompt caching" (`cachePoint` blocks).
+cache" (chat completions with `cache_control` on parts). Known, and not read again: LiteLLM, "Auto-inject prompt caching
+checkpoints" (`cache_control_injection_points`); Amazon Bedrock, "Prompt caching" (`cachePoint` blocks).
 """
 
 import re
