@@ -89,22 +89,7 @@ Flag = Literal[
     "fallback_credit_redeemed",
     "fallback_credit_not_applied",
 ]
-"""What can be odd about a reported usage.
-
-``impossible_…``: a detail larger than its total (the larger count is billed), or no number (its tokens are billed at
-the base class); of the cached tokens by kind: what was sound or image in them is then not known. ``impossible_total``:
-a total that is none (no usage is taken from it). ``cache_write_unsplit``: cache writes, or some, without a lifetime of
-ours (as 5 minutes). ``cache_part_unstated``: sound or images and a cache, and not said which was cached (text is taken
-to be cached first). ``cache_beside_input``: cached tokens counted beside an input count that includes them in this
-dialect (added). ``unexplained_…``: parts by kind that do not sum to the total (it governs; the rest is at the base
-class); of the grand total: tokens beyond what is named (billed as output). ``reasoning_apart``: reasoning counted
-beside the output instead of in it (added). ``iterations_apart``: work beside the message itself of a kind that nobody
-knows, or whose counts can't be read (not billed). ``tools_apart``: the upstream ran tools of its own that it bills
-beside these counts, such as an interpreter, a search in files or an image (not billed). ``paid_elsewhere``: a provider
-bills the tokens to a key of one's own, beside what this upstream charges. ``contradictory_usage``: two words of the
-same reply for the same count (in a stream the last that is not zero is billed, in one object the larger).
-``fallback_credit_…``: what became of a credit for the retry of a refused request (the counts are those that are
-billed)."""
+"""What can be odd about a reported usage. What each word means for the bill is told in `core/flags.py`."""
 
 GUESSES: frozenset[Flag] = frozenset(
     {
@@ -468,6 +453,16 @@ def at_least(reading: Reading, streamed: int) -> Reading:
     if more <= 0:
         return reading
     return replace(reading, usage={**reading.usage, "output": streamed}, guessed=reading.guessed + more)
+
+
+def so_far(reading: Reading | None, streamed: int, *, ended: bool) -> Reading | None:
+    """Return the usage of an answer as far as it is a fact.
+
+    Of one that goes on and whose output nobody has counted yet, that is the `streamed` tokens.
+    """
+    if reading is None or not reading.usage or ended or reading.usage["output"]:
+        return reading
+    return at_least(reading, streamed)
 
 
 class _Tally:

@@ -24,7 +24,7 @@ _REF = "ref:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
+class HandEntry:
     """A movement by hand."""
 
     line: Line
@@ -33,7 +33,7 @@ class Movement:
     """The number of the entry that takes it back; 0 while it stands."""
 
 
-def movements(folder: Path) -> Iterator[Movement]:
+def movements(folder: Path) -> Iterator[HandEntry]:
     """Yield the movements by hand from the newest on, those that take others back among them."""
     undone: dict[int, int] = {}
     for page in reversed(pages(folder)):
@@ -42,10 +42,10 @@ def movements(folder: Path) -> Iterator[Movement]:
             if isinstance(entry, Adjusted) and is_by_hand(entry):
                 if entry.undoes:
                     undone[entry.undoes] = line.seq
-                yield Movement(line=line, entry=entry, undone_by=undone.get(line.seq, 0))
+                yield HandEntry(line=line, entry=entry, undone_by=undone.get(line.seq, 0))
 
 
-def to_undo(folder: Path, name: str) -> tuple[Movement, ...]:
+def to_undo(folder: Path, name: str) -> tuple[HandEntry, ...]:
     """Return the movements that a name means, in the ledger's order; several where they were entered together.
 
     `name` is the number of an entry, a reference (``ref:`` or ``seq:`` before it where it could be both), or ``last``.
@@ -84,7 +84,7 @@ def task_called(folder: Path, task: str) -> bool:
     return any(needle in block for page in reversed(pages(folder)) for block in blocks(page_path(folder, page)))
 
 
-def _together(movement: Movement, every: Iterator[Movement]) -> tuple[Movement, ...]:
+def _together(movement: HandEntry, every: Iterator[HandEntry]) -> tuple[HandEntry, ...]:
     """Return what was entered in one batch with a movement, in the ledger's order."""
     batch = movement.entry.batch
     if not batch or movement.entry.undoes:
@@ -108,7 +108,7 @@ def _adjusted(folder: Path, page: str) -> Iterator[Line]:
             at = block.find(_ADJUSTED, end)
 
 
-def _shown(movement: Movement) -> str:
+def _shown(movement: HandEntry) -> str:
     entry = movement.entry
     return f"`seq:{movement.line.seq}` ({entry.balance} {entry.amount} {entry.unit}, {entry.reason})"
 

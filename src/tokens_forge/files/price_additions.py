@@ -39,7 +39,7 @@ class TierMultiple:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fee:
+class ListedFee:
     """A rate that stands beside the tokens, or of a class that the catalogue has no name for."""
 
     provider: str
@@ -76,7 +76,7 @@ class Geo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calendar:
+class PeakDays:
     """The days on which a model's cards with hours hold."""
 
     provider: str
@@ -155,28 +155,30 @@ TIERS = (
 _OPENAI_TOOLS = "developers.openai.com/api/docs/pricing, built-in tools (read 2026-11)"
 
 FEES = (
-    Fee(
+    ListedFee(
         provider="openai",
         models=r"(gpt-(4\.1|4o|[5-9]|\d\d)|o[134](-|$)|chat).*",
         rates={"searches": Decimal("0.01")},
         source=_OPENAI_TOOLS,
     ),
     # These search in every call (guide "Web search": "always retrieves information from the web") and tell no count.
-    Fee(provider="openai", models=r"gpt-5-search-api.*", rates={"requests": Decimal("0.01")}, source=_OPENAI_TOOLS),
-    Fee(
+    ListedFee(
+        provider="openai", models=r"gpt-5-search-api.*", rates={"requests": Decimal("0.01")}, source=_OPENAI_TOOLS
+    ),
+    ListedFee(
         provider="openai",
         models=r"gpt-4o(-mini)?-search-preview.*",
         rates={"requests": Decimal("0.025")},
         source=f"{_OPENAI_TOOLS}: web search preview of models that do not reason",
     ),
-    Fee(
+    ListedFee(
         provider="openai",
         models=r"gpt-6\.1-terra",
         rates={"cache_write_12h": Decimal("2.5")},
         above={272_000: {"cache_write_12h": Decimal(5)}},
         source="developers.openai.com/api/docs/models/gpt-6.1-terra: 12-hour writes, long context (read 2026-11)",
     ),
-    Fee(
+    ListedFee(
         provider="x-ai",
         models=r"grok-(?!voice|transcribe|imagine).*",
         rates={"searches": Decimal("0.005")},
@@ -184,14 +186,14 @@ FEES = (
     ),
     # The catalogue has the dearest of three request fees; the page has low 5, medium 8, high 12 USD for a thousand
     # Sonar requests, and 6, 10, 14 for Sonar Pro and Reasoning Pro.
-    Fee(
+    ListedFee(
         provider="perplexity",
         models=r"sonar(-pro|-reasoning|-reasoning-pro)?",
         rates={},
         why={"requests": "the fee of the largest search context: the smaller ones cost less"},
         source="docs.perplexity.ai/guides/pricing (read 2026-11)",
     ),
-    Fee(
+    ListedFee(
         provider="google",
         models=r"gemini-.*",
         rates={},
@@ -283,7 +285,7 @@ read 2026-11). Those of 2027 were not to be had. The weekend days that are worke
 February, 9 May, 20 September, 10 October) stay off-peak at DeepSeek: its page has all weekends so."""
 
 CALENDARS = (
-    Calendar(
+    PeakDays(
         provider="deepseek",
         models=r"deepseek-(flash|v4).*",
         begins=date(2026, 8, 17),

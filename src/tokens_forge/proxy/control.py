@@ -105,29 +105,21 @@ class Control:
         order = msgspec.json.decode(body, type=Order)
         at = books.moment()
         self._proxy.in_force.enter_due(books, at)
-        entries = adjusted(order, self._proxy.in_force.terms, books.fold, at)
-        if isinstance(entries, Unadjusted):
-            return _json(409, {"error": entries.why})
-        return await self._append(entries, at)
+        return await self._carried_out(adjusted(order, self._proxy.in_force.terms, books.fold, at), at)
 
     async def _undo(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
         order = msgspec.json.decode(body, type=UndoOrder)
         at = books.moment()
         self._proxy.in_force.enter_due(books, at)
-        entries = taken_back(order, self._proxy.in_force.terms, books.fold, at)
-        if isinstance(entries, Unadjusted):
-            return _json(409, {"error": entries.why})
-        return await self._append(entries, at)
+        return await self._carried_out(taken_back(order, self._proxy.in_force.terms, books.fold, at), at)
 
     async def _task(self, body: bytes) -> web.StreamResponse:
         books = self._proxy.books
         order = msgspec.json.decode(body, type=TaskOrder)
         at = books.moment()
         entry = tasked(order, self._proxy.in_force.terms.config, books.fold, at)
-        if isinstance(entry, Unadjusted):
-            return _json(409, {"error": entry.why})
-        return await self._append((entry,), at)
+        return await self._carried_out(entry if isinstance(entry, Unadjusted) else (entry,), at)
 
     async def _plan(self, body: bytes) -> web.StreamResponse:
         """Answer what a call would meet now; nothing is appended, held or put in force by it."""
@@ -141,12 +133,12 @@ class Control:
         order = msgspec.json.decode(body, type=RecoverOrder)
         at = books.moment()
         entries = ended_by_hand(order, self._proxy.in_force.terms.config, books.fold.health, at)
+        return await self._carried_out(entries, at)
+
+    async def _carried_out(self, entries: tuple[AnyEntry, ...] | Unadjusted, at: str) -> web.StreamResponse:
+        """Append what a command asked for, and answer once it is written; or say why it is refused."""
         if isinstance(entries, Unadjusted):
             return _json(409, {"error": entries.why})
-        return await self._append(entries, at)
-
-    async def _append(self, entries: tuple[AnyEntry, ...], at: str) -> web.StreamResponse:
-        """Append what a command asked for, and answer once it is written."""
         books = self._proxy.books
         seqs = [books.append(entry, at) for entry in entries]
         try:

@@ -16,7 +16,7 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
-from tokens_forge.core.usage import Reading, at_least
+from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
@@ -181,14 +181,8 @@ class StreamMeter:
 
     @property
     def reading(self) -> Reading | None:
-        """The usage so far, as far as it is a fact.
-
-        Of an answer that goes on and whose output nobody has counted yet, it is what was streamed.
-        """
-        reading = self._usage().reading
-        if reading is None or not reading.usage or self.complete or reading.usage["output"]:
-            return reading
-        return at_least(reading, self.output_estimate)
+        """The usage so far, as far as it is a fact."""
+        return so_far(self._usage().reading, self.output_estimate, ended=self.complete)
 
     @property
     def reported_cost(self) -> Decimal | None:
