@@ -318,6 +318,21 @@ def test_the_dearest_reported_cost_is_known() -> None:
     assert Decimal("0.5") == estimates.dearest(CANDIDATE)
 
 
+def test_the_dearest_token_is_known_of_those_calls() -> None:
+    """A cost of 0.02 for 200 tokens, and 0.03 for 30,000: a correction of the first takes its rate along."""
+    estimates = Estimates()
+    assert Decimal(0) == estimates.dearest_token(CANDIDATE)
+    estimates.apply(
+        routed(), settled(id="tf_0", charge="0.02", certainty="reported", usage={"input": 100, "output": 100})
+    )
+    long = {"input": 29_000, "output": 1_000}
+    estimates.apply(routed(), settled(id="tf_1", charge="0.03", certainty="reported", usage=long))
+    assert Decimal("0.0001") == estimates.dearest_token(CANDIDATE)
+    given_back = Adjusted(balance="wallet", amount="0.0199", unit="USD", reason="correction", corrects="tf_0")
+    estimates.corrected(given_back)
+    assert Decimal("0.000001") == estimates.dearest_token(CANDIDATE)
+
+
 class TestCorrectedCost:
     """`tf balance adjust --corrects` mends what the next hold goes by: one wrong cost locks no route."""
 

@@ -238,6 +238,16 @@ class TestUnbelieved:
         assert ("0.01", "estimated") == (entry.charge, entry.certainty)
         assert "0.01" == made.held(made.route()).hold
 
+    def test_it_is_judged_by_the_token(self) -> None:
+        """A greeting of 1,100 tokens for 0.0001, then 100,100 for 0.02: 200 times dearer, by the token only twice."""
+        made = bench(prices=self.reported({}))
+        settled(made, finished(reported_cost=Decimal("0.0001")))
+        long = {"input": 100_000, "output": 100}
+        entry = settled(made, finished(usage=long, reported_cost=Decimal("0.02")))
+        assert ("0.02", "reported") == (entry.charge, entry.certainty)
+        short = settled(made, finished(reported_cost=Decimal("2.01")))
+        assert ("0.02", "estimated") == (short.charge, short.certainty), "beyond a hundred times of either"
+
     def test_where_nothing_is_known_a_balance_pays_no_more_than_it_has(self) -> None:
         """The very first cost is believed as far as there is money for it."""
         entry = settled(bench(prices=self.reported({}), usd="5"), finished(reported_cost=Decimal(25_000)))

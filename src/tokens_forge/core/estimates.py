@@ -53,6 +53,8 @@ class Generation(msgspec.Struct, kw_only=True):
     """The highest cost that the upstream reported, of folds that kept no `costs`."""
     costs: dict[str, Decimal] = {}
     """The highest costs that the upstream itself reported, in the balance's unit, less what was corrected, by call."""
+    tokens: dict[str, int] = {}
+    """Tokens of those calls, both ways: what a cost was a cost of."""
 
 
 class Learnt(msgspec.Struct, kw_only=True):
@@ -107,7 +109,7 @@ class Estimates(msgspec.Struct, kw_only=True):
             del self.candidates[next(iter(self.candidates))]
         _learn(learnt, estimated=_estimated(routed), actual=sum(inputs), output=sum(outputs))
         if entry.certainty == "reported":
-            _learn_cost(learnt.last.costs, entry.id, Decimal(entry.charge))
+            _learn_cost(learnt.last, entry.id, Decimal(entry.charge), sum(inputs) + sum(outputs))
 
     def corrected(self, entry: Adjusted) -> None:
         """Take a correction of a call off the cost that is known of it: one wrong cost holds up no later call.
@@ -174,6 +176,13 @@ class Estimates(msgspec.Struct, kw_only=True):
         both = (learnt.last, learnt.before)
         return max(*(one.dearest for one in both), *(cost for one in both for cost in one.costs.values()))
 
+    def dearest_token(self, candidate: str) -> Decimal:
+        """Return the highest cost of a token that those costs come to, to 12 decimal places; 0 when none is known."""
+        learnt = self.candidates.get(candidate)
+        both = (learnt.last, learnt.before) if learnt else ()
+        rates = (divided(one.costs[call], Decimal(count)) for one in both for call, count in one.tokens.items())
+        return max(rates, default=ZERO)
+
     def calibration(self, candidate: str) -> Calibration | None:
         """Return what was learnt of a candidate, None when nothing was."""
         learnt = self.candidates.get(candidate)
@@ -205,11 +214,16 @@ def _estimated(routed: Routed) -> int:
     return 0 if routed.previous and not kept else routed.input_estimate + kept
 
 
-def _learn_cost(costs: dict[str, Decimal], call: str, cost: Decimal) -> None:
+def _learn_cost(learnt: Generation, call: str, cost: Decimal, tokens: int) -> None:
     """Keep a cost if it is among the highest."""
-    costs[call] = max(cost, costs.get(call, ZERO))
+    costs = learnt.costs
+    if cost > costs.get(call, ZERO):
+        costs[call] = cost
+        learnt.tokens[call] = max(tokens, 1)
     if len(costs) > COSTS_KEPT:
-        del costs[min(costs, key=lambda known: costs[known])]
+        least = min(costs, key=lambda known: costs[known])
+        del costs[least]
+        learnt.tokens.pop(least, None)
 
 
 def _learn(learnt: Learnt, *, estimated: int, actual: int, output: int) -> None:

@@ -801,15 +801,19 @@ units are off by more (cents for micro-dollars by 10,000, a counter in place of 
 def _most_believed(held: Held, use: _Use, fold: Fold, left: Decimal | None) -> Decimal | None:
     """Return the highest cost that a report is believed to; None where nothing says what such a call may cost.
 
-    That is `FAR_BEYOND` times the hold, the highest cost reported before or the list price of what was used, whichever
-    is most; where none of them is known, what is `left` to pay it with.
+    That is `FAR_BEYOND` times the hold, the highest cost reported before, as many tokens at the highest cost of one, or
+    the list price of what was used, whichever is most; where none of them is known, what is `left` to pay it with.
+    By the call alone, the first long one after a greeting would be taken for a mistake.
     """
     if use.card is None or use.card.terms != "reported" or use.reported is None:
         return None
     listed = price(use.usage, use.card, service=use.service, geo=use.geo)
+    candidate = candidate_name(held.route, held.upstream_model)
+    tokens = sum(use.usage.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
     known = max(
         Decimal(held.hold),
-        fold.estimates.dearest(candidate_name(held.route, held.upstream_model)),
+        fold.estimates.dearest(candidate),
+        multiply(fold.estimates.dearest_token(candidate), Decimal(tokens)),
         ZERO if listed.unpriced else listed.amount,
     )
     if known:
