@@ -121,7 +121,7 @@ one at the average: 30 USD in this report, 0 USD outside of it, provisional
 
 Movements that are no spend
 coding-plan  used elsewhere  -12 requests
-rmb-wallet   topped up          +1000 CNY  (2 times)
+rmb-wallet   topped up          +1000 CNY  (2 entries)
 rmb-wallet: fees of 4.2 USD were in the price of 141.8 USD paid"""
     assert expected.splitlines() == picture(tmp_path, "balance")[3:]
 

@@ -175,7 +175,7 @@ def _movements(answer: Spend) -> Iterator[RenderableType]:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     for moved in answer.movements:
-        times = f"({count(moved.entries)} times)" if moved.entries > 1 else ""
+        times = f"({count(moved.entries)} entries)" if moved.entries > 1 else ""
         table.add_row(
             shown(moved.balance),
             _MOVED.get(moved.reason, moved.reason),
