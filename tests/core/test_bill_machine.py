@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tokens_forge.core.config import Budget, Key, Settle
 from tokens_forge.core.entries import Refused, Settled
 from tokens_forge.core.prices import Cards, Service
-from tokens_forge.core.usage import Iteration
+from tokens_forge.core.usage import INPUT_CLASSES, OUTPUT_CLASSES, Iteration
 
 RATES = {
     "m": {"input": "3", "cache_read": "0.3", "cache_write_5m": "3.75", "output": "15", "searches": "0.01"},
@@ -79,6 +79,14 @@ def due(usage: dict[str, int], model: str, tier: str) -> Due:
     return Due(amount=amount, is_whole=whole, is_sure=sure)
 
 
+def filled(usage: dict[str, int], spoken: int) -> dict[str, int]:
+    """Return a usage with the 100 tokens that were sent and those `spoken` where it tells nothing but zeros of them."""
+    said = any(usage.get(name) for name in OUTPUT_CLASSES)
+    heard = any(usage.get(name) for name in INPUT_CLASSES)
+    silent = {} if heard or not (said or spoken) else {"input": 100}
+    return {**usage, **silent, **({} if said or not spoken else {"output": spoken})}
+
+
 class Bills(RuleBasedStateMachine):
     """One wallet under replies of every kind."""
 
@@ -107,9 +115,10 @@ class Bills(RuleBasedStateMachine):
         told = finished(usage=usage, tier_served=tier, iterations=beside, output_estimate=spoken, answered_by=model)
         settled = self.bench.end(entry, told)
         assert isinstance(settled, Settled)
-        zeros = not any(usage.values()) and not beside and spoken
+        used = dict(usage) if beside else filled(usage, spoken)
+        zeros = used != usage
         stepped_in = {"": "m", "opus": "opus", "no": "m"}[model]
-        own = due({"input": 100, "output": spoken} if zeros else usage, stepped_in, tier)
+        own = due(used, stepped_in, tier)
         others = [due(dict(one.usage), one.model or "m", tier) for one in beside]
         exact = sum((one.amount for one in others), own.amount)
         self.spent += Fraction(settled.charge)

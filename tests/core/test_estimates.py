@@ -333,6 +333,14 @@ def test_the_dearest_token_is_known_of_those_calls() -> None:
     assert Decimal("0.000001") == estimates.dearest_token(CANDIDATE)
 
 
+def test_a_count_far_from_its_estimate_keeps_nobody_away() -> None:
+    """22 short prompts of 13 tokens that are counted as 12,000 (a search, a hidden prompt) say little of a long one."""
+    estimates = Estimates()
+    for _ in range(22):
+        estimates.apply(routed(13), settled(usage={"input": 12_000, "output": 10}))
+    assert 4 * 1_900 == estimates.input_tokens(CANDIDATE, 1_900)
+
+
 class TestCorrectedCost:
     """`tf balance adjust --corrects` mends what the next hold goes by: one wrong cost locks no route."""
 

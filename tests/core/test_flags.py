@@ -23,7 +23,7 @@ def test_every_flag_of_a_usage_has_its_words() -> None:
         ("unpriced_searches", True, "searches", "searches has no rate: missing from the charge"),
         ("guessed_audio_in", True, "audio_in", "audio_in has no rate of its own: billed at one that may be too low"),
         ("unpriced_iteration", True, "", "work beside the reply has no price: missing from the charge"),
-        ("zero_usage", False, "", "an answer, and a usage of nothing but zeros: estimated from its bytes"),
+        ("zero_usage", False, "", "nothing but zeros are told of what was there: estimated from its bytes"),
         ("no_done", False, "", "the stream ended whole, without the event that ends it"),
         ("of_a_later_version", False, "", "of_a_later_version"),
     ],

@@ -331,13 +331,13 @@ class TestPrices:
     def test_what_it_did_not_report_is_reckoned(self) -> None:
         """At the list's rates where there are some, and flagged; else the hold; else it is unpriced."""
         by_list = self.own(terms="reported", rates={"input": Decimal(1), "output": Decimal(5)})
-        assert ("0.0015", "computed", ("not_reported",)) == told(self.settled(by_list))
+        assert ("0.0015", "estimated", ("not_reported",)) == told(self.settled(by_list))
         assert ("0", "unpriced", ("not_reported", "charged_at_hold")) == told(self.settled(self.own(terms="reported")))
 
     def test_time_that_nobody_said_is_measured(self) -> None:
         """Begun seconds count whole; what the upstream says goes before; the hold is for the longest reply."""
         by_time = self.own(terms="flat", rates={"seconds": Decimal("0.01")})
-        assert ("0.03", "computed", ("seconds_measured",)) == told(self.settled(by_time, finished(total_ms=2001.0)))
+        assert ("0.03", "estimated", ("seconds_measured",)) == told(self.settled(by_time, finished(total_ms=2001.0)))
         said = finished(total_ms=2001.0, usage={"input": 0, "output": 0, "seconds": 9})
         assert ("0.09", "computed", ()) == told(self.settled(by_time, said))
         made = bench(listed(RELAY), cards(charge={RELAY: (by_time,)}), wallet="100 CNY")

@@ -3,16 +3,18 @@
 from dataclasses import replace as changed
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from builders import LIST, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, finished, listed
 from msgspec.structs import replace
 
 from tokens_forge.core.config import Balance, Budget, Config, Key, Settle, Upstream, Window
-from tokens_forge.core.entries import Settled
+from tokens_forge.core.entries import Refused, Settled
+from tokens_forge.core.entry_check import faults
 from tokens_forge.core.prices import Cards, Service
 from tokens_forge.core.settlement import Finish
-from tokens_forge.core.usage import Iteration
+from tokens_forge.core.usage import MOST_TOKENS, Iteration
 
 SONNET, OPUS = {"input": "3", "output": "15"}, {"input": "5", "output": "25"}
 COMPACTED = Iteration(kind="compaction", model="", usage={"input": 180_000, "output": 3_500})
@@ -34,9 +36,9 @@ def bench(
     return made
 
 
-def settled(made: Bench, ended: Finish, *, tier_asked: str = "", dialect_in: str = "openai_chat") -> Settled:
+def settled(made: Bench, ended: Finish, *, dialect_in: str = "openai_chat", **asked: Any) -> Settled:
     """Make one call and return how its attempt was settled."""
-    entry = made.end(made.held(made.route(tier_asked=tier_asked, dialect_in=dialect_in)), ended)
+    entry = made.end(made.held(made.route(dialect_in=dialect_in, **asked)), ended)
     assert isinstance(entry, Settled)
     assert Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0)) or not entry.lines
     return entry
@@ -70,6 +72,15 @@ class TestBeside:
         told = finished(usage={"input": 0, "output": 0}, iterations=(changed(COMPACTED, model="m-2026-08-07"),))
         entry = settled(bench(prices=priced(m=SONNET)), changed(told, model_served="m-2026-08-07"))
         assert ("0.5925", "computed", ()) == (entry.charge, entry.certainty, entry.flags)
+
+    def test_a_model_that_stepped_in_is_named_by_the_reply_too(self) -> None:
+        """Its name in the reply is none of the asked model's: 412/264 at 5/25 (Anthropic, "Refusals and fallback")."""
+        opus = {"input": "5", "output": "25"}
+        told = finished(usage={"input": 412, "output": 264}, answered_by="opus", model_served="opus")
+        entry = settled(bench(prices=priced(m=SONNET, opus=opus)), told)
+        assert ("0.00866", "computed") == (entry.charge, entry.certainty)
+        without = settled(bench(prices=priced(m=SONNET)), told)
+        assert ("0.005196", ("answered_by_unpriced",)) == (without.charge, without.flags)
 
     @pytest.mark.parametrize("beside", [ADVISED, changed(ADVISED, kind="something_new")])
     def test_a_model_without_a_card_is_an_unknown_price(self, beside: Iteration) -> None:
@@ -168,6 +179,37 @@ class TestGuess:
         empty = settled(bench(), finished(usage={"input": 0, "output": 0}))
         assert ("0", "computed", ()) == (empty.charge, empty.certainty, empty.flags)
 
+    @pytest.mark.parametrize(
+        ("usage", "spoken", "charge"),
+        [
+            # A cached prompt is told as none (ollama/ollama issue 5370): 1,000 were sent.
+            ({"input": 0, "output": 28}, 28, "0.00114"),
+            ({"input": 0, "output": 28}, 0, "0.00114"),
+            # An answer of 500 tokens, and a completion of none.
+            ({"input": 100, "output": 0}, 500, "0.0026"),
+            # What is told of a side stays: 5 read from the cache, sound that was made.
+            ({"input": 0, "cache_read": 5, "output": 0}, 0, "0.0000005"),
+        ],
+    )
+    def test_a_side_of_nothing_but_zeros(self, usage: dict[str, int], spoken: int, charge: str) -> None:
+        """One that was there is estimated, the other stays as it is told."""
+        entry = settled(bench(), finished(usage=usage, output_estimate=spoken))
+        assert charge == entry.charge
+
+    def test_an_embedding_has_an_input(self) -> None:
+        """Its usage of zeros is estimated, though nothing is put out."""
+        entry = settled(bench(), finished(usage={"input": 0, "output": 0}), dialect_in="openai_embeddings")
+        assert ("0.001", "estimated", ("zero_usage",)) == (entry.charge, entry.certainty, entry.flags)
+
+    def test_writes_are_kept_as_long_as_the_request_asks(self) -> None:
+        """CASES 2: without a split they are at 5 minutes; a request that marks for an hour says otherwise."""
+        made = bench(prices=priced(m={**SONNET, "cache_write_5m": "3.75", "cache_write_1h": "6"}))
+        told = finished(usage={"input": 3, "cache_write_5m": 2_676, "output": 3}, flags=("cache_write_unsplit",))
+        short = settled(made, told, caches={"openai_chat": "5m"})
+        hour = settled(made, told, caches={"openai_chat": "1h"})
+        assert ("0.010089", "computed") == (short.charge, short.certainty)
+        assert ("0.01611", "estimated", 2_676) == (hour.charge, hour.certainty, hour.usage["cache_write_1h"])
+
 
 class TestRefusal:
     """CASES 64: a refusal before any output costs nothing where its seller says so."""
@@ -207,6 +249,27 @@ class TestRefusal:
         assert ("0.005005", ("refusal_billed",)) == (before.charge, before.flags)
         spoken = self.ended("api.anthropic.com", output_estimate=20)
         assert ("0.005005", ()) == (spoken.charge, spoken.flags)
+
+
+def test_a_bill_that_no_ledger_can_take_is_the_hold() -> None:
+    """CASES 67: whatever an upstream counts, its call is settled and its hold ends."""
+    dear = card(OFFICIAL, {"input": "90000000", "output": "90000000"}, per="token")
+    made = bench(prices=Cards(charge={OFFICIAL: (dear,)}, list={OFFICIAL: (dear,)}), usd="1000000000000")
+    entry = settled(made, finished(usage=MOST))
+    assert (entry.hold, "estimated", ("charged_at_hold",), "") == (
+        entry.charge,
+        entry.certainty,
+        entry.flags,
+        entry.list,
+    )
+    whole = listed(PLAN)
+    tokens = Balance(kind="pool", unit="tokens", windows=(Window(allow=Decimal(10**7), per="5h"),))
+    made = bench(conf=replace(whole, balance={**whole.balance, "plan": tokens}))
+    counted = settled(made, finished(usage=MOST, iterations=(changed(ADVISED, usage=MOST),) * 256))
+    assert not list(faults(counted))
+
+
+MOST = {"input": MOST_TOKENS, "output": MOST_TOKENS}
 
 
 class TestUnbelieved:
@@ -254,6 +317,50 @@ class TestUnbelieved:
         assert ("0", "unpriced", "25000") == (entry.charge, entry.certainty, entry.reported_cost)
         entry = settled(bench(prices=self.reported({}), usd="5"), finished(reported_cost=Decimal("4.99")))
         assert ("4.99", "reported") == (entry.charge, entry.certainty)
+
+    def test_no_first_cost_is_beyond_any_price(self) -> None:
+        """1,100 tokens cost 22 USD nowhere: a cost of 60 of 100 neither empties the balance nor is the next hold."""
+        made = bench(prices=self.reported({}))
+        entry = settled(made, finished(reported_cost=Decimal(60)))
+        assert ("0", "unpriced", ("unbelieved_cost", "charged_at_hold")) == (
+            entry.charge,
+            entry.certainty,
+            entry.flags,
+        )
+        assert ("0.01", "reported") == (
+            (right := settled(made, finished(reported_cost=Decimal("0.01")))).charge,
+            right.certainty,
+        )
+
+    def test_costs_do_not_climb(self) -> None:
+        """0.5, 50 and 5000 for one call: each is a hundred times the last, and the second costs as much nowhere."""
+        made = bench(prices=self.reported({}))
+        ends = [settled(made, finished(reported_cost=Decimal(cost))) for cost in ("0.5", "50", "5000")]
+        assert [("0.5", "reported"), ("0.5", "estimated"), ("0.5", "estimated")] == [
+            (entry.charge, entry.certainty) for entry in ends
+        ]
+
+    def test_counts_of_the_same_reply_make_no_cost_true(self) -> None:
+        """A cost of 25000 beside 9 quadrillion tokens, for a request of some hundred bytes."""
+        usage = {"input": 2**53 - 1, "output": 2}
+        made = bench(prices=self.reported({}))
+        settled(made, finished(reported_cost=Decimal("0.01")))
+        entry = settled(made, finished(usage=usage, reported_cost=Decimal(25_000)))
+        assert ("0.01", "estimated") == (entry.charge, entry.certainty)
+
+    def test_who_tells_no_cost_has_no_price(self) -> None:
+        """CASES 12: nothing counts 0 for ever: after two whole replies without a cost a call is refused."""
+        made = bench(prices=self.reported({}))
+        for _ in range(2):
+            entry = settled(made, finished())
+            assert ("0", "unpriced", ("not_reported", "charged_at_hold")) == (
+                entry.charge,
+                entry.certainty,
+                entry.flags,
+            )
+        refused = made.step(made.route())
+        assert isinstance(refused, Refused)
+        assert "no_price" in {one.reason for one in refused.passed_over}
 
     def test_a_price_by_list_is_charged_by_list_whatever_is_reported(self) -> None:
         """CASES 15: the cost beside it is kept, and decides nothing."""

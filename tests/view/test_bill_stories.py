@@ -76,7 +76,7 @@ def story(ended: Finish, own: RateCard | None = None) -> str:
         ),
         (
             finished(usage={"input": 0, "output": 0}, output_estimate=10),
-            ("(estimated)", "zero_usage: an answer, and a usage of nothing but zeros: estimated from its bytes"),
+            ("(estimated)", "zero_usage: nothing but zeros are told of what was there: estimated from its bytes"),
         ),
     ],
 )

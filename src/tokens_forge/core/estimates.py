@@ -24,6 +24,9 @@ GENERATION = 500
 """So many replies make a generation; the one before the last is forgotten. Halving the counts instead would round the
 few large replies away, which are what the 95th percentile is about."""
 
+COSTLESS_AT_MOST = 2
+"""After so many whole replies in a row whose cost nobody could say, a candidate's price is not known."""
+
 CANDIDATES_AT_MOST = 512
 """The candidate that was used least recently is forgotten first."""
 
@@ -63,6 +66,8 @@ class Learnt(msgspec.Struct, kw_only=True):
     last: Generation = msgspec.field(default_factory=Generation)
     before: Generation = msgspec.field(default_factory=Generation)
     """The generation before the last, whole; empty at first."""
+    costless: int = 0
+    """Whole replies in a row whose cost nobody could say."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,20 +101,30 @@ class Estimates(msgspec.Struct, kw_only=True):
         A broken reply, an estimate of ours or an empty reply is not learnt: it would pull the next hold down (CASES
         20). A reply cut short by its bound counts as long as it is.
         """
+        if entry.outcome != "ok":
+            return
+        costless = entry.certainty == "unpriced" and not _COSTLESS.isdisjoint(entry.flags)
+        if costless or entry.certainty == "reported":
+            learnt = self._learnt(candidate_name(entry.route, entry.upstream_model))
+            learnt.costless = learnt.costless + 1 if costless else 0
         outputs = [entry.usage[name] for name in OUTPUT_CLASSES if name in entry.usage]
         inputs = [entry.usage[name] for name in INPUT_CLASSES if name in entry.usage]
         # An embedding has none by its nature; what only fills a cache or scores a prompt says nothing of an answer.
         empty = not outputs or (sum(outputs) == 0 and routed.dialect_in != "openai_embeddings")
-        if entry.outcome != "ok" or entry.usage_source != "reported" or empty or not inputs:
+        if entry.usage_source != "reported" or empty or not inputs:
             return
-        name = candidate_name(entry.route, entry.upstream_model)
+        learnt = self._learnt(candidate_name(entry.route, entry.upstream_model))
+        _learn(learnt, estimated=_estimated(routed), actual=sum(inputs), output=sum(outputs))
+        if entry.certainty == "reported":
+            _learn_cost(learnt.last, entry.id, Decimal(entry.charge), sum(inputs) + sum(outputs))
+
+    def _learnt(self, name: str) -> Learnt:
+        """Return what is known of a candidate, which is then the one used last."""
         learnt = self.candidates.pop(name, None) or Learnt()
         self.candidates[name] = learnt
         if len(self.candidates) > CANDIDATES_AT_MOST:
             del self.candidates[next(iter(self.candidates))]
-        _learn(learnt, estimated=_estimated(routed), actual=sum(inputs), output=sum(outputs))
-        if entry.certainty == "reported":
-            _learn_cost(learnt.last, entry.id, Decimal(entry.charge), sum(inputs) + sum(outputs))
+        return learnt
 
     def corrected(self, entry: Adjusted) -> None:
         """Take a correction of a call off the cost that is known of it: one wrong cost holds up no later call.
@@ -160,13 +175,14 @@ class Estimates(msgspec.Struct, kw_only=True):
     def input_tokens(self, candidate: str, raw: int) -> int:
         """Return the tokens of input that the estimate `raw` comes to on average here; `raw` while fewer than 20 seen.
 
-        For what an estimate too high would wrongly keep away; what must be reserved is `input_estimate`.
+        It is between a quarter and four times `raw`, as there. For what an estimate too high would wrongly keep away;
+        what must be reserved is `input_estimate`.
         """
         learnt = self.candidates.get(candidate)
         if learnt is None or _samples(learnt) < SAMPLES_AT_LEAST:
             return raw
         estimated, actual = learnt.last.estimated + learnt.before.estimated, learnt.last.actual + learnt.before.actual
-        return _up(raw * actual, estimated) if estimated else raw
+        return _up(raw * _within(_up(actual * RATIO_ONE, estimated)), RATIO_ONE) if estimated else raw
 
     def dearest(self, candidate: str) -> Decimal:
         """Return the highest cost that the upstream reported of late, 0 when none is known."""
@@ -175,6 +191,11 @@ class Estimates(msgspec.Struct, kw_only=True):
             return ZERO
         both = (learnt.last, learnt.before)
         return max(*(one.dearest for one in both), *(cost for one in both for cost in one.costs.values()))
+
+    def is_silent(self, candidate: str) -> bool:
+        """Say whether a candidate that was to tell its own costs told none, of late and ever."""
+        learnt = self.candidates.get(candidate)
+        return learnt is not None and learnt.costless >= COSTLESS_AT_MOST and not self.dearest(candidate)
 
     def dearest_token(self, candidate: str) -> Decimal:
         """Return the highest cost of a token that those costs come to, to 12 decimal places; 0 when none is known."""
@@ -186,11 +207,15 @@ class Estimates(msgspec.Struct, kw_only=True):
     def calibration(self, candidate: str) -> Calibration | None:
         """Return what was learnt of a candidate, None when nothing was."""
         learnt = self.candidates.get(candidate)
-        return None if learnt is None else _shown(candidate, learnt)
+        return _shown(candidate, learnt) if learnt is not None and _samples(learnt) else None
 
     def rows(self) -> tuple[Calibration, ...]:
         """Return what was learnt of every candidate, by name."""
-        return tuple(_shown(name, learnt) for name, learnt in sorted(self.candidates.items()))
+        return tuple(_shown(name, learnt) for name, learnt in sorted(self.candidates.items()) if _samples(learnt))
+
+
+_COSTLESS = frozenset({"not_reported", "unbelieved_cost"})
+"""Flags of a charge whose upstream was to say what it cost, and said nothing that can be believed."""
 
 
 def bucket(count: int) -> int:

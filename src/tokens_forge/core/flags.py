@@ -45,7 +45,7 @@ OF_USAGE: Mapping[str, str] = {
     "impossible_audio_out": "more sound than output: the larger count is billed",
     "impossible_image_out": "more images than output: the larger count is billed",
     "impossible_searches": "the count of searches is no number: none is billed",
-    "cache_write_unsplit": "cache writes without a lifetime: billed as the shortest",
+    "cache_write_unsplit": "cache writes without a lifetime: billed as the hour that was asked for, else the shortest",
     "cache_part_unstated": "what of the cached tokens was sound or images is not said: text first",
     "cache_beside_input": "cached tokens were counted beside the input: added",
     "unexplained_input": "the parts of the input do not sum to it: the rest is billed as input",
@@ -58,7 +58,7 @@ OF_USAGE: Mapping[str, str] = {
     "contradictory_usage": "the reply told two counts for the same: the last that is not zero is billed",
     "fallback_credit_redeemed": "a credit for the retry of a refused request was taken off",
     "fallback_credit_not_applied": "a credit for the retry of a refused request did not apply",
-    "zero_usage": "an answer, and a usage of nothing but zeros: estimated from its bytes",
+    "zero_usage": "nothing but zeros are told of what was there: estimated from its bytes",
     "no_usage": "the reply told no usage: estimated from its bytes",
 }
 """Flags about the usage: how what was reported was read."""

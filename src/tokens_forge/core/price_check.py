@@ -27,7 +27,7 @@ from tokens_forge.core.config import (
     is_served,
 )
 from tokens_forge.core.money import ZERO, divided, exponent, is_unit, multiply, scaled, text
-from tokens_forge.core.prices import PER, STANDARD_TIERS, RateCard
+from tokens_forge.core.prices import MOST_USD_PER_MTOK, PER, STANDARD_TIERS, UNKNOWN_FX, RateCard
 from tokens_forge.core.usage import COUNT_CLASSES
 
 FAR_OFF = 300
@@ -38,10 +38,6 @@ SHEET_SOURCE = "route sheet"
 
 FX_FAR_OFF = 100
 """An exchange rate so many times above or below the report's is one too. Relays do sell a dollar's worth for a yuan."""
-
-MOST_USD_PER_MTOK = Decimal(20_000)
-"""No token of any provider costs more (the dearest in genai-prices 0.2.3 is 600 USD per Mtok); where no list price is
-known and no exchange rate either, 1,000 times that."""
 
 MOST_SHARE = Decimal(20)
 """A share of the list price above this is a percentage without its comma."""
@@ -125,7 +121,7 @@ def implausible(config: Config, route: str, cards: Sequence[RateCard], listed: S
                 if _is_far(own, expected, FAR_OFF):
                     told = CATALOGUE_UNIT if on_list else unit
                     yield FarOff(card=card, usage_class=usage_class, rate=own, unit=told, listed=expected)
-            elif usage_class not in COUNT_CLASSES and own > multiply(MOST_USD_PER_MTOK, fx or Decimal(1000)):
+            elif usage_class not in COUNT_CLASSES and own > multiply(MOST_USD_PER_MTOK, fx or UNKNOWN_FX):
                 yield FarOff(card=card, usage_class=usage_class, rate=own, unit=unit, listed=None)
 
 

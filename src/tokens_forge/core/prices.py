@@ -21,6 +21,12 @@ from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES,
 PER = {"mtok": 6, "ktok": 3, "token": 0}
 """What one rate of a token class buys, as a power of ten of tokens. Rates of counts are for one."""
 
+MOST_USD_PER_MTOK = Decimal(20_000)
+"""No token of any provider costs more (the dearest in genai-prices 0.2.3 is 600 USD per Mtok)."""
+
+UNKNOWN_FX = Decimal(1000)
+"""A bound in USD is so many times as high in a unit whose exchange rate nobody states."""
+
 STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "standard_only"})
 """Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`: ``auto``,
 ``default``; Anthropic, "Service tiers": ``standard``, ``standard_only``; Groq, "Service tiers": ``on_demand``; read

@@ -46,12 +46,13 @@ from tokens_forge.core.entries import (
     WindowHeld,
     candidate_name,
 )
-from tokens_forge.core.estimates import INPUT_MARGIN
+from tokens_forge.core.entry_check import MOST_COUNTED
+from tokens_forge.core.estimates import INPUT_MARGIN, RATIO_ONE, RATIO_WITHIN
 from tokens_forge.core.fallback import Row
 from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import moment, read_duration_ms
-from tokens_forge.core.money import ZERO, Amount, add, divided, multiply, rounded, subtract, text
+from tokens_forge.core.money import ZERO, Amount, add, divided, fits_ledger, multiply, rounded, subtract, text
 from tokens_forge.core.prices import (
     Cards,
     Charge,
@@ -63,6 +64,7 @@ from tokens_forge.core.prices import (
     dearest,
     price,
 )
+from tokens_forge.core.reported_cost import most_believed
 from tokens_forge.core.stated import context_of, stated
 from tokens_forge.core.usage import GUESSES, INPUT_CLASSES, OUTPUT_CLASSES, WRITE_CLASSES, Iteration, at_most
 from tokens_forge.core.windows import MONDAYS_IN_UTC, Calendar
@@ -218,7 +220,7 @@ def settle(  # noqa: PLR0913, PLR0917 - what was agreed, what came of it, and th
     routed = call.routed
     state = fold.book.state(held.balance, held.unit)
     use = _use(terms, routed, held, finish)
-    use = replaced(use, most_believed=_most_believed(held, use, fold, remaining(use.payer, state, at)))
+    use = replaced(use, most_believed=_most_believed(terms, routed, held, use, fold, remaining(use.payer, state, at)))
     bill = _bill(held, use)
     listed = _listed(use)
     before = remaining(use.payer, state, at)
@@ -426,6 +428,8 @@ class _Use:
     """Where it was computed, as the upstream says."""
     seconds: int
     """How long it took, begun seconds whole."""
+    streamed: int
+    """Tokens of output by the bytes that came."""
     answered: bool
     """Whether the upstream began to answer."""
     free: bool
@@ -699,47 +703,67 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
         if whole is not None and whole != amount:
             basis = replace(basis, beside=text(subtract(whole, amount)))
     if (unpriced or whole is None) and card.terms == "reported":  # no list says what it may cost, but calls before did
-        return asked.fold.estimates.dearest(candidate), replace(basis, kind="reported")
+        estimates = asked.fold.estimates
+        if refuses and estimates.is_silent(candidate):
+            return None
+        return estimates.dearest(candidate), replace(basis, kind="reported")
     if (unpriced or whole is None) and refuses:
         return None
     return amount if whole is None else whole, basis
 
 
-def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
-    """Return what to price, and where it comes from.
+def _usage(
+    terms: Terms, routed: Routed, candidate: str, finish: Finish
+) -> tuple[Mapping[str, int], UsageSource, tuple[str, ...]]:
+    """Return the usage to price, where it comes from, and what of it was not to be taken as it was told.
 
     A reply without usage is estimated from the bytes of both sides; an attempt without an answer from the input alone.
-    So is a reply that says something and tells nothing but zeros: nobody says that it was free. What nobody counted is
-    never more than the maximum that the client gave or the model has (CASES 65); the default bound and the hold are
-    none.
-    Usage that can't be true is not replaced by a guess: the hold becomes the charge.
+    So is a side of which nothing but zeros is told though it was there: nobody says that it was free. What nobody
+    counted is never more than the maximum that the client gave or the model has (CASES 65); the default bound and the
+    hold are none. Usage that can't be true is not replaced by a guess: the hold becomes the charge.
     """
-    usage: Mapping[str, int]
-    source: UsageSource
-    flags: tuple[str, ...] = ()
-    told = finish.usage
-    if told is not None and not any(told.values()) and not finish.iterations and finish.output_estimate:
-        told, flags = None, ("zero_usage",)
-    candidate = candidate_name(held.route, held.upstream_model)
     most = most_output(terms, routed, candidate)
-    if told is not None:
-        usage, source = told, "reported" if finish.whole else "partial"
-        if finish.guessed and most is not None:
-            usage = at_most(usage, finish.guessed, most)
-    elif "impossible_total" in finish.flags or (
-        finish.row.outcome == "unanswered" and terms.config.settle.unanswered == "hold"
-    ):
-        usage, source = {}, "none"
-    else:
-        output = finish.output_estimate if most is None else min(finish.output_estimate, most)
-        kept = routed.previous_input + routed.previous_output  # the upstream read it again
-        usage, source = {"input": routed.input_estimate + kept, "output": output}, "estimated"
+    output = finish.output_estimate if most is None else min(finish.output_estimate, most)
+    sent = routed.input_estimate + routed.previous_input + routed.previous_output  # what is kept was read again
+    told = finish.usage
+    if told is None:
+        if "impossible_total" in finish.flags or (
+            finish.row.outcome == "unanswered" and terms.config.settle.unanswered == "hold"
+        ):
+            return {}, "none", ()
+        return {"input": sent, "output": output}, "estimated", ()
+    if finish.guessed and most is not None:
+        told = at_most(told, finish.guessed, most)
+    source: UsageSource = "reported" if finish.whole else "partial"
+    if finish.row.outcome != "ok" or finish.iterations or any(told.get(name) for name in ("images", "seconds")):
+        return told, source, ()
+    silent: dict[str, int] = {}
+    spoken = any(told.get(name) for name in OUTPUT_CLASSES)
+    if not any(told.get(name) for name in INPUT_CLASSES) and (spoken or output or _is_silent_by_nature(routed)):
+        silent["input"] = sent
+    if output and not spoken:
+        silent["output"] = output
+    if not silent:
+        return told, source, ()
+    return {**told, **silent}, "estimated", ("zero_usage",)
+
+
+def _is_silent_by_nature(routed: Routed) -> bool:
+    """Say whether a good answer to such a call has no output: an embedding."""
+    return routed.dialect_in == "openai_embeddings"
+
+
+def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
+    """Return what to price: the usage, the cards that price it, and what is a guess of it."""
+    candidate = candidate_name(held.route, held.upstream_model)
+    usage, source, flags = _usage(terms, routed, candidate, finish)
     upstream = _upstream(terms, candidate)
     if free := _is_free(terms, routed, candidate):
-        usage, source = {}, "none"
+        usage, source, flags = dict[str, int](), "none", ()
     at = moment(finish.started)
     payer = terms.config.balance[held.balance]
-    cards = _CardsAt(cards=terms.cards, held=held, served=finish.model_served, at=at)
+    alias = "" if finish.model_served == finish.answered_by else finish.model_served
+    cards = _CardsAt(cards=terms.cards, held=held, alias=alias, at=at)
     charged = cards.of(terms.cards.charge, finish.answered_by) if is_money(payer) else None
     is_guess = bool(finish.answered_by) and is_money(payer) and charged is None
     if is_guess:  # who stepped in has no price; what nobody priced is never free
@@ -747,6 +771,8 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     if is_money(payer) and is_refusal(finish.finish, output=finish.output_estimate):
         unbilled = bills_no_refusal(upstream, at.date())
         free, flags = free or unbilled, (*flags, "refusal_unbilled" if unbilled else "refusal_billed")
+    if "cache_write_unsplit" in finish.flags and routed.caches.get(_spoken(routed, held)) == "1h":
+        is_guess, usage = True, _written_for_an_hour(usage)
     return _Use(
         payer=payer,
         usage=usage,
@@ -760,6 +786,7 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         # Where nothing is told of a reply, what was asked for is taken to be done.
         geo=finish.geo if finish.usage is not None else _geo_asked(routed, upstream),
         seconds=-int(-finish.total_ms // 1000),
+        streamed=finish.output_estimate,
         answered=finish.row.outcome != "unanswered",
         free=free,
         beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
@@ -768,18 +795,31 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
     )
 
 
+def _spoken(routed: Routed, held: Held) -> str:
+    """Return the dialect that the upstream of a hold is asked in."""
+    return held.dialect_out or routed.dialect_in
+
+
+def _written_for_an_hour(usage: Mapping[str, int]) -> dict[str, int]:
+    """Return a usage whose cache writes are all kept for an hour, as its request asked, where nobody says which are."""
+    found: dict[str, int] = {**usage}
+    found["cache_write_1h"] = found.get("cache_write_1h", 0) + found.pop("cache_write_5m", 0)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CardsAt:
     """The cards of a route's models at a moment, by the upstream's names of them."""
 
     cards: Cards
     held: Held
-    served: str
+    alias: str
+    """What the reply calls the model that was asked; empty where it names another one that stepped in."""
     at: datetime
 
     def of(self, cards: Mapping[str, tuple[RateCard, ...]], model: str) -> RateCard | None:
         """Return the card of a model; of the one that was asked for, by whichever name the reply calls it, its own."""
-        asked = model in {"", self.held.upstream_model, self.served}
+        asked = model in {"", self.held.upstream_model, self.alias}
         name = candidate_name(self.held.route, self.held.upstream_model if asked else model)
         return card_at(cards.get(name, ()), self.at)
 
@@ -793,35 +833,47 @@ class _CardsAt:
         )
 
 
-FAR_BEYOND = 100
-"""A reported cost so many times the largest figure that anything gives reason to expect is no cost of the call. Wrong
-units are off by more (cents for micro-dollars by 10,000, a counter in place of a price by millions)."""
-
-
-def _most_believed(held: Held, use: _Use, fold: Fold, left: Decimal | None) -> Decimal | None:
-    """Return the highest cost that a report is believed to; None where nothing says what such a call may cost.
-
-    That is `FAR_BEYOND` times the hold, the highest cost reported before, as many tokens at the highest cost of one, or
-    the list price of what was used, whichever is most; where none of them is known, what is `left` to pay it with.
-    By the call alone, the first long one after a greeting would be taken for a mistake.
-    """
+def _most_believed(  # noqa: PLR0913, PLR0917 - what a cost is judged by
+    terms: Terms, routed: Routed, held: Held, use: _Use, fold: Fold, left: Decimal | None
+) -> Decimal | None:
+    """Return what a reported cost must stay below to be one of this call; None where nothing says what it may cost."""
     if use.card is None or use.card.terms != "reported" or use.reported is None:
         return None
+    estimates, candidate = fold.estimates, candidate_name(held.route, held.upstream_model)
+    tokens = _tokens_believed(routed, use)
     listed = price(use.usage, use.card, service=use.service, geo=use.geo)
-    candidate = candidate_name(held.route, held.upstream_model)
-    tokens = sum(use.usage.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
     known = max(
         Decimal(held.hold),
-        fold.estimates.dearest(candidate),
-        multiply(fold.estimates.dearest_token(candidate), Decimal(tokens)),
+        estimates.dearest(candidate),
+        multiply(estimates.dearest_token(candidate), Decimal(tokens)),
         ZERO if listed.unpriced else listed.amount,
     )
-    if known:
-        return multiply(known, Decimal(FAR_BEYOND))
-    return left
+    fx = Decimal(1) if held.unit == CATALOGUE_UNIT else None
+    if fx is None and terms.config.report.unit == CATALOGUE_UNIT:
+        fx = config.fx_at(terms.config, held.unit, use.at.date())
+    return most_believed(known=known, tokens=tokens, fx=fx, left=left)
+
+
+def _tokens_believed(routed: Routed, use: _Use) -> int:
+    """Return the tokens of a call as it says, as far as its request and its maximum can have come to them.
+
+    Who tells a cost that can't be may tell such counts too. An image that is sent as a link, or a page that the
+    provider fetched, is more than its bytes; so a maximum's worth of tokens is always among them.
+    """
+    told = sum(use.usage.get(name, 0) for name in (*INPUT_CLASSES, *OUTPUT_CLASSES))
+    sent = routed.input_estimate + routed.previous_input + routed.previous_output
+    return min(told, sent * RATIO_WITHIN[1] // RATIO_ONE + max(routed.output_bound, use.streamed))
 
 
 def _bill(held: Held, use: _Use) -> _Bill:
+    """Return the bill of a use; the hold where its figures are none that the ledger can take."""
+    bill = _reckoned(held, use)
+    if fits_ledger(bill.amount) and all(line.quantity <= MOST_COUNTED for line in bill.lines):
+        return bill
+    return _at_hold(held, *bill.flags)
+
+
+def _reckoned(held: Held, use: _Use) -> _Bill:
     sure: Certainty = "computed" if use.source == "reported" and not use.is_guess else "estimated"
     card = use.card
     if use.free:
@@ -843,7 +895,7 @@ def _money(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     if card.terms == "free":
         return _Bill(amount=ZERO, certainty="zero", flags=use.flags)
     if card.terms == "reported" and use.reported is not None:
-        if use.most_believed is not None and use.reported > use.most_believed:
+        if use.most_believed is not None and use.reported >= use.most_believed:
             return _at_hold(held, *use.flags, "unbelieved_cost")
         amount = rounded(use.reported)
         return _Bill(amount=amount, certainty="reported", lines=_reported(amount), flags=use.flags)
@@ -854,8 +906,9 @@ def _money(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
 
 def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
     usage, flags = use.usage, use.flags
+    is_guess = card.terms == "reported"  # it was to say itself what it cost
     if "seconds" in card.rates and "seconds" not in usage:  # sold by time, and nothing said how much
-        usage, flags = {**usage, "seconds": use.seconds}, (*flags, "seconds_measured")
+        usage, flags, is_guess = {**usage, "seconds": use.seconds}, (*flags, "seconds_measured"), True
     charge = price(usage, card, service=use.service, geo=use.geo, iterations=_iteration_uses(use.iterations, "card"))
     iterations = _iterations(use, charge)
     unpriced = charge.unpriced
@@ -866,7 +919,7 @@ def _by_card(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
         if unpriced:  # neither the upstream nor a list says what it cost
             return _at_hold(held, *use.flags, "not_reported")
         flags = (*flags, "not_reported")
-    is_guess = charge.guesses or not all(one.iteration.is_sure for one in use.iterations)
+    is_guess = is_guess or bool(charge.guesses) or not all(one.iteration.is_sure for one in use.iterations)
     return _Bill(
         amount=charge.amount,
         certainty="unpriced" if unpriced else "estimated" if is_guess else sure,
@@ -985,7 +1038,8 @@ def _listed(use: _Use) -> Charge | None:
     charge = price(
         use.usage, use.list, service=use.service, geo=use.geo, iterations=_iteration_uses(use.iterations, "list")
     )
-    return None if charge.unpriced or TIER_UNPRICED in charge.guesses else charge
+    is_known = not charge.unpriced and TIER_UNPRICED not in charge.guesses and fits_ledger(charge.amount)
+    return charge if is_known else None
 
 
 def _saving(terms: Terms, use: _Use, bill: _Bill, listed: Charge | None, unit: str) -> str:

@@ -19,7 +19,8 @@ import msgspec
 
 from tokens_forge.core.errors import ConfigError, Problem
 from tokens_forge.core.money import exponent, text
-from tokens_forge.core.price_check import MOST_USD_PER_MTOK, RATE_PLACES
+from tokens_forge.core.price_check import RATE_PLACES
+from tokens_forge.core.prices import MOST_USD_PER_MTOK
 from tokens_forge.core.visible import visible
 from tokens_forge.files.paths import read_private, write_private
 
