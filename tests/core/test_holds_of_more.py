@@ -223,6 +223,22 @@ class TestWrites:
         held = made.held(made.route(caches={"anthropic_messages": life} if life else {}, **MESSAGES))
         assert (hold, input_class) == (held.hold, held.hold_basis.input_class)
 
+    @pytest.mark.parametrize(
+        ("needs", "hold", "classes"),
+        [
+            ((), "0.0062", ("", "")),
+            (("tools",), "0.0062", ("", "")),
+            (("vision",), "0.0074", ("image_in", "")),
+            (("audio",), "0.128", ("audio_in", "audio_out")),
+            (("audio", "vision"), "0.128", ("audio_in", "audio_out")),
+        ],
+    )
+    def test_sound_and_images(self, needs: tuple[str, ...], hold: str, classes: tuple[str, str]) -> None:
+        """1,200 tokens in and 1,000 out at 1/5, images at 2, sound at 40/80: whoever may speak is held for speech."""
+        made = official(ANTHROPIC, {**LIST, "image_in": "2", "audio_in": "40", "audio_out": "80"})
+        held = made.held(made.route(needs=needs))
+        assert (hold, classes) == (held.hold, (held.hold_basis.input_class, held.hold_basis.output_class))
+
     def test_where_the_dialect_writes_by_itself(self) -> None:
         """OpenAI's models with a write rate write unasked, for half an hour; more only where it is asked for."""
         rates = {**LIST, "cache_write_30m": "1.25", "cache_write_12h": "3"}

@@ -38,6 +38,7 @@ from tokens_forge.core.entries import (
     HoldKind,
     IterationBilled,
     Limit,
+    Need,
     PassedOver,
     Routed,
     Settled,
@@ -509,15 +510,20 @@ def most_output(terms: Terms, routed: Routed, candidate: str) -> int | None:
     return min(asked, gives) if asked and gives else asked or gives or None
 
 
-def _priced(asked: Question, candidate: str, need: _Need, card: RateCard) -> tuple[Decimal, tuple[str, ...], str]:
-    """Return what `need` costs on a card in the tier asked for, what of it has no price, and its input's class."""
+def _priced(
+    asked: Question, candidate: str, need: _Need, card: RateCard
+) -> tuple[Decimal, tuple[str, ...], tuple[str, str]]:
+    """Return what `need` costs on a card in the tier asked for, what of it has no price, and its two classes."""
     upstream = _upstream(asked.terms, candidate)
     service = tier_out(asked.routed.tier_asked, asked.routed.dialect_in, upstream)
     input_class = _input_class(asked.routed, upstream, need, card, service)
-    usage = {input_class: need.input, "output": need.output}
+    output_class = "output"
+    if "audio" in asked.routed.needs:
+        output_class = dearest(("output", "audio_out"), {"input": need.input}, card, service=service)
+    usage = {input_class: need.input, output_class: need.output}
     if "seconds" in card.rates:
         usage["seconds"] = -(-read_duration_ms(upstream.timeouts.whole) // 1000)
-    return *cost(usage, card, service=service, geo=_geo_asked(asked.routed, upstream)), input_class
+    return *cost(usage, card, service=service, geo=_geo_asked(asked.routed, upstream)), (input_class, output_class)
 
 
 def _geo_asked(routed: Routed, upstream: config.Upstream) -> str:
@@ -526,18 +532,25 @@ def _geo_asked(routed: Routed, upstream: config.Upstream) -> str:
 
 
 def _input_class(routed: Routed, upstream: config.Upstream, need: _Need, card: RateCard, service: str) -> str:
-    """Return the dearest class that the input of a hold may be billed at: as input, or written to a cache.
+    """Return the dearest class that the input of a hold may be billed at: as input, sound or images, or written.
 
     A part of it may be read from the cache instead, at less. Nobody knows which before the answer, and what a cache
     has forgotten is written anew, also of what the provider keeps: so all of it is held at the dearest.
     """
-    if not need.writes or _WRITES.isdisjoint(card.rates):
-        return "input"
-    life = need.caches
-    if life is None:
-        spoken = dialect_out(routed.dialect_in, upstream) or routed.dialect_in or upstream.dialect
-        life = routed.caches.get(spoken) or (_UNASKED if spoken.startswith("openai") else "")
-    return dearest(_WRITTEN[life], {"input": need.input}, card, service=service) if life else "input"
+    classes = ["input", *(_BROUGHT[word] for word in routed.needs if word in _BROUGHT)]
+    if need.writes and not _WRITES.isdisjoint(card.rates):
+        life = need.caches
+        if life is None:
+            spoken = dialect_out(routed.dialect_in, upstream) or routed.dialect_in or upstream.dialect
+            life = routed.caches.get(spoken) or (_UNASKED if spoken.startswith("openai") else "")
+        classes += _WRITTEN[life] if life else ()
+    return dearest(classes, {"input": need.input}, card, service=service) if len(classes) > 1 else "input"
+
+
+_PLAIN = ("input", "output")
+
+_BROUGHT: Mapping[Need, str] = {"audio": "audio_in", "vision": "image_in"}
+"""What the input of a request may be billed at by what it needs of a model."""
 
 
 _WRITES = frozenset(WRITE_CLASSES)
@@ -547,8 +560,7 @@ _UNASKED: CacheLife = "30m"
 read 2026-11: GPT-5.6 and later). A relay that speaks as it does may mark for its clients too."""
 
 _WRITTEN: Mapping[str, tuple[str, ...]] = {
-    name.removeprefix("cache_write_"): ("input", *WRITE_CLASSES[: place + 1])
-    for place, name in enumerate(WRITE_CLASSES)
+    name.removeprefix("cache_write_"): WRITE_CLASSES[: place + 1] for place, name in enumerate(WRITE_CLASSES)
 }
 """What input may be billed at, by the longest life that its marks ask for: others may ask for a shorter one."""
 
@@ -694,9 +706,10 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
     basis = HoldBasis(kind=kind, input=need.input, output=need.output, card=name, kept=need.kept)
     if card.terms == "free":
         return ZERO, basis
-    amount, unpriced, input_class = _priced(asked, candidate, need, card)
-    if input_class != "input":
-        basis = replace(basis, input_class=input_class)
+    amount, unpriced, classes = _priced(asked, candidate, need, card)
+    if classes != _PLAIN:
+        input_class, output_class = (one if one not in _PLAIN else "" for one in classes)
+        basis = replace(basis, input_class=input_class, output_class=output_class)
     whole: Decimal | None = amount
     if asked.routed.beside:
         whole = _with_beside(asked, candidate, need, terms.cards.charge, amount)

@@ -304,7 +304,7 @@ def _held(attempt: AttemptTold) -> str:
 def _input(basis: HoldBasis) -> str:
     """Return what is said of the input that is held for: what of it nobody sent, and what it may be billed as."""
     said = [f"{count(basis.kept)} of them kept by the provider"] if basis.kept else []
-    said += [f"held as {basis.input_class}"] if basis.input_class else []
+    said += [f"held as {name}" for name in (basis.input_class, basis.output_class) if name]
     return f" ({', '.join(said)})" if said else ""
 
 
