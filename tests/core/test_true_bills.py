@@ -3,13 +3,12 @@
 from dataclasses import replace as changed
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from builders import LIST, OFFICIAL, PLAN, RELAY, Bench, agreed, card, cards, finished, listed
 from msgspec.structs import replace
 
-from tokens_forge.core.config import Balance, Budget, Config, Key, Settle, Upstream, Window
+from tokens_forge.core.config import Balance, Budget, Config, Key, Rate, Report, Settle, Upstream, Window
 from tokens_forge.core.entries import Refused, Settled
 from tokens_forge.core.entry_check import faults
 from tokens_forge.core.prices import Cards, Service
@@ -36,9 +35,12 @@ def bench(
     return made
 
 
-def settled(made: Bench, ended: Finish, *, dialect_in: str = "openai_chat", **asked: Any) -> Settled:
-    """Make one call and return how its attempt was settled."""
-    entry = made.end(made.held(made.route(dialect_in=dialect_in, **asked)), ended)
+def settled(
+    made: Bench, ended: Finish, *, tier_asked: str = "", dialect_in: str = "openai_chat", kept_for: str = ""
+) -> Settled:
+    """Make one call and return how its attempt was settled; `kept_for` is how long its marks keep the prompt."""
+    caches = {"openai_chat": kept_for} if kept_for else {}
+    entry = made.end(made.held(made.route(tier_asked=tier_asked, dialect_in=dialect_in, caches=caches)), ended)
     assert isinstance(entry, Settled)
     assert Decimal(entry.charge) == sum((Decimal(line.amount) for line in entry.lines), Decimal(0)) or not entry.lines
     return entry
@@ -205,8 +207,8 @@ class TestGuess:
         """CASES 2: without a split they are at 5 minutes; a request that marks for an hour says otherwise."""
         made = bench(prices=priced(m={**SONNET, "cache_write_5m": "3.75", "cache_write_1h": "6"}))
         told = finished(usage={"input": 3, "cache_write_5m": 2_676, "output": 3}, flags=("cache_write_unsplit",))
-        short = settled(made, told, caches={"openai_chat": "5m"})
-        hour = settled(made, told, caches={"openai_chat": "1h"})
+        short = settled(made, told, kept_for="5m")
+        hour = settled(made, told, kept_for="1h")
         assert ("0.010089", "computed") == (short.charge, short.certainty)
         assert ("0.01611", "estimated", 2_676) == (hour.charge, hour.certainty, hour.usage["cache_write_1h"])
 
@@ -317,6 +319,22 @@ class TestUnbelieved:
         assert ("0", "unpriced", "25000") == (entry.charge, entry.certainty, entry.reported_cost)
         entry = settled(bench(prices=self.reported({}), usd="5"), finished(reported_cost=Decimal("4.99")))
         assert ("4.99", "reported") == (entry.charge, entry.certainty)
+
+    def test_a_cost_in_another_unit(self) -> None:
+        """Ticks of a USD are no yuan: converted where the report has the exchange rate, else not used."""
+        made = bench(RELAY, prices=Cards(charge={RELAY: (card(RELAY, LIST, unit="CNY", terms="reported"),)}))
+        told = changed(finished(reported_cost=Decimal("0.01")), cost_unit="USD")
+        entry = settled(made, told)
+        assert ("0.0015", "estimated", ("cost_in_another_unit", "not_reported"), "0.01") == (
+            entry.charge,
+            entry.certainty,
+            entry.flags,
+            entry.reported_cost,
+        )
+        fx = {"CNY": (Rate(rate=Decimal("7.1"), valid_from=date(2026, 1, 1)),)}
+        with_fx = replace(made.terms.config, report=Report(fx=fx))
+        entry = settled(bench(RELAY, prices=made.terms.cards, conf=with_fx), told)
+        assert ("0.071", "estimated", ("cost_converted",)) == (entry.charge, entry.certainty, entry.flags)
 
     def test_no_first_cost_is_beyond_any_price(self) -> None:
         """1,100 tokens cost 22 USD nowhere: a cost of 60 of 100 neither empties the balance nor is the next hold."""

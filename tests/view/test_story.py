@@ -176,7 +176,7 @@ def test_everything_that_can_be_said() -> None:
         "rounding                     0.0000000000001 CNY",
         "tier base, x 0.35 of list, x 1.1 for geo us, x 7.1 per USD",
         "usage (reported): none",
-        "cache_write_unsplit: cache writes without a lifetime: billed as the hour that was asked for, else the shortest",
+        "cache_write_unsplit: cache writes without a lifetime: the hour that was asked for, else the shortest",
         "the upstream reported a cost of 0.0029",
         "over its hold by 0.001 CNY",
         "0.01 CNY given back to rmb-wallet (refund): R; N",

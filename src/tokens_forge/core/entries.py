@@ -222,7 +222,7 @@ class HoldBasis(Record, frozen=True, kw_only=True):
     kept: int = 0
     """Of `input`: what the provider keeps of the conversation."""
     input_class: str = ""
-    """The class that the input is priced at, where a cache write, or sound or images in it, cost more than ``input``."""
+    """The class that the input is priced at, where a cache write, sound or images cost more than ``input``."""
     output_class: str = ""
     """The class that the output is priced at, where sound may be asked for and costs more than ``output``."""
     beside: str = ""

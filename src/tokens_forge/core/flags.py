@@ -30,6 +30,8 @@ OF_PRICES: Mapping[str, str] = {
     "unpriced_iteration": "work beside the reply has no price: missing from the charge",
     "no_price": "no price is known: nothing was charged, as `[settle] unpriced` allows",
     "not_reported": "the upstream did not say what it cost",
+    "cost_converted": "the upstream told its cost in another unit: converted at `[report] fx`",
+    "cost_in_another_unit": "the upstream told its cost in a unit that `[report] fx` does not have: not used",
     "unbelieved_cost": "the upstream told a cost far beyond anything known of such calls: charged at the hold",
 }
 """Flags about the price: what was charged is a guess, or lacks something, for want of one."""
@@ -45,7 +47,7 @@ OF_USAGE: Mapping[str, str] = {
     "impossible_audio_out": "more sound than output: the larger count is billed",
     "impossible_image_out": "more images than output: the larger count is billed",
     "impossible_searches": "the count of searches is no number: none is billed",
-    "cache_write_unsplit": "cache writes without a lifetime: billed as the hour that was asked for, else the shortest",
+    "cache_write_unsplit": "cache writes without a lifetime: the hour that was asked for, else the shortest",
     "cache_part_unstated": "what of the cached tokens was sound or images is not said: text first",
     "cache_beside_input": "cached tokens were counted beside the input: added",
     "unexplained_input": "the parts of the input do not sum to it: the rest is billed as input",

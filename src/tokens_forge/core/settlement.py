@@ -143,6 +143,8 @@ class Finish:
     geo: str = ""
     """Where the upstream says that it computed the reply, where it charges for that."""
     reported_cost: Decimal | None = None
+    cost_unit: str = ""
+    """The unit that `reported_cost` says itself to be in; empty for the balance's own."""
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
 
@@ -424,7 +426,9 @@ class _Use:
     iterations: tuple["_PricedIteration", ...]
     """What is billed beside `usage`."""
     reported: Decimal | None
-    """What the upstream said that it cost."""
+    """What the upstream said that it cost, in the payer's unit."""
+    is_converted: bool
+    """Whether it was said in another unit."""
     geo: str
     """Where it was computed, as the upstream says."""
     seconds: int
@@ -786,6 +790,7 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         free, flags = free or unbilled, (*flags, "refusal_unbilled" if unbilled else "refusal_billed")
     if "cache_write_unsplit" in finish.flags and routed.caches.get(_spoken(routed, held)) == "1h":
         is_guess, usage = True, _written_for_an_hour(usage)
+    reported, of_cost = _reported_in(terms, held.unit, finish, at)
     return _Use(
         payer=payer,
         usage=usage,
@@ -795,7 +800,8 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         card=charged,
         list=cards.of(terms.cards.list, finish.answered_by),
         iterations=tuple(cards.iteration(one) for one in finish.iterations),
-        reported=finish.reported_cost,
+        reported=reported,
+        is_converted=bool(of_cost) and reported is not None,
         # Where nothing is told of a reply, what was asked for is taken to be done.
         geo=finish.geo if finish.usage is not None else _geo_asked(routed, upstream),
         seconds=-int(-finish.total_ms // 1000),
@@ -803,9 +809,21 @@ def _use(terms: Terms, routed: Routed, held: Held, finish: Finish) -> _Use:
         answered=finish.row.outcome != "unanswered",
         free=free,
         beyond=any((limit.window, limit.status) == (OVERAGE, "in_use") for limit in finish.limits),
-        flags=flags,
+        flags=(*flags, *of_cost),
         is_guess=is_guess or finish.guessed > 0 or not GUESSES.isdisjoint(finish.flags),
     )
+
+
+def _reported_in(terms: Terms, unit: str, finish: Finish, at: datetime) -> tuple[Decimal | None, tuple[str, ...]]:
+    """Return what the upstream said that it cost in a balance's unit, and the flag of one that was said in another.
+
+    It is converted by the report's exchange rate of that day; without one it is no cost in this unit.
+    """
+    cost = finish.reported_cost
+    if cost is None or finish.cost_unit in {"", unit}:
+        return cost, ()
+    fx = config.fx_at(terms.config, unit, at.date()) if terms.config.report.unit == finish.cost_unit else None
+    return (None, ("cost_in_another_unit",)) if fx is None else (multiply(cost, fx), ("cost_converted",))
 
 
 def _spoken(routed: Routed, held: Held) -> str:
@@ -911,7 +929,8 @@ def _money(held: Held, use: _Use, card: RateCard, sure: Certainty) -> _Bill:
         if use.most_believed is not None and use.reported >= use.most_believed:
             return _at_hold(held, *use.flags, "unbelieved_cost")
         amount = rounded(use.reported)
-        return _Bill(amount=amount, certainty="reported", lines=_reported(amount), flags=use.flags)
+        certainty: Certainty = "estimated" if use.is_converted else "reported"
+        return _Bill(amount=amount, certainty=certainty, lines=_reported(amount), flags=use.flags)
     if use.source == "none":
         return _at_hold(held, *use.flags)
     return _by_card(held, use, card, sure)
