@@ -102,14 +102,22 @@ def test_the_line_of_classes_names_their_options() -> None:
 
 def test_a_missing_price_has_three_ways() -> None:
     """CASES 12: a sheet, a newer list, a sibling's price; with the last allowed already, there is no sibling."""
-    ways = price_ways(config(), ("relay/m", "official/m"))
+    ways = price_ways(config(), (("relay/m", ""), ("official/m", "")))
     assert ways.startswith(
         "To set it: `tf prices set relay m --input … --output … --unit CNY`; `tf prices set official m"
     )
     assert "`tf prices update --from FILE`" in ways
     assert '`[settle] unpriced = "sibling"`' in ways
-    allowed = price_ways(config(settle=Settle(unpriced="sibling")), ("relay/m",))
+    allowed = price_ways(config(settle=Settle(unpriced="sibling")), (("relay/m", ""),))
     assert allowed.endswith("or an address. It has no sibling that is known.")
+
+
+def test_a_tier_without_a_price_has_two_ways() -> None:
+    """CASES 8: a whole sheet would not price it, and no other model's price stands for it."""
+    line = "tf prices set official m --service scale --input … --output … --unit USD"
+    newer = "or a newer list may know it: `tf prices update --from FILE`, a file or an address."
+    for settle in (Settle(), Settle(unpriced="sibling")):
+        assert f"To set it: `{line}`; {newer}" == price_ways(config(settle=settle), (("official/m", "scale"),))
 
 
 @pytest.mark.parametrize(

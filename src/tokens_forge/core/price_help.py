@@ -4,7 +4,7 @@ It decides no price and writes none.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -53,6 +53,11 @@ def class_line(config: Config, candidate: str, usage_classes: Iterable[str]) -> 
     return _line(name, sheet_name(route, upstream_model), usage_classes, "--unit", unit)
 
 
+def missing_line(config: Config, candidate: str, tier: str) -> str:
+    """Return the command that sets a price for want of which a call is refused: that of a tier, or the whole."""
+    return tier_line(config, candidate, tier) if tier else price_line(config, candidate)
+
+
 def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
     """Return the command that sets the price for want of which charges of ROUTE/MODEL bear a `flag` (`core/flags.py`).
 
@@ -71,10 +76,15 @@ _NO_PRICE_OF_ITS_OWN = frozenset({"answered_by_unpriced", "unpriced_iteration", 
 """Flags of a charge in which another model was at work, or whose upstream names the cost."""
 
 
-def price_ways(config: Config, candidates: Iterable[str]) -> str:
-    """Return every way out of a price that nobody knows, as one sentence."""
-    lines = "; ".join(f"`{price_line(config, candidate)}`" for candidate in candidates)
+def price_ways(config: Config, missing: Sequence[tuple[str, str]]) -> str:
+    """Return every way out of prices that nobody knows, as a sentence or two.
+
+    `missing` holds ROUTE/MODEL, and the tier of service where only that has no price: no other model's stands for it.
+    """
+    lines = "; ".join(f"`{missing_line(config, candidate, tier)}`" for candidate, tier in missing)
     newer = "a newer list may know it: `tf prices update --from FILE`, a file or an address"
+    if all(tier for _candidate, tier in missing):
+        return f"To set it: {lines}; or {newer}."
     if config.settle.unpriced == "sibling":
         return f"To set it: {lines}; or {newer}. It has no sibling that is known."
     sibling = '`[settle] unpriced = "sibling"` charges the newest model known of its family, as an estimate'
