@@ -168,7 +168,8 @@ def test_what_is_put_on_a_sheet_leaves_the_rest() -> None:
         ("official/m", "guessed_audio_in", class_line(config(), "official/m", ("audio_in",))),
         ("official/m", "unpriced_searches", class_line(config(), "official/m", ("searches",))),
         ("official/m", "sibling_price", price_line(config(), "official/m")),
-        ("official/m", "unpriced_iteration", ""),
+        ("official/n", "unpriced_iteration", price_line(config(), "official/n")),
+        ("official/m", "answered_by_unpriced", ""),
         ("gone/m", "tier_unpriced", ""),
     ],
 )

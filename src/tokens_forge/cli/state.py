@@ -86,6 +86,14 @@ def state(paths: Paths, *, routes: bool = False) -> State:
     )
 
 
+def config_or_none(paths: Paths) -> "Config | None":
+    """Return the config as it is written; None where there is none that can be read."""
+    try:
+        return load(paths.config, paths.prices) if paths.config.exists() else None
+    except ConfigError:
+        return None
+
+
 def _priced(paths: Paths, config: "Config", fold: "Fold") -> Terms:
     """Return the config with the rate cards of every candidate that it names or that cools or was used."""
     from tokens_forge.files.price_catalog import Catalog, cards_with

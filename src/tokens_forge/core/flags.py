@@ -16,6 +16,9 @@ GUESSED = "guessed_"
 TIER_UNPRICED = "tier_unpriced"
 """The flag of a charge in a tier of service that has no rates on its card."""
 
+UNPRICED_ITERATION = f"{UNPRICED}iteration"
+"""The flag of a charge without what other models did beside the reply, as they have no rates."""
+
 SIBLING_PRICE = "sibling_price"
 """The flag of a charge at the rates of another model of the family (`RateCard.sibling_of`)."""
 
@@ -27,7 +30,7 @@ OF_PRICES: Mapping[str, str] = {
     SIBLING_PRICE: "the model has no price: billed as the newest known one of its family",
     UNCERTAIN_CARD: "nobody knows yet which of the provider's prices held: the dearest was taken",
     "answered_by_unpriced": "the model that stepped in has no price: billed at the rates of the one that was asked",
-    "unpriced_iteration": "work beside the reply has no price: missing from the charge",
+    UNPRICED_ITERATION: "work beside the reply has no price: missing from the charge",
     "no_price": "no price is known: nothing was charged, as `[settle] unpriced` allows",
     "not_reported": "the upstream did not say what it cost",
     "unbelieved_cost": "the upstream told a cost far beyond anything known of such calls: charged at the hold",

@@ -10,6 +10,7 @@ import msgspec
 
 from tokens_forge.core.book import is_money, unit_of
 from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, names_asked
+from tokens_forge.core.entries import PassedOver
 from tokens_forge.core.flags import TIER_UNPRICED, usage_class_of
 from tokens_forge.core.price_check import is_by_list, route_payer
 
@@ -53,6 +54,12 @@ def class_line(config: Config, candidate: str, usage_classes: Iterable[str]) -> 
     return _line(name, sheet_name(route, upstream_model), usage_classes, "--unit", unit)
 
 
+def missing_prices(passed_over: Iterable[PassedOver]) -> tuple[tuple[str, str], ...]:
+    """Return each ROUTE/MODEL that has no price, and the tier of service where only that has none."""
+    found = ((it.error or it.candidate, it.tier) for it in passed_over if it.reason == "no_price")
+    return tuple(dict.fromkeys(found))
+
+
 def missing_line(config: Config, candidate: str, tier: str) -> str:
     """Return the command that sets a price for want of which a call is refused: that of a tier, or the whole."""
     return tier_line(config, candidate, tier) if tier else price_line(config, candidate)
@@ -61,8 +68,8 @@ def missing_line(config: Config, candidate: str, tier: str) -> str:
 def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
     """Return the command that sets the price for want of which charges of ROUTE/MODEL bear a `flag` (`core/flags.py`).
 
-    `tier` is the tier of service that was served. Empty for a route that the config has no more, and for a flag that no
-    price of the candidate's own mends.
+    `tier` is the tier of service that was served; of `unpriced_iteration` the model is the one that did the work.
+    Empty for a route that the config has no more, and for a flag that no price of the candidate's own mends.
     """
     if candidate.partition("/")[0] not in config.route or flag in _NO_PRICE_OF_ITS_OWN:
         return ""
@@ -72,7 +79,7 @@ def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
     return class_line(config, candidate, (name,)) if name else price_line(config, candidate)
 
 
-_NO_PRICE_OF_ITS_OWN = frozenset({"answered_by_unpriced", "unpriced_iteration", "not_reported", "unbelieved_cost"})
+_NO_PRICE_OF_ITS_OWN = frozenset({"answered_by_unpriced", "not_reported", "unbelieved_cost"})
 """Flags of a charge in which another model was at work, or whose upstream names the cost."""
 
 

@@ -18,7 +18,7 @@ from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
-from tokens_forge.core.price_help import price_ways
+from tokens_forge.core.price_help import missing_prices, price_ways
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
 from tokens_forge.files.keys_file import without_tokens
@@ -181,7 +181,8 @@ def why(
         case "nothing_can_pay":
             said = f"Nothing can pay for this call. {passed}."
         case "no_price":
-            said = f"{_unpriced(refuse, routed, config)} {passed}. {price_ways(config, _missing(refuse))}"
+            missing = missing_prices(refuse.passed_over)
+            said = f"{_unpriced(missing, routed, config)} {passed}. {price_ways(config, missing)}"
         case "not_allowed" | "context_too_long" | "no_capability" | "no_client_credential":
             said = f"{_PLAIN[refuse.reason].format(key=routed.key, model=routed.model_asked)} {passed}."
             said = " ".join((said, *dict.fromkeys(f"{no}." for no in uncarried)))
@@ -205,15 +206,9 @@ _PLAIN = {
 }
 
 
-def _missing(refuse: Refuse) -> tuple[tuple[str, str], ...]:
-    """Return each ROUTE/MODEL that has no price, and the tier of service where only that has none."""
-    found = ((it.error or it.candidate, it.tier) for it in refuse.passed_over if it.reason == "no_price")
-    return tuple(dict.fromkeys(found))
-
-
-def _unpriced(refuse: Refuse, routed: Routed, config: Config) -> str:
+def _unpriced(missing: Iterable[tuple[str, str]], routed: Routed, config: Config) -> str:
     """Return what has no price, in a sentence; a misspelt name that a route's pattern takes has none either."""
-    asked, tiers = routed.model_asked, dict.fromkeys(tier for _candidate, tier in _missing(refuse))
+    asked, tiers = routed.model_asked, dict.fromkeys(tier for _candidate, tier in missing)
     if "" in tiers:
         return f"No price is known for `{asked}`, so it can't be metered.{near_name(asked, models(config, routed.key))}"
     named = " or ".join(f"`{tier}`" for tier in tiers)
