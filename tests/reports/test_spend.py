@@ -532,6 +532,36 @@ def test_what_was_guessed_is_named_in_every_total(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("ending", "reasons"),
+    [
+        ({"outcome": "broken"}, ["broken"]),
+        ({"outcome": "disconnected", "flags": ("tier_unpriced",)}, ["disconnected", "tier_unpriced"]),
+        ({"outcome": "lost", "flags": ("charged_at_hold",)}, ["lost"]),
+        ({"flags": ("impossible_total", "charged_at_hold")}, ["impossible_total"]),
+        ({"flags": ("no_usage", "no_done")}, ["no_usage"]),
+        ({"flags": ("unexplained_total",)}, ["unexplained_total"]),
+        ({"flags": ("guessed_audio_in",)}, ["guessed_audio_in"]),
+        ({"flags": ("no_done",)}, ["estimated"]),
+        ({}, ["estimated"]),
+        ({"outcome": "broken", "certainty": "computed"}, []),
+        ({"certainty": "computed", "flags": ("no_done",)}, []),
+    ],
+)
+def test_each_estimate_is_named_by_its_reason(tmp_path: Path, ending: dict[str, object], reasons: list[str]) -> None:
+    """No estimate is without one, and what is known for sure has none."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    settled = settled_relay(call, **{"certainty": "estimated", **ending})
+    ledger.add(at("10:00:00"), routed(call), held_relay(call), settled)
+
+    (total,) = november(tmp_path).totals
+
+    assert [(reason, 1, Decimal("0.02")) for reason in reasons] == [
+        (one.flag, one.calls, one.charge) for one in total.guesses
+    ]
+
+
 def test_what_was_done_beside_a_reply_is_named_by_its_own_model(tmp_path: Path) -> None:
     """CASES 12: a price for the model that answered would mend nothing; what has its card is not named."""
     ledger = Ledger(tmp_path)

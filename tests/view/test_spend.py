@@ -51,7 +51,11 @@ key     calls     USD  share       list USD  saving USD  certainty
 aider       1  0.0036  ██████████    0.0036           0  computed
 total       1  0.0036                0.0036           0  computed
 
-1 call refused in this period (nothing_can_pay 1); `tf explain ID` says why"""
+1 call refused in this period (nothing_can_pay 1); `tf explain ID` says why
+
+Estimates and missing prices (a call with several reasons is in each line)
+  relay/gpt-5, served as default: an estimate for another reason: `tf explain
+  ID` says more (1 call, 0.02 CNY)"""
     assert expected.splitlines() == picture(tmp_path, "key")
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from tokens_forge.core.book import is_money, unit_of
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, names_asked
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, is_served, names_asked
 from tokens_forge.core.entries import PassedOver
-from tokens_forge.core.flags import TIER_UNPRICED, usage_class_of
+from tokens_forge.core.flags import TIER_UNPRICED, UNPRICED_ITERATION, is_of_price, usage_class_of
 from tokens_forge.core.price_check import is_by_list, route_payer
 
 _PLAIN = re.compile(r"[A-Za-z0-9%+,./:=@_-]+")
@@ -69,9 +69,13 @@ def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
     """Return the command that sets the price for want of which charges of ROUTE/MODEL bear a `flag` (`core/flags.py`).
 
     `tier` is the tier of service that was served; of `unpriced_iteration` the model is the one that did the work.
-    Empty for a route that the config has no more, and for a flag that no price of the candidate's own mends.
+    Empty for a route that the config has no more or that does not serve the model, and for a flag that no price of the
+    candidate's own mends.
     """
-    if candidate.partition("/")[0] not in config.route or flag in _NO_PRICE_OF_ITS_OWN:
+    route, _, model = candidate.partition("/")
+    if route not in config.route or not is_of_price(flag) or flag in _NO_PRICE_OF_ITS_OWN:
+        return ""
+    if flag == UNPRICED_ITERATION and not is_served(config.route[route], model):
         return ""
     if flag == TIER_UNPRICED:
         return tier_line(config, candidate, tier)

@@ -1,7 +1,7 @@
 """What was spent, as a table for each unit with shares, totals, and how sure they are.
 
 Units stand apart: no figure here is a sum over two of them, and none is shortened. Below the tables stand the fees of
-pools, what moved balances without a call, and the calls that cost nothing.
+pools, what moved balances without a call, the calls that cost nothing, and last why charges are estimates.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from fractions import Fraction
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT
-from tokens_forge.core.flags import flag_text
+from tokens_forge.core.flags import guess_text
 from tokens_forge.core.money import ZERO, text, total
 from tokens_forge.core.visible import visible
 from tokens_forge.reports.spend import COUNTS, PARTS, Guess, Movement, PoolFee, Spend, SpendRow, SpendTotal
@@ -56,6 +57,7 @@ def spend_view(answer: Spend, zone: tzinfo) -> RenderableType:
         *_fees(answer),
         *(_movements(answer) if _moved(answer) else ()),
         *_ended(answer),
+        *_guesses(answer),
     )
 
 
@@ -96,18 +98,26 @@ def _unit(answer: Spend, found: SpendTotal) -> Iterator[RenderableType]:
         yield Text.assemble((f"{visible(found.unit)}: ", "dim"), _certainty(found, shares=True))
     if found.unpriced_calls:
         yield shown(_unpriced(found), "bold yellow")
-    for guess in found.guesses:
-        yield shown(_guess(guess, found.unit), "yellow")
     if found.unlisted_calls and found.list is not None:
         missing_from = "list-equivalent" if found.unit in COUNTS else "list price and saving"
         yield shown(f"{_calls(found.unlisted_calls)} without a list price: not in {missing_from}", "dim")
 
 
+def _guesses(answer: Spend) -> Iterator[RenderableType]:
+    """Yield why some charges are estimates or lack something; the commands that mend it come below, whole."""
+    if any(found.guesses for found in answer.totals):
+        yield Text()
+        yield Text("Estimates and missing prices (a call with several reasons is in each line)", style="bold")
+    for found in answer.totals:
+        for guess in found.guesses:
+            yield Padding(shown(_guess(guess, found.unit), "yellow"), (0, 0, 0, 2))
+
+
 def _guess(guess: Guess, unit: str) -> str:
-    """Return the line that names what in a total was guessed, or is missing from it, for want of a price."""
+    """Return the line that names a reason, with the calls that have it and their whole charge."""
     served = f", served as {guess.tier}" if guess.tier else ""
-    charged = f"{amount(guess.charge, unit)} of the total for {_calls(guess.calls)}"
-    return f"{guess.route}/{guess.upstream_model}{served}: {flag_text(guess.flag)} ({charged})"
+    charged = f"{_calls(guess.calls)}, {amount(guess.charge, unit)}"
+    return f"{guess.route}/{guess.upstream_model}{served}: {guess_text(guess.flag)} ({charged})"
 
 
 def _unpriced(found: SpendTotal) -> str:
