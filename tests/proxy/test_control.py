@@ -177,7 +177,7 @@ REFUSED = {
     "no amount": (Order(balance="wallet", kind="set", amount="much"), "`much`"),
     "nothing added": (
         Order(balance="wallet", kind="topup", amount="0 CNY"),
-        "a top-up of 0 CNY adds nothing: use `tf balance adjust` to take away",
+        "a top-up of 0 CNY adds nothing: write how much came in",
     ),
     "less than nothing added": (Order(balance="wallet", kind="topup", amount="-5 CNY"), "a top-up of -5 CNY"),
     "finer than the ledger": (
