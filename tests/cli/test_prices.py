@@ -443,7 +443,7 @@ def test_a_newer_list_is_shown_asked_about_and_used(folder: Path, monkeypatch: p
     asked = run(folder, words)
     assert (1, True) == (asked.code, "say `--yes`" in asked.err)
     assert f"genai-prices data of {TODAY}, data.json instead of genai-prices" in asked.out
-    assert re.search(r"1 models new, 1 changed, [0-9,]+ gone, 0 as they were", asked.out)
+    assert re.search(r"1 model new, 1 changed, [0-9,]+ gone, 0 as they were", asked.out)
     assert "official/gpt-5  changed, USD per Mtok" in asked.out
     assert "1.25 → 1.5" in asked.out
     kept = folder / "data" / "catalogue.data"
