@@ -253,6 +253,18 @@ def test_a_price_that_can_not_be_is_not_written(folder: Path, words: str, code: 
     assert not (folder / "data" / "prices.toml").exists()
 
 
+def test_two_rows_for_one_model_are_refused(folder: Path) -> None:
+    """A sheet may stand under the name that clients ask for; then that is the model's too, and one row must go."""
+    text = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(text.replace("relay-gpt-5 = [", '"gpt-5" = ['))
+    for rows in ("relay-gpt-5,5,9\ngpt-5,4,8", "gpt-5,4,8\nrelay-gpt-5,5,9"):
+        listed = put(folder, "list.csv", f"model,input,output\n{rows}\n")
+        ran = run(folder, f"prices import {listed} --route relay --yes")
+        assert (1, "") == (ran.code, ran.out)
+        expected = "list.csv:3: `relay/gpt-5` has its price at list.csv:2 already: both names mean one model there"
+        assert expected in ran.err
+
+
 def test_a_list_is_shown_and_asked_about_before_it_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal it wants `--yes`; with one, an answer; an unchanged list asks nothing."""
     listed = put(folder, "list.csv", "model,input,output\nrelay-gpt-5,4.4,28\nown-1,1,2\nnobody,1,2\n")
