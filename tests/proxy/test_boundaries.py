@@ -262,6 +262,21 @@ async def test_an_unknown_model(tmp_path: Path) -> None:
         assert ["routed smrat", "refused unknown_model; final 404"] == play.transcript()
 
 
+async def test_an_unknown_model_that_is_like_none(tmp_path: Path) -> None:
+    """What there is is named, patterns too, as far as the key may use it."""
+    more = (
+        '[key.aider]\nclasses = ["direct"]\n[model."own-*"]\nroutes = ["more/gpt-4"]\n'
+        '[route.more]\nclass = "direct"\nupstream = "official"\nbalance = "credit"\nserves = ["gpt-4*"]\n'
+        'price = "free"\n'
+        '[route.other]\nclass = "local"\nupstream = "official"\nbalance = "credit"\nserves = ["o*"]\nprice = "free"'
+    )
+    async with playing(tmp_path, Setup(more=more)) as play:
+        reply = await play.ask(model="claude")
+        assert (404, "model_not_found") == reply.error
+        there = "`gpt-4*`, `gpt-5`, `gpt-5-mini`, `own-*`, `smart`"
+        assert f"No model named `claude`. There are: {there}." == reply.message
+
+
 async def test_at_most_two_attempts_a_candidate(tmp_path: Path) -> None:
     """CASES 24, 26: two a candidate, four a call, one owner of retries; what failed is not tried again."""
     async with playing(tmp_path) as play:

@@ -11,8 +11,8 @@ from typing import assert_never
 import msgspec
 
 from tokens_forge.core.budgets import BudgetShown
-from tokens_forge.core.candidates import models
-from tokens_forge.core.config import Config, did_you_mean, near_name
+from tokens_forge.core.candidates import models, patterns
+from tokens_forge.core.config import Config, near_name, there_are
 from tokens_forge.core.entries import Held, Routed, Settled, Voided, candidate_name
 from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
@@ -166,7 +166,8 @@ def why(
     passed = "; ".join(f"{over.candidate} by {over.balance}: {reason_text(over)}" for over in refuse.passed_over)
     match refuse.reason:
         case "unknown_model":
-            near = did_you_mean(routed.model_asked, models(config, routed.key))
+            names = models(config, routed.key)
+            near = near_name(routed.model_asked, names) or there_are((*names, *patterns(config, routed.key)))
             return f"No model named `{routed.model_asked}`.{near}"
         case "exhausted":
             status = f" with status {last.status}" if last and last.status else ""
