@@ -9,10 +9,12 @@ import pytest
 from builders import config
 
 from tokens_forge.core.config import Config, Price, Rates, Route, Settle, Sheet
+from tokens_forge.core.entries import PassedOver
 from tokens_forge.core.price_check import is_by_list
 from tokens_forge.core.price_help import (
     class_line,
     mending_line,
+    missing_prices,
     on_top,
     price_line,
     price_ways,
@@ -110,6 +112,14 @@ def test_a_missing_price_has_three_ways() -> None:
     assert '`[settle] unpriced = "sibling"`' in ways
     allowed = price_ways(config(settle=Settle(unpriced="sibling")), (("relay/m", ""),))
     assert allowed.endswith("or an address. It has no sibling that is known.")
+
+
+def test_what_has_no_price_is_named_once() -> None:
+    """The candidate, or what the request asks for besides; other reasons are none."""
+    passed = PassedOver(candidate="relay/m", reason="no_price")
+    beside = msgspec.structs.replace(passed, error="relay/n", tier="scale")
+    other = msgspec.structs.replace(passed, reason="cooling")
+    assert (("relay/m", ""), ("relay/n", "scale")) == missing_prices((passed, beside, other, passed))
 
 
 def test_a_tier_without_a_price_has_two_ways() -> None:
