@@ -70,6 +70,22 @@ def last_seq(home: Path) -> int:
     return max(line.seq for line in read_lines(home / "data" / "ledger"))
 
 
+@pytest.mark.parametrize("command", ["topup", "set", "adjust", "refund"])
+def test_a_negative_amount_is_written_after_a_mark(home: Path, command: str) -> None:
+    """Before it an amount looks like an option, and what is said is how to write it; of an option it may be one."""
+    ran = tf(home, "balance", command, "wallet", "--yes", "-0.25 CNY")
+    assert (2, "") == (ran.code, ran.out)
+    assert 'a negative amount stands last, after `--`: `-- "-0.25 CNY"`' in " ".join(ran.err.split())
+    ran = tf(home, "balance", "adjust", "wallet", "--note", "-1", "--", "-0.25 CNY")
+    assert (0, True) == (ran.code, "wallet -0.25 CNY (correction)" in ran.out)
+
+
+def test_what_is_there_already_has_its_unit(home: Path) -> None:
+    """No figure is without one, however it was written."""
+    assert 0 == tf(home, "balance", "set", "wallet", "8.13").code
+    assert "`wallet` is 8.13 CNY already: nothing was entered\n" == tf(home, "balance", "set", "wallet", "8.13").err
+
+
 def test_every_kind_is_shown(home: Path) -> None:
     """What is there, what a window leaves, which money ends, and the budgets; a budget never shows without its unit."""
     assert 0 == tf(home, "balance", "topup", "wallet", "5 CNY", "--expires", "2030-01-31", "--ref", "A").code

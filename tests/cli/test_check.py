@@ -94,7 +94,12 @@ def test_what_a_call_would_run_into_is_an_error(tmp_path: Path, monkeypatch: pyt
         (
             '`tf balance topup wallet "25.00 USD"`',
             "`export TF_TEST_KEY=…` where `tf serve` is started",
-            'or allow calls without a price with `[settle] unpriced = "zero"`',
+            (
+                "To set it: `tf prices set official nobody-prices-this --input … --output … --unit USD`; or a newer "
+                "list may know it: `tf prices update --from FILE`, a file or an address; or "
+                '`[settle] unpriced = "sibling"` charges the newest model known of its family, as an estimate. '
+                'Or allow calls without a price with `[settle] unpriced = "zero"`'
+            ),
             "`tf keys new ci`",
         ),
         strict=True,
@@ -250,7 +255,7 @@ def test_a_relay_of_anthropics_models_has_their_prices(tmp_path: Path) -> None:
     assert 0 == told(tmp_path, relay.replace('"gpt-5", "gpt-*"', '"claude-opus-5-5"'))[0]
     local = relay.replace("https://relay.example/v1", "http://127.0.0.1:9").replace('"gpt-5"', '"claude-opus-5-5"')
     code, lines = told(tmp_path, local)
-    expected = 'or name the provider whose list it is, `provider = "anthropic"` in `[upstream.openai]`'
+    expected = 'Or name the provider whose list it is, `provider = "anthropic"` in `[upstream.openai]`'
     assert (1, True) == (code, expected in lines[0])
     assert 0 == told(tmp_path, local.replace("[upstream.openai]", '[upstream.openai]\nprovider = "anthropic"'))[0]
 
@@ -315,7 +320,7 @@ def test_a_price_that_a_named_provider_would_have_says_so(tmp_path: Path) -> Non
     """An upstream of an address that the catalogue does not know sells at a provider's list once it names one."""
     unknown = CONFIG.replace("https://api.openai.com/v1", "http://127.0.0.1:9/v1")
     fund(tmp_path, wallet="5 USD")
-    expected = 'or name the provider whose list it is, `provider = "openai"` in `[upstream.openai]`'
+    expected = 'Or name the provider whose list it is, `provider = "openai"` in `[upstream.openai]`'
     code, lines = told(tmp_path, unknown)
     assert 1 == code
     assert any(expected in line for line in lines)

@@ -4,10 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from command_line import tf
 from ledgers import Ledger, call_id, held_relay, routed, settled_relay
 
-from tokens_forge.core.entries import Adjusted, Cooled, Scope
+from tokens_forge.core.entries import Adjusted, Cooled, IterationBilled, Scope
 from tokens_forge.core.moments import stamp
 
 CONFIG = """
@@ -51,6 +52,25 @@ def test_what_is_not_sure_is_told_with_its_remedy(tmp_path: Path) -> None:
     assert "unpriced: 1 call of relay/" in ran.out
     assert "flag no_price: 1 attempt\n" in ran.out
     assert "19 of 20 below" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("further", "expected"), [((), {"relay/new": 1}), (("unpriced_searches",), {"relay/gpt-5": 1, "relay/new": 1})]
+)
+def test_work_beside_a_reply_is_named_by_its_own_model(
+    tmp_path: Path, further: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    """A price for the model that answered would mend nothing; `tf prices` names the command for what it has none of."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    now = stamp(datetime.now(UTC))
+    (tmp_path / "data").mkdir()
+    call = call_id(now)
+    done = IterationBilled(kind="advisor_message", model="new", usage={"input": 8})
+    flags = ("unpriced_iteration", *further)
+    settled = settled_relay(call, certainty="unpriced", flags=flags, iterations=(done,))
+    Ledger(tmp_path / "data" / "ledger").add(now, routed(call), held_relay(call), settled)
+    assert expected == json.loads(tf(tmp_path, "doctor", "--json").out)["unpriced"]
+    assert "unpriced: 1 call of relay/new: `tf prices relay/new`" in tf(tmp_path, "doctor").out
 
 
 def test_what_was_corrected_is_in_doubt_no_more(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from builders import OFFICIAL, RELAY, Bench, agreed, listed
 from command_line import tf
-from ledgers import Ledger, fell_back
+from ledgers import Ledger, at, call_id, fell_back, refused, routed
 
-from tokens_forge.core.entries import AnyEntry, Configured
+from tokens_forge.core.entries import AnyEntry, Configured, PassedOver
 from tokens_forge.files import config_file, price_catalog
 from tokens_forge.files.ledger_writer import Stored
 
@@ -230,3 +230,43 @@ def test_a_line_that_can_not_be(tmp_path: Path) -> None:
         "line 8 does not follow from the lines before it: `tf ledger verify` says what was changed or lost"
         == (again["unknown"][0]["why"])
     )
+
+
+CONFIG = """
+[balance.rmb-wallet]
+kind = "prepaid"
+unit = "CNY"
+[upstream.relay]
+dialect = "openai"
+base_url = "http://127.0.0.1:9/v1"
+credential = "none"
+[route.relay]
+class = "ordinary"
+upstream = "relay"
+balance = "rmb-wallet"
+serves = ["gpt-5"]
+price = { per = "call", amount = "1 CNY" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("tier", "said", "command"),
+    [
+        ("", "its price is not known", "tf prices set relay gpt-5 --input … --output … --unit CNY"),
+        (
+            "scale",
+            "its price in the tier `scale` is not known",
+            "tf prices set relay gpt-5 --service scale --input … --output … --unit USD",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("wide")
+def test_a_missing_price_has_its_command(tmp_path: Path, tier: str, said: str, command: str) -> None:
+    """What the refusal names, the story tells too; without a config that has the route there is no command."""
+    grown, call = ledger(tmp_path), call_id(at("10:00:00"))
+    passed = PassedOver(candidate="relay/gpt-5", reason="no_price", balance="rmb-wallet", tier=tier)
+    grown.add(at("10:00:00"), routed(call), refused(call, reason="no_price", error="no_price", passed_over=(passed,)))
+    bare = tf(tmp_path, "explain", "last")
+    assert (0, "", True) == (bare.code, bare.err, f"passed over: {said}" in bare.out)
+    (tmp_path / "config.toml").write_text(CONFIG)
+    assert f"To set it: `{command}`; or " in tf(tmp_path, "explain", "last").err

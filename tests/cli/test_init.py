@@ -66,6 +66,21 @@ def test_a_found_key_and_a_balance_make_a_config_that_can_be_used(tmp_path: Path
 
 
 @pytest.mark.usefixtures("openai_key")
+def test_with_two_providers_both_kinds_of_clients_have_their_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One token for both; a key that was there already is not shown again."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-made-up")
+    lines = tf(tmp_path, "init").out.splitlines()
+    token = lines[1].removeprefix("export OPENAI_API_KEY=")
+    assert token.startswith("sk-tf-")
+    urls = ["export OPENAI_BASE_URL=http://127.0.0.1:8787/v1", "export ANTHROPIC_BASE_URL=http://127.0.0.1:8787"]
+    assert [urls[0], f"export OPENAI_API_KEY={token}", urls[1], f"export ANTHROPIC_AUTH_TOKEN={token}"] == lines
+    (tmp_path / "config.toml").unlink()
+    assert urls == tf(tmp_path, "init").out.splitlines()
+
+
+@pytest.mark.usefixtures("openai_key")
 def test_without_a_balance_it_says_the_line_that_funds_it(tmp_path: Path) -> None:
     """Nothing is asked without a terminal; the config works as soon as that line was run."""
     ran = tf(tmp_path, "init")

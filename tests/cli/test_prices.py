@@ -253,6 +253,18 @@ def test_a_price_that_can_not_be_is_not_written(folder: Path, words: str, code: 
     assert not (folder / "data" / "prices.toml").exists()
 
 
+def test_two_rows_for_one_model_are_refused(folder: Path) -> None:
+    """A sheet may stand under the name that clients ask for; then that is the model's too, and one row must go."""
+    text = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(text.replace("relay-gpt-5 = [", '"gpt-5" = ['))
+    for rows in ("relay-gpt-5,5,9\ngpt-5,4,8", "gpt-5,4,8\nrelay-gpt-5,5,9"):
+        listed = put(folder, "list.csv", f"model,input,output\n{rows}\n")
+        ran = run(folder, f"prices import {listed} --route relay --yes")
+        assert (1, "") == (ran.code, ran.out)
+        expected = "list.csv:3: `relay/gpt-5` has its price at list.csv:2 already: both names mean one model there"
+        assert expected in ran.err
+
+
 def test_a_list_is_shown_and_asked_about_before_it_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a terminal it wants `--yes`; with one, an answer; an unchanged list asks nothing."""
     listed = put(folder, "list.csv", "model,input,output\nrelay-gpt-5,4.4,28\nown-1,1,2\nnobody,1,2\n")
@@ -443,7 +455,7 @@ def test_a_newer_list_is_shown_asked_about_and_used(folder: Path, monkeypatch: p
     asked = run(folder, words)
     assert (1, True) == (asked.code, "say `--yes`" in asked.err)
     assert f"genai-prices data of {TODAY}, data.json instead of genai-prices" in asked.out
-    assert re.search(r"1 models new, 1 changed, [0-9,]+ gone, 0 as they were", asked.out)
+    assert re.search(r"1 model new, 1 changed, [0-9,]+ gone, 0 as they were", asked.out)
     assert "official/gpt-5  changed, USD per Mtok" in asked.out
     assert "1.25 → 1.5" in asked.out
     kept = folder / "data" / "catalogue.data"

@@ -4,7 +4,7 @@ import pytest
 from builders import LOCAL, OFFICIAL, PLAN, RELAY, config
 from msgspec.structs import replace
 
-from tokens_forge.core.candidates import match, models
+from tokens_forge.core.candidates import match, models, patterns
 from tokens_forge.core.config import Config, Key, Model, Route, is_served, is_upstreams, names_asked, upstream_name
 
 
@@ -65,6 +65,15 @@ def test_models_are_those_that_a_key_may_use() -> None:
     assert ("smart", "m", "exact") == models(conf, "k")
     assert () == models(conf, "none")
     assert ("smart", "m", "exact") == models(conf, "without a table")
+
+
+def test_patterns_are_those_that_a_key_may_use() -> None:
+    """Of models with a table first, then of routes: of the key's classes, each once."""
+    route = {**config().route, "wide": replace(config().route["official"], serves=("gpt-*", "exact"))}
+    model = {**config().model, "own-*": Model(routes=("wide/exact",)), "gpt-*": Model(routes=("wide",))}
+    conf = config(route=route, model=model, key={"k": Key(classes=("direct",)), "none": Key(classes=())})
+    assert ("own-*", "gpt-*") == patterns(conf, "k")
+    assert () == patterns(conf, "none")
 
 
 def test_an_alias_stands_for_another_name() -> None:

@@ -4,7 +4,19 @@ from typing import get_args
 
 import pytest
 
-from tokens_forge.core.flags import OF_CALL, OF_PRICES, OF_USAGE, flag_text, is_of_price, usage_class_of
+from tokens_forge.core.entries import Outcome
+from tokens_forge.core.flags import (
+    ESTIMATED,
+    OF_CALL,
+    OF_ESTIMATES,
+    OF_OUTCOMES,
+    OF_PRICES,
+    OF_USAGE,
+    flag_text,
+    guess_text,
+    is_of_price,
+    usage_class_of,
+)
 from tokens_forge.core.usage import GUESSES, Flag
 
 
@@ -14,6 +26,14 @@ def test_every_flag_of_a_usage_has_its_words() -> None:
     assert OF_USAGE.keys() >= GUESSES
     tables = (OF_PRICES, OF_USAGE, OF_CALL)
     assert sum(map(len, tables)) == len({flag for table in tables for flag in table})
+
+
+def test_what_makes_an_estimate_has_its_words() -> None:
+    """Whatever leaves a bill an estimate is among the reasons that totals name, each in words."""
+    assert GUESSES <= OF_ESTIMATES <= OF_USAGE.keys()
+    assert set(OF_OUTCOMES) <= set(get_args(Outcome))
+    reasons = (*OF_ESTIMATES, *OF_OUTCOMES, ESTIMATED, *OF_PRICES)
+    assert all(" " in guess_text(reason) for reason in reasons)
 
 
 @pytest.mark.parametrize(

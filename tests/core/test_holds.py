@@ -351,7 +351,8 @@ class TestPrices:
         )
         held = made.held(made.route(tier_asked="priority"))
         assert ("official", "0.0124") == (held.route, held.hold)
-        assert (PassedOver(candidate=RELAY, reason="no_price", balance="wallet"),) == held.passed_over
+        passed = PassedOver(candidate=RELAY, reason="no_price", balance="wallet", tier="priority")
+        assert (passed,) == held.passed_over
 
     def test_an_unanswered_request_of_a_pool_is_estimated(self) -> None:
         """CASES 55: the provider may not have counted it."""

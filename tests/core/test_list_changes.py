@@ -4,9 +4,10 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
+from msgspec import structs
 
 from tokens_forge.core.list_changes import ListChange, leap, list_change
-from tokens_forge.core.prices import RateCard, Service
+from tokens_forge.core.prices import RateCard, Service, Tier
 from tokens_forge.core.sheet_changes import RateChange
 
 
@@ -21,7 +22,9 @@ def card(service: dict[str, Service] | None = None, **rates: str) -> RateCard:
     )
 
 
-FLEX = {"flex": Service(rates={"input": Decimal(1)})}
+FLEX = {"flex": Service(rates={"input": Decimal(1)}, tiers=(Tier(above=9, rates={"input": Decimal(2)}),))}
+FLEX_ELSEWHERE = {"flex": structs.replace(FLEX["flex"], source="a page")}
+FLEX_COMES = (RateChange(usage_class="flex input", new="1"), RateChange(usage_class="flex input>9 input", new="2"))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,8 @@ FLEX = {"flex": Service(rates={"input": Decimal(1)})}
         (card(input="1"), card(input="1"), "same", ()),
         (card(input="1"), None, "gone", ()),
         (None, card(input="1"), "new", (RateChange(usage_class="input", new="1"),)),
-        (card(input="2"), card(FLEX, input="2"), "changed", ()),
+        (card(input="2"), card(FLEX, input="2"), "changed", FLEX_COMES),
+        (card(FLEX, input="2"), card(FLEX_ELSEWHERE, input="2"), "same", ()),
         (
             card(input="2", output="8"),
             card(input="3", cache_read="0"),

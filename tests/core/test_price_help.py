@@ -9,10 +9,12 @@ import pytest
 from builders import config
 
 from tokens_forge.core.config import Config, Price, Rates, Route, Settle, Sheet
+from tokens_forge.core.entries import PassedOver
 from tokens_forge.core.price_check import is_by_list
 from tokens_forge.core.price_help import (
     class_line,
     mending_line,
+    missing_prices,
     on_top,
     price_line,
     price_ways,
@@ -102,14 +104,30 @@ def test_the_line_of_classes_names_their_options() -> None:
 
 def test_a_missing_price_has_three_ways() -> None:
     """CASES 12: a sheet, a newer list, a sibling's price; with the last allowed already, there is no sibling."""
-    ways = price_ways(config(), ("relay/m", "official/m"))
+    ways = price_ways(config(), (("relay/m", ""), ("official/m", "")))
     assert ways.startswith(
         "To set it: `tf prices set relay m --input … --output … --unit CNY`; `tf prices set official m"
     )
     assert "`tf prices update --from FILE`" in ways
     assert '`[settle] unpriced = "sibling"`' in ways
-    allowed = price_ways(config(settle=Settle(unpriced="sibling")), ("relay/m",))
+    allowed = price_ways(config(settle=Settle(unpriced="sibling")), (("relay/m", ""),))
     assert allowed.endswith("or an address. It has no sibling that is known.")
+
+
+def test_what_has_no_price_is_named_once() -> None:
+    """The candidate, or what the request asks for besides; other reasons are none."""
+    passed = PassedOver(candidate="relay/m", reason="no_price")
+    beside = msgspec.structs.replace(passed, error="relay/n", tier="scale")
+    other = msgspec.structs.replace(passed, reason="cooling")
+    assert (("relay/m", ""), ("relay/n", "scale")) == missing_prices((passed, beside, other, passed))
+
+
+def test_a_tier_without_a_price_has_two_ways() -> None:
+    """CASES 8: a whole sheet would not price it, and no other model's price stands for it."""
+    line = "tf prices set official m --service scale --input … --output … --unit USD"
+    newer = "or a newer list may know it: `tf prices update --from FILE`, a file or an address."
+    for settle in (Settle(), Settle(unpriced="sibling")):
+        assert f"To set it: `{line}`; {newer}" == price_ways(config(settle=settle), (("official/m", "scale"),))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +178,11 @@ def test_what_is_put_on_a_sheet_leaves_the_rest() -> None:
         ("official/m", "guessed_audio_in", class_line(config(), "official/m", ("audio_in",))),
         ("official/m", "unpriced_searches", class_line(config(), "official/m", ("searches",))),
         ("official/m", "sibling_price", price_line(config(), "official/m")),
-        ("official/m", "unpriced_iteration", ""),
+        ("official/m", "unpriced_iteration", price_line(config(), "official/m")),
+        ("official/unserved", "unpriced_iteration", ""),
+        ("official/m", "no_usage", ""),
+        ("official/m", "broken", ""),
+        ("official/m", "answered_by_unpriced", ""),
         ("gone/m", "tier_unpriced", ""),
     ],
 )

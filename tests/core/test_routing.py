@@ -580,6 +580,12 @@ class TestRefusals:
         refused = made.refused(made.route())
         assert ("no_price", 501, [(RELAY, "no_price")]) == (refused.reason, refused.client_status, over(refused))
 
+    def test_no_price_in_the_tier_that_is_asked_for(self) -> None:
+        """CASES 8: the refusal names the tier where only that has no rates."""
+        made = bench(listed(OFFICIAL), credit="9 USD")
+        refused = made.refused(made.route(tier_asked="scale"))
+        assert ("no_price", ["scale"]) == (refused.reason, [it.tier for it in refused.passed_over])
+
     def test_a_budget_goes_before_a_balance(self) -> None:
         """CASES 38: one wallet is short and another's key has no budget left: the budget is what to raise."""
         conf = listed(RELAY, OFFICIAL, key={"k": Key(budget=Budget(limit="0.001 USD", per="day"))}, report=FX)

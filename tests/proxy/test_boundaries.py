@@ -190,6 +190,25 @@ async def test_no_price_is_not_zero(tmp_path: Path) -> None:
         ] == play.transcript()
 
 
+@pytest.mark.parametrize("unpriced", ["refuse", "sibling"])
+async def test_a_tier_without_a_price_is_named(tmp_path: Path, unpriced: str) -> None:
+    """CASES 8: the command prices the tier and leaves the rest; neither a sibling nor another name is the way out."""
+    setup = Setup(more=f'[settle]\nunpriced = "{unpriced}"')
+    async with playing(tmp_path, setup) as play:
+        reply = await play.ask(model="gpt-5", service_tier="scale")
+        assert (501, "no_price") == reply.error
+        call_id = reply.headers["x-request-id"]
+        assert (
+            "No price is known for `gpt-5` in the tier `scale`, so it can't be metered. "
+            "relay/relay-gpt-5 by wallet: its price in the tier `scale` is not known; "
+            "official/gpt-5 by credit: its price in the tier `scale` is not known. "
+            "To set it: `tf prices set relay relay-gpt-5 --service scale --input … --output … --unit CNY`; "
+            "`tf prices set official gpt-5 --service scale --input … --output … --unit USD`; "
+            "or a newer list may know it: `tf prices update --from FILE`, a file or an address. "
+            f"`tf explain {call_id}` tells more."
+        ) == reply.message
+
+
 async def test_unpriced_is_said(tmp_path: Path) -> None:
     """CASES 12: `unpriced = "zero"` allows it, and then it shows as unpriced."""
     async with playing(tmp_path, Setup(more=f'{MYSTERY}[settle]\nunpriced = "zero"')) as play:
@@ -241,6 +260,21 @@ async def test_an_unknown_model(tmp_path: Path) -> None:
         assert (404, "model_not_found") == reply.error
         assert reply.message.startswith("No model named `smrat`. Did you mean `smart`?")
         assert ["routed smrat", "refused unknown_model; final 404"] == play.transcript()
+
+
+async def test_an_unknown_model_that_is_like_none(tmp_path: Path) -> None:
+    """What there is is named, patterns too, as far as the key may use it."""
+    more = (
+        '[key.aider]\nclasses = ["direct"]\n[model."own-*"]\nroutes = ["more/gpt-4"]\n'
+        '[route.more]\nclass = "direct"\nupstream = "official"\nbalance = "credit"\nserves = ["gpt-4*"]\n'
+        'price = "free"\n'
+        '[route.other]\nclass = "local"\nupstream = "official"\nbalance = "credit"\nserves = ["o*"]\nprice = "free"'
+    )
+    async with playing(tmp_path, Setup(more=more)) as play:
+        reply = await play.ask(model="claude")
+        assert (404, "model_not_found") == reply.error
+        there = "`gpt-4*`, `gpt-5`, `gpt-5-mini`, `own-*`, `smart`"
+        assert f"No model named `claude`. There are: {there}." == reply.message
 
 
 async def test_at_most_two_attempts_a_candidate(tmp_path: Path) -> None:

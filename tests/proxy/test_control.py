@@ -97,6 +97,21 @@ async def test_the_state_names_the_routes_and_the_retries(tmp_path: Path) -> Non
         assert {"calls": 2, "used": 1, "allowed": 3} == state["retry_budget"]
 
 
+async def test_a_patterns_models_have_their_price_after_a_reload(tmp_path: Path) -> None:
+    """Their cards come into force with the next call of each; until then the state looks them up."""
+    listed = (
+        '[route.list]\nclass = "direct"\nupstream = "official"\nbalance = "credit"\nserves = ["gpt-4*"]\nprice = "list"'
+    )
+    async with playing(tmp_path, Setup(official='provider = "openai"', more=listed)) as play:
+        assert 200 == (await play.ask(model="gpt-4o")).status
+        cards = play.fold.cards
+        assert 200 == (await play.reload("[route.list]", "[route.anew]")).status
+        assert 200 == (await play.reload("[route.anew]", "[route.list]")).status
+        (route,) = (row for row in (await play.control("GET", "/state")).json["routes"] if row["route"] == "list")
+        assert (["gpt-4o"], None) == (route["models"], route.get("unpriced"))
+        assert cards != play.fold.cards, "it puts none in force"
+
+
 async def test_a_cooldown_is_ended_by_hand(tmp_path: Path) -> None:
     """The next call may try at once; the entry says that a hand did it."""
     async with playing(tmp_path) as play:
@@ -162,7 +177,7 @@ REFUSED = {
     "no amount": (Order(balance="wallet", kind="set", amount="much"), "`much`"),
     "nothing added": (
         Order(balance="wallet", kind="topup", amount="0 CNY"),
-        "a top-up of 0 CNY adds nothing: use `tf balance adjust` to take away",
+        "a top-up of 0 CNY adds nothing: write how much came in",
     ),
     "less than nothing added": (Order(balance="wallet", kind="topup", amount="-5 CNY"), "a top-up of -5 CNY"),
     "finer than the ledger": (

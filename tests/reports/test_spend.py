@@ -29,7 +29,7 @@ from ledgers import (
 )
 from pools import fee, paid_pool
 
-from tokens_forge.core.entries import Adjusted, IterationBilled
+from tokens_forge.core.entries import Adjusted, CardUsed, IterationBilled
 from tokens_forge.core.errors import LedgerError
 from tokens_forge.files import ledger_reader
 from tokens_forge.files.pages import page_path
@@ -530,6 +530,60 @@ def test_what_was_guessed_is_named_in_every_total(tmp_path: Path) -> None:
     assert [("guessed_audio_in", "set guessed_audio_in"), ("tier_unpriced", "set tier_unpriced")] == [
         (one["flag"], one["set_by"]) for one in told[0]["guesses"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "reasons"),
+    [
+        ({"outcome": "broken"}, ["broken"]),
+        ({"outcome": "disconnected", "flags": ("tier_unpriced",)}, ["disconnected", "tier_unpriced"]),
+        ({"outcome": "lost", "flags": ("charged_at_hold",)}, ["lost"]),
+        ({"flags": ("impossible_total", "charged_at_hold")}, ["impossible_total"]),
+        ({"flags": ("no_usage", "no_done")}, ["no_usage"]),
+        ({"flags": ("unexplained_total",)}, ["unexplained_total"]),
+        ({"flags": ("guessed_audio_in",)}, ["guessed_audio_in"]),
+        ({"flags": ("no_done",)}, ["estimated"]),
+        ({}, ["estimated"]),
+        ({"outcome": "broken", "certainty": "computed"}, []),
+        ({"certainty": "computed", "flags": ("no_done",)}, []),
+    ],
+)
+def test_each_estimate_is_named_by_its_reason(tmp_path: Path, ending: dict[str, object], reasons: list[str]) -> None:
+    """No estimate is without one, and what is known for sure has none."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    settled = settled_relay(call, **{"certainty": "estimated", **ending})
+    ledger.add(at("10:00:00"), routed(call), held_relay(call), settled)
+
+    (total,) = november(tmp_path).totals
+
+    assert [(reason, 1, Decimal("0.02")) for reason in reasons] == [
+        (one.flag, one.calls, one.charge) for one in total.guesses
+    ]
+
+
+def test_what_was_done_beside_a_reply_is_named_by_its_own_model(tmp_path: Path) -> None:
+    """CASES 12: a price for the model that answered would mend nothing; what has its card is not named."""
+    ledger = Ledger(tmp_path)
+    call = call_id(at("10:00:00"))
+    card = CardUsed(id="relay/gpt-5", source="s", unit="CNY", per="mtok", rates={}, tier="base")
+    done = IterationBilled(kind="advisor_message", model="new", usage={"input": 8})
+    known = IterationBilled(kind="compaction", model="gpt-5", usage={"input": 8}, card=card)
+    settled = settled_relay(
+        call,
+        certainty="unpriced",
+        flags=("unpriced_iteration",),
+        iterations=(done, done, known),
+        tier_served="priority",
+    )
+    ledger.add(at("10:00:00"), routed(call), held_relay(call), settled)
+
+    (total,) = november(tmp_path).totals
+
+    expected = Guess(
+        flag="unpriced_iteration", route="relay", upstream_model="new", tier="", calls=1, charge=Decimal("0.02")
+    )
+    assert (expected,) == total.guesses
 
 
 def test_what_was_billed_beside_a_reply_was_used_too(tmp_path: Path) -> None:

@@ -138,7 +138,10 @@ def test_entries_by_hand_are_listed() -> None:
     fee = Adjusted(balance="wallet", amount="-1", unit="CNY", reason="fee", corrects="tf_1")
     rows = ((7, at("10:01:00"), fee, 0), (3, at("10:00:00"), topup, 5))
     assert [
-        "entry when balance moved reason remark",
-        "7 2026-11-24 10:01:00 UTC wallet -1 CNY fee corrects tf_1",
-        "3 2026-11-24 10:00:00 UTC wallet 5 CNY topup taken back by entry 5; A; n",
+        "entry when (UTC) balance moved reason remark",
+        "7 2026-11-24 10:01:00 wallet -1 CNY fee corrects tf_1",
+        "3 2026-11-24 10:00:00 wallet 5 CNY topup taken back by entry 5; A; n",
     ] == [" ".join(line.split()) for line in printed(log_view(rows), width=120)]
+    assert 3 == len(printed(log_view(tuple(row for row in rows for _ in "ab" if row[0] == 7)), width=80)), (
+        "a line a row"
+    )

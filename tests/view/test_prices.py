@@ -199,6 +199,7 @@ official/n  no list price any more, USD per Mtok
     counted = Counts(new=2, changed=1, gone=1, same=1000)
     said = list_view(counted, served, "genai-prices 0", "genai-prices data of 2026-11-30, data.json")
     assert expected.splitlines() == [line.rstrip() for line in printed(said, 80) if line.strip()]
+    assert "1 model new, 0 changed, 0 gone, 0 as they were" == printed(list_view(Counts(new=1), (), "a", "b"))[1]
 
 
 def test_a_lists_changes_are_a_line_a_rate() -> None:

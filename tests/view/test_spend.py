@@ -23,6 +23,21 @@ def picture(folder: Path, *by: str) -> list[str]:
     return printed(spend_view(answer, ZoneInfo("Europe/Berlin")))
 
 
+def test_many_dimensions_fold_no_figure(tmp_path: Path) -> None:
+    """At 80 columns a row is a line a word of its certainty; parts that have no room there stand below the total."""
+    ledger = Ledger(tmp_path)
+    for n, charge in enumerate(("0.123456789012", "0.023456789012", "0.000456789012"), 1):
+        certainty = ("computed", "estimated", "unpriced")[n - 1]
+        paid_relay(ledger, f"11:00:0{n}", n=n, charge=charge, certainty=certainty, route="relay-eu")
+    said = picture(tmp_path, "route", "outcome", "tier")
+    row = next(number for number, line in enumerate(said) if line.startswith("relay-eu"))
+    assert [["relay-eu", "computed"], ["ok", "estimated"], ["default", "unpriced"]] == [
+        [line.split()[0], line.split()[-1]] for line in said[row : row + 3]
+    ]
+    assert said[row + 3].startswith("total")
+    assert ["route", "outcome", "tier"] == [line.split()[0] for line in said[row - 3 : row]]
+
+
 def test_the_whole_picture(tmp_path: Path) -> None:
     """The period in words, a table a unit, shares within it, and what is not in a total (CASES 12, 46, 48)."""
     ledger = Ledger(tmp_path)
@@ -39,8 +54,8 @@ Spend by key, this month so far: 2026-11-01 01:00 to 2026-12-01 01:00
 
                        list          saving
 key     calls   CNY     USD             USD  certainty
-aider       2  0.04  0.0036  0.000783098592  computed 0.02 CNY, estimated 0.02
-                                             CNY
+aider       2  0.04  0.0036  0.000783098592  computed 0.02 CNY
+                                             estimated 0.02 CNY
 claude      1     0  0.0036               -  unpriced
 total       3  0.04  0.0072               -
 CNY: computed 0.02 CNY (50 %), estimated 0.02 CNY (50 %), unpriced 0 CNY
@@ -51,7 +66,11 @@ key     calls     USD  share       list USD  saving USD  certainty
 aider       1  0.0036  ██████████    0.0036           0  computed
 total       1  0.0036                0.0036           0  computed
 
-1 call refused in this period (nothing_can_pay 1); `tf explain ID` says why"""
+1 call refused in this period (nothing_can_pay 1); `tf explain ID` says why
+
+Estimates and missing prices (a call with several reasons is in each line)
+  relay/gpt-5, served as default: an estimate for another reason: `tf explain
+  ID` says more (1 call, 0.02 CNY)"""
     assert expected.splitlines() == picture(tmp_path, "key")
 
 

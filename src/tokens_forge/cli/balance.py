@@ -3,9 +3,12 @@
 A running proxy is asked over its socket; without one the command opens the ledger itself, under its lock.
 """
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from tokens_forge.cli.output import hint, say, say_json, show
 from tokens_forge.core.errors import ForgeError
@@ -19,6 +22,26 @@ if TYPE_CHECKING:
     from tokens_forge.core.settlement import Terms
 
 app = typer.Typer(help="Show the balances, and move them by hand.", rich_markup_mode=None)
+
+_FLAGS = ("--yes", "--json")
+"""Options without a value."""
+
+
+class _Moves(TyperCommand):
+    """A command with an amount: it says how a negative one is written, which looks like an option."""
+
+    # The context is click's own, which typer brings under a private name.
+    def parse_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, ctx: typer.Context, args: list[str]
+    ) -> list[str]:
+        """Refuse an amount such as ``-5 USD`` before `--`, unless an option takes it."""
+        before_mark = args[: args.index("--")] if "--" in args else args
+        for before, arg in pairwise(("", *before_mark)):
+            taken = before.startswith("--") and "=" not in before and before not in _FLAGS
+            if re.match(r"-[0-9.]", arg) and not taken:
+                ctx.fail(f'`{arg}` looks like an option: a negative amount stands last, after `--`: `-- "{arg}"`')
+        return super().parse_args(ctx, args)
+
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The balance.")]
 _Money = Annotated[str, typer.Argument(metavar="AMOUNT", help='How much, in the balance\'s unit: "500 CNY".')]
@@ -38,7 +61,7 @@ def balance(ctx: typer.Context, as_json: _AsJson = False) -> None:
         _show(ctx.obj, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Moves)
 def topup(
     ctx: typer.Context,
     name: _Name,
@@ -70,7 +93,7 @@ def topup(
     _carry_out(ctx.obj, order, as_json=as_json)
 
 
-@app.command("set")
+@app.command("set", cls=_Moves)
 def set_to(ctx: typer.Context, name: _Name, amount: _Money, note: _Note = "", as_json: _AsJson = False) -> None:
     """Post what the provider's page shows; the difference is named unexplained.
 
@@ -81,7 +104,7 @@ def set_to(ctx: typer.Context, name: _Name, amount: _Money, note: _Note = "", as
     _carry_out(ctx.obj, Order(balance=name, kind="set", amount=amount, note=note), as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Moves)
 def refund(
     ctx: typer.Context,
     name: _Name,
@@ -113,7 +136,7 @@ def close(
     _carry_out(ctx.obj, Order(balance=name, kind="close", to=to, note=note), as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_Moves)
 def adjust(
     ctx: typer.Context,
     name: _Name,
@@ -275,7 +298,7 @@ def _no_more_than_paid(settled: "Settled", story: "list[AnyEntry]", amount: str)
         return  # told with the order
     if back.unit == settled.unit and back.value > left:
         raise ForgeError(
-            f"{settled.id} cost {text(left)} {settled.unit} by now: {amount} is more than can be given back for it. "
+            f"{settled.id} cost {text(left)} {settled.unit} by now: {back} is more than can be given back for it. "
             "Without --corrects it is no correction of a call"
         )
 
@@ -290,8 +313,19 @@ def _carry_out(paths: Paths, order: "Order", *, as_json: bool) -> None:
 
     done = carried_out(paths, "/adjust", order, here)
     if not done.entries and not as_json:
-        hint(f"`{order.balance}` is {order.amount or 'empty'} already: nothing was entered")
+        hint(f"`{order.balance}` is {_with_unit(paths, order) or 'empty'} already: nothing was entered")
     _say_done(done, as_json=as_json)
+
+
+def _with_unit(paths: Paths, order: "Order") -> str:
+    """Return the amount of an order that was carried out, with the balance's unit where it was written without."""
+    from tokens_forge.cli.state import config_or_none
+    from tokens_forge.core.book import unit_of
+    from tokens_forge.core.typed import read_typed
+
+    config = config_or_none(paths)
+    balance = config.balance.get(order.balance) if config else None
+    return str(read_typed(order.amount, unit_of(balance))) if balance and order.amount else order.amount
 
 
 def _say_done(done: "Done", *, as_json: bool) -> None:

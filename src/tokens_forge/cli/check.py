@@ -141,7 +141,7 @@ def _without_price(config: Config, paths: Paths) -> Iterator[Finding]:
 
     from tokens_forge.core.config_check import check as faults
     from tokens_forge.core.price_check import implausible
-    from tokens_forge.core.price_help import sheet_name
+    from tokens_forge.core.price_help import price_ways, sheet_name
     from tokens_forge.core.price_review import named, review, reviewed
     from tokens_forge.files.catalog_names import sellers
     from tokens_forge.files.price_catalog import Catalog, route_cards
@@ -160,11 +160,12 @@ def _without_price(config: Config, paths: Paths) -> Iterator[Finding]:
                     if cards[1] or config.upstream[at].provider
                     else next(iter(sellers(catalog.data.providers, found.model)), "")
                 )
-                named_so = f', or name the provider whose list it is, `provider = "{seller}"` in `[upstream.{at}]`'
+                named_so = f' Or name the provider whose list it is, `provider = "{seller}"` in `[upstream.{at}]`.'
+                ways = price_ways(config, ((found.name, ""),))
                 yield Finding(
                     path=("route", found.route, "price"),
-                    what=f"no price is known for `{found.model}`, so its calls are refused: `{note.line}`"
-                    f"{named_so if seller else ''}, or allow calls without a price with "
+                    what=f"no price is known for `{found.model}`, so its calls are refused. {ways}"
+                    f"{named_so if seller else ''} Or allow calls without a price with "
                     '`[settle] unpriced = "zero"`',
                     warning=config.settle.unpriced == "zero",
                 )

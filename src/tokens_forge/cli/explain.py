@@ -1,12 +1,15 @@
 """`tf explain`: the story of one call, from the ledger's files alone, whether a proxy runs or not."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokens_forge.cli.output import hint, hint_left_out, say_json, show
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.files.paths import Paths
+
+if TYPE_CHECKING:
+    from tokens_forge.core.story import Story
 
 _DIFFERS = (
     "A decision that differs was made by another version of tf, or what it was made from was edited since: "
@@ -54,9 +57,22 @@ def explain(
         from tokens_forge.view.story import story_view
 
         show(story_view(story))
+        _hint_prices(paths, story)
         if again is not None:
             show(replay_view(again))
     if again is not None and not again.proven:
         if again.agreed < len(again.decisions):
             hint(_DIFFERS)
         raise typer.Exit(1)
+
+
+def _hint_prices(paths: Paths, story: "Story") -> None:
+    """Say how to set the prices for want of which candidates were passed over, where the config has their routes."""
+    from tokens_forge.cli.state import config_or_none
+    from tokens_forge.core.price_help import missing_prices, price_ways
+
+    verdicts = (verdict.passed_over for one in story.candidates for verdict in one.verdicts)
+    if missing := missing_prices(passed for passed in verdicts if passed is not None):
+        config = config_or_none(paths)
+        if config and (known := tuple(one for one in missing if one[0].partition("/")[0] in config.route)):
+            hint(price_ways(config, known))

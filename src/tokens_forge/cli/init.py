@@ -108,7 +108,8 @@ def init(
     for part in parts:
         _say_what_is_missing(ctx, part, amounts)
     if key:
-        _say_the_key(paths, key, now)
+        by_key = [part.dialect for part in parts if part.subscription is None]
+        _say_the_key(paths, key, now, anthropic="anthropic" in by_key)
         hint(f"Or `{_command(ctx, 'connect', 'TOOL')}` writes that into a tool's own settings: {_tools()}.")
     for plan in plans:
         _say_how_it_is_used(ctx, plan)
@@ -266,21 +267,26 @@ def _say_what_is_missing(ctx: typer.Context, part: "First", amounts: Mapping[str
         hint(f"The balance `{part.name}` is empty, so nothing is paid from it. Enter what is left there: {topup}")
 
 
-def _say_the_key(paths: Paths, name: str, now: datetime) -> None:
-    """Issue the first key and print what the user's tool needs; an earlier key of that name stays as it is."""
+def _say_the_key(paths: Paths, name: str, now: datetime, *, anthropic: bool) -> None:
+    """Issue the first key and print what the user's tool needs; an earlier key of that name stays as it is.
+
+    `anthropic`: tools that speak as Anthropic's do have an upstream of their own too.
+    """
     from tokens_forge.files import keys_file
 
     server = Server()
-    url = f"export OPENAI_BASE_URL=http://{server.host}:{server.port}/v1"
+    url = f"http://{server.host}:{server.port}"
+    lines = [f"export OPENAI_BASE_URL={url}/v1", *([f"export ANTHROPIC_BASE_URL={url}"] if anthropic else [])]
     with keys_file.changing(paths.keys) as change:
         if name in change.ring.key:
             hint(f"The key `{name}` is there already: `tf keys rotate {name}` gives it a new token")
-            say(url)
+            say("\n".join(lines))
             return
         token = keys_file.new_token()
         change.ring = keys_file.new(change.ring, name, token=token, now=now)
     hint(f"The key `{name}` is issued; its token is shown once. In the shell of your tool:")
-    say(f"{url}\nexport OPENAI_API_KEY={token}")
+    lines.insert(1, f"export OPENAI_API_KEY={token}")
+    say("\n".join([*lines, *([f"export ANTHROPIC_AUTH_TOKEN={token}"] if anthropic else [])]))
 
 
 def _command(ctx: typer.Context, *words: str) -> str:

@@ -544,7 +544,20 @@ def _served(config: "Config", found: "PriceList", only: str, file: Path) -> "tup
             continue
         where = f"{file}:{row.line}"
         told.append(Told(route=name, model=sheet_name(route, row.model), sheets=row.sheets, where=where))
+    _refuse_twice(told)
     return told, unserved
+
+
+def _refuse_twice(told: "Sequence[Told]") -> None:
+    """Raise ForgeError where two rows, by the upstream's name and by the clients', are for one model of a route."""
+    first: dict[tuple[str, str], Told] = {}
+    for row in told:
+        before = first.setdefault((row.route, row.model), row)
+        if before is not row:
+            raise ForgeError(
+                f"{row.where}: `{row.route}/{row.model}` has its price at {before.where} already: both names mean one "
+                "model there, so leave one of the rows out"
+            )
 
 
 def _is_upstreams(route: "Route", model: str) -> bool:

@@ -79,16 +79,12 @@ def spend(
 
 def _mending(paths: Paths) -> "Callable[[Guess], str]":
     """Return what gives the command that sets a price for want of which something was guessed."""
+    from tokens_forge.cli.state import config_or_none
     from tokens_forge.core.config import Config
     from tokens_forge.core.entries import candidate_name
-    from tokens_forge.core.errors import ConfigError
     from tokens_forge.core.price_help import mending_line
-    from tokens_forge.files.config_file import load
 
-    try:
-        config = load(paths.config, paths.prices) if paths.config.exists() else Config()
-    except ConfigError:
-        config = Config()
+    config = config_or_none(paths) or Config()
 
     def set_by(guess: "Guess") -> str:
         return mending_line(config, candidate_name(guess.route, guess.upstream_model), guess.flag, guess.tier)

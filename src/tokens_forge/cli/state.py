@@ -19,7 +19,7 @@ from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.history import conflicts, renames
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.prices import Cards
-from tokens_forge.core.route_health import RouteShown, routes_shown
+from tokens_forge.core.route_health import RouteShown, candidates_shown, routes_shown
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files.config_file import load
 from tokens_forge.files.kept_terms import kept_config
@@ -86,16 +86,20 @@ def state(paths: Paths, *, routes: bool = False) -> State:
     )
 
 
+def config_or_none(paths: Paths) -> "Config | None":
+    """Return the config as it is written; None where there is none that can be read."""
+    try:
+        return load(paths.config, paths.prices) if paths.config.exists() else None
+    except ConfigError:
+        return None
+
+
 def _priced(paths: Paths, config: "Config", fold: "Fold") -> Terms:
     """Return the config with the rate cards of every candidate that it names or that cools or was used."""
-    from tokens_forge.core.candidates import named
-    from tokens_forge.core.entries import candidate_name
     from tokens_forge.files.price_catalog import Catalog, cards_with
 
-    names = [candidate_name(route, model) for route in config.route for model in named(config, route)]
-    met = (*(row.candidate for row in fold.estimates.rows()), *fold.health.candidates())
-    names += [name for name in met if name.partition("/")[0] in config.route]
-    return Terms(config=config, cards=cards_with(config, Cards(), dict.fromkeys(names), Catalog(paths.catalogue)))
+    names = candidates_shown(config, fold)
+    return Terms(config=config, cards=cards_with(config, Cards(), names, Catalog(paths.catalogue)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

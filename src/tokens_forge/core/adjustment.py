@@ -33,6 +33,7 @@ from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import topped_up
 from tokens_forge.core.moments import later
 from tokens_forge.core.money import ZERO, Amount, add, multiply, read_amount, rounded, subtract, text
+from tokens_forge.core.price_help import shell_word
 from tokens_forge.core.settlement import Terms
 from tokens_forge.core.typed import kept_form, read_typed
 from tokens_forge.core.windows import Calendar
@@ -236,10 +237,15 @@ def _against_amount(order: Order, amount: Amount, unit: str) -> str:
         )
     if rounded(amount.value) != amount.value:
         return f"`{order.amount}` has more than 12 decimal places"
-    if order.kind == "topup" and amount.value <= ZERO:
-        return f"a top-up of {order.amount} adds nothing: use `tf balance adjust` to take away"
+    if order.kind == "topup" and not amount.value:
+        return f"a top-up of {amount} adds nothing: write how much came in"
+    if order.kind == "topup" and amount.value < ZERO:
+        return (
+            f"a top-up of {amount} takes away: if that is meant, write "
+            f'`tf balance adjust {shell_word(order.balance)} -- "{amount}"`'
+        )
     if order.kind == "refund" and amount.value <= ZERO:
-        return f"a refund of {order.amount} takes nothing: write how much was paid back to you"
+        return f"a refund of {amount} takes nothing: write how much was paid back to you"
     return ""
 
 

@@ -96,6 +96,17 @@ def models(config: Config, key: str) -> tuple[str, ...]:
     )
 
 
+def patterns(config: Config, key: str) -> tuple[str, ...]:
+    """Return the patterns of names that a key may ask for: those of routes, and of models with a table."""
+    allowed = key_of(config, key).classes
+    open_to = {name: route for name, route in config.route.items() if route.route_class in allowed}
+    served = [name for route in open_to.values() for name in route.serves]
+    listed = [
+        name for name, table in config.model.items() if any(one.partition("/")[0] in open_to for one in table.routes)
+    ]
+    return tuple(dict.fromkeys(name for name in (*listed, *served) if "*" in name))
+
+
 def named(config: Config, route: str) -> tuple[str, ...]:
     """Return the upstream's models that a config names for a route, by its own table or a model's; no patterns."""
     serves = config.route[route].serves

@@ -467,8 +467,12 @@ def near_name(wrong: str, names: Iterable[str]) -> str:
 def did_you_mean(wrong: str, names: Iterable[str]) -> str:
     """Return `` Did you mean `x`?`` for the nearest of `names`, else those there are, else nothing."""
     known = sorted(names)
-    if near := near_name(wrong, known):
-        return near
+    return near_name(wrong, known) or there_are(known)
+
+
+def there_are(names: Iterable[str]) -> str:
+    """Return `` There are: `a`, `b`.``, sorted; nothing where there are none."""
+    known = sorted(names)
     return f" There {'is' if len(known) == 1 else 'are'}: {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 

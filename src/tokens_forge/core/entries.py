@@ -149,6 +149,8 @@ class PassedOver(Record, frozen=True, kw_only=True):
     error: str = ""
     """What caused a cooldown or the failure in this call; what it can't do; the ROUTE/MODEL without a price, where that
     is not the candidate but what the request asks for besides."""
+    tier: str = ""
+    """The tier of service that was asked for, where it has no rates and the model has."""
     budget: str = ""
     """The budget that stands against it: SCOPE.NAME/PERIOD."""
     limit: str = ""

@@ -53,7 +53,14 @@ class LedgerError(ForgeError):
 
 
 class LedgerDamaged(LedgerError):  # noqa: N818 - the tree at the top reads as states of the ledger
-    """A line before the last is not what its chain says; the text names page and line."""
+    """A line before the last is not what its chain says; the text names page and line.
+
+    `line` is the first on the newest page that a start can't read, from 1; 0 where no start is meant.
+    """
+
+    def __init__(self, message: str, *, line: int = 0) -> None:
+        self.line = line
+        super().__init__(message)
 
 
 class LedgerLocked(LedgerError):  # noqa: N818 - as above

@@ -16,6 +16,9 @@ GUESSED = "guessed_"
 TIER_UNPRICED = "tier_unpriced"
 """The flag of a charge in a tier of service that has no rates on its card."""
 
+UNPRICED_ITERATION = f"{UNPRICED}iteration"
+"""The flag of a charge without what other models did beside the reply, as they have no rates."""
+
 SIBLING_PRICE = "sibling_price"
 """The flag of a charge at the rates of another model of the family (`RateCard.sibling_of`)."""
 
@@ -27,7 +30,7 @@ OF_PRICES: Mapping[str, str] = {
     SIBLING_PRICE: "the model has no price: billed as the newest known one of its family",
     UNCERTAIN_CARD: "nobody knows yet which of the provider's prices held: the dearest was taken",
     "answered_by_unpriced": "the model that stepped in has no price: billed at the rates of the one that was asked",
-    "unpriced_iteration": "work beside the reply has no price: missing from the charge",
+    UNPRICED_ITERATION: "work beside the reply has no price: missing from the charge",
     "no_price": "no price is known: nothing was charged, as `[settle] unpriced` allows",
     "not_reported": "the upstream did not say what it cost",
     "cost_converted": "the upstream told its cost in another unit: converted at `[report] fx`",
@@ -75,6 +78,38 @@ OF_CALL: Mapping[str, str] = {
 }
 """Flags about the call."""
 
+OF_ESTIMATES = frozenset(
+    {
+        "impossible_total",
+        "impossible_cache_read",
+        "impossible_cache_write",
+        "impossible_cache_part",
+        "impossible_audio_in",
+        "impossible_image_in",
+        "impossible_reasoning",
+        "impossible_audio_out",
+        "impossible_image_out",
+        "impossible_searches",
+        "unexplained_total",
+        "iterations_apart",
+        "tools_apart",
+        "zero_usage",
+        "no_usage",
+    }
+)
+"""Flags of `OF_USAGE` that make a charge an estimate: totals name it by them."""
+
+OF_OUTCOMES: Mapping[str, str] = {
+    "broken": "the stream ended early: what came of it was billed",
+    "disconnected": "the client left before the end: what came until then was billed",
+    "unanswered": "no answer came: billed by `[settle] unanswered`",
+    "lost": "tf stopped while it was under way: charged at the hold",
+}
+"""Outcomes that leave a charge an estimate: totals name it by them, as no flag does."""
+
+ESTIMATED = "estimated"
+"""The word by which totals name an estimate that no flag and no outcome explains."""
+
 _CLASSES = {
     UNPRICED: "{name} has no rate: missing from the charge",
     GUESSED: "{name} has no rate of its own: billed at one that may be too low",
@@ -97,4 +132,11 @@ def flag_text(flag: str) -> str:
     """Return what a flag says, as a clause; the flag itself where it is not known here."""
     if name := usage_class_of(flag):
         return next(words for begins, words in _CLASSES.items() if flag.startswith(begins)).format(name=name)
-    return OF_PRICES.get(flag) or OF_USAGE.get(flag) or OF_CALL.get(flag) or flag
+    return next((words[flag] for words in (OF_PRICES, OF_USAGE, OF_CALL) if flag in words), flag)
+
+
+def guess_text(reason: str) -> str:
+    """Return what makes a charge an estimate, as a clause: a flag, an outcome or `ESTIMATED`."""
+    if reason == ESTIMATED:
+        return "an estimate for another reason: `tf explain ID` says more"
+    return OF_OUTCOMES.get(reason) or flag_text(reason)

@@ -20,7 +20,7 @@ class ListChange(Record, frozen=True, kw_only=True):
     """ROUTE/MODEL."""
     status: Literal["new", "changed", "gone", "same"]
     rates: tuple[RateChange, ...] = ()
-    """In USD, of a token class per Mtok, in the base tier; of one that is the same: none."""
+    """In USD, of a token class per Mtok; of a tier as it names it: ``flex output``; of one that is the same: none."""
 
 
 class Counts(Record, frozen=True, kw_only=True):
@@ -36,13 +36,26 @@ def list_change(candidate: str, old: RateCard | None, new: RateCard | None) -> L
     """Return what changes for a candidate between its cards in force by two lists; None when neither has one."""
     if old is None and new is None:
         return None
-    before, after = (card.rates if card else {} for card in (old, new))
     if new is None:
         return ListChange(candidate=candidate, status="gone")
-    if before == after and old is not None and (old.tiers, old.service) == (new.tiers, new.service):
+    rates = tuple(_changes(_whole(old), _whole(new)))
+    if old is not None and not rates:
         return ListChange(candidate=candidate, status="same")
-    rates = tuple(_changes(before, after))
     return ListChange(candidate=candidate, status="new" if old is None else "changed", rates=rates)
+
+
+def _whole(card: RateCard | None) -> dict[str, Decimal]:
+    """Return every rate of a card: ``input``, ``input>200000 input``, ``flex input``, ``flex input>200000 input``."""
+    if card is None:
+        return {}
+    services = {"": (card.rates, card.tiers)}
+    services |= {f"{word} ": (service.rates, service.tiers) for word, service in card.service.items()}
+    return {
+        f"{begins}{name}": rate
+        for word, (base, tiers) in services.items()
+        for begins, rates in ((word, base), *((f"{word}input>{tier.above} ", tier.rates) for tier in tiers))
+        for name, rate in rates.items()
+    }
 
 
 def leap(old: RateCard, new: RateCard) -> str:

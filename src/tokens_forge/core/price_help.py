@@ -4,13 +4,14 @@ It decides no price and writes none.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from tokens_forge.core.book import is_money, unit_of
-from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, names_asked
-from tokens_forge.core.flags import TIER_UNPRICED, usage_class_of
+from tokens_forge.core.config import CATALOGUE_UNIT, Config, Rates, Route, Sheet, is_served, names_asked
+from tokens_forge.core.entries import PassedOver
+from tokens_forge.core.flags import TIER_UNPRICED, UNPRICED_ITERATION, is_of_price, usage_class_of
 from tokens_forge.core.price_check import is_by_list, route_payer
 
 _PLAIN = re.compile(r"[A-Za-z0-9%+,./:=@_-]+")
@@ -53,13 +54,28 @@ def class_line(config: Config, candidate: str, usage_classes: Iterable[str]) -> 
     return _line(name, sheet_name(route, upstream_model), usage_classes, "--unit", unit)
 
 
+def missing_prices(passed_over: Iterable[PassedOver]) -> tuple[tuple[str, str], ...]:
+    """Return each ROUTE/MODEL that has no price, and the tier of service where only that has none."""
+    found = ((it.error or it.candidate, it.tier) for it in passed_over if it.reason == "no_price")
+    return tuple(dict.fromkeys(found))
+
+
+def missing_line(config: Config, candidate: str, tier: str) -> str:
+    """Return the command that sets a price for want of which a call is refused: that of a tier, or the whole."""
+    return tier_line(config, candidate, tier) if tier else price_line(config, candidate)
+
+
 def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
     """Return the command that sets the price for want of which charges of ROUTE/MODEL bear a `flag` (`core/flags.py`).
 
-    `tier` is the tier of service that was served. Empty for a route that the config has no more, and for a flag that no
-    price of the candidate's own mends.
+    `tier` is the tier of service that was served; of `unpriced_iteration` the model is the one that did the work.
+    Empty for a route that the config has no more or that does not serve the model, and for a flag that no price of the
+    candidate's own mends.
     """
-    if candidate.partition("/")[0] not in config.route or flag in _NO_PRICE_OF_ITS_OWN:
+    route, _, model = candidate.partition("/")
+    if route not in config.route or not is_of_price(flag) or flag in _NO_PRICE_OF_ITS_OWN:
+        return ""
+    if flag == UNPRICED_ITERATION and not is_served(config.route[route], model):
         return ""
     if flag == TIER_UNPRICED:
         return tier_line(config, candidate, tier)
@@ -67,14 +83,19 @@ def mending_line(config: Config, candidate: str, flag: str, tier: str) -> str:
     return class_line(config, candidate, (name,)) if name else price_line(config, candidate)
 
 
-_NO_PRICE_OF_ITS_OWN = frozenset({"answered_by_unpriced", "unpriced_iteration", "not_reported", "unbelieved_cost"})
+_NO_PRICE_OF_ITS_OWN = frozenset({"answered_by_unpriced", "not_reported", "unbelieved_cost"})
 """Flags of a charge in which another model was at work, or whose upstream names the cost."""
 
 
-def price_ways(config: Config, candidates: Iterable[str]) -> str:
-    """Return every way out of a price that nobody knows, as one sentence."""
-    lines = "; ".join(f"`{price_line(config, candidate)}`" for candidate in candidates)
+def price_ways(config: Config, missing: Sequence[tuple[str, str]]) -> str:
+    """Return every way out of prices that nobody knows, as a sentence or two.
+
+    `missing` holds ROUTE/MODEL, and the tier of service where only that has no price: no other model's stands for it.
+    """
+    lines = "; ".join(f"`{missing_line(config, candidate, tier)}`" for candidate, tier in missing)
     newer = "a newer list may know it: `tf prices update --from FILE`, a file or an address"
+    if all(tier for _candidate, tier in missing):
+        return f"To set it: {lines}; or {newer}."
     if config.settle.unpriced == "sibling":
         return f"To set it: {lines}; or {newer}. It has no sibling that is known."
     sibling = '`[settle] unpriced = "sibling"` charges the newest model known of its family, as an estimate'

@@ -11,7 +11,7 @@ import msgspec
 
 from tokens_forge.core.book import BalanceShown, is_money
 from tokens_forge.core.candidates import named
-from tokens_forge.core.config import Route, upstream_name
+from tokens_forge.core.config import Config, Route, upstream_name
 from tokens_forge.core.entries import Record, RouteClass, candidate_name
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import CooldownShown
@@ -74,14 +74,15 @@ class CandidateHealth(Record, frozen=True, kw_only=True):
 
 
 def routes_shown(terms: Terms, fold: Fold, at: str) -> tuple[RouteShown, ...]:
-    """Return every route of the config in its order, as it is at `at`."""
+    """Return every route of the config in its order, as it is at `at`.
+
+    `terms` must have the rate cards of all `candidates_shown`: a model without one is told to have no price.
+    """
     config = terms.config
-    used = [row.candidate for row in fold.estimates.rows()]
-    models: dict[str, dict[str, None]] = {name: dict.fromkeys(named(config, name)) for name in config.route}
-    for name in (*used, *fold.health.candidates()):
-        route, _, model = name.partition("/")
-        if route in models:
-            models[route][model] = None
+    models: dict[str, list[str]] = {name: [] for name in config.route}
+    for candidate in candidates_shown(config, fold):
+        route, _, model = candidate.partition("/")
+        models[route].append(model)
     return tuple(
         RouteShown(
             route=name,
@@ -95,6 +96,14 @@ def routes_shown(terms: Terms, fold: Fold, at: str) -> tuple[RouteShown, ...]:
         )
         for name, route in config.route.items()
     )
+
+
+def candidates_shown(config: Config, fold: Fold) -> tuple[str, ...]:
+    """Return every ROUTE/MODEL that the config names, then those that were used or cool."""
+    names = [candidate_name(route, model) for route in config.route for model in named(config, route)]
+    met = (*(row.candidate for row in fold.estimates.rows()), *fold.health.candidates())
+    names += [name for name in met if name.partition("/")[0] in config.route]
+    return tuple(dict.fromkeys(names))
 
 
 def _sheets(route: Route) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from tokens_forge.core.burn import order
 from tokens_forge.core.candidates import Candidate, candidate, key_of, match
 from tokens_forge.core.capabilities import incapable
 from tokens_forge.core.config import CLIENT, Balance
-from tokens_forge.core.dialects import dialect_out, is_of_provider
+from tokens_forge.core.dialects import dialect_out, is_of_provider, tier_out
 from tokens_forge.core.entries import (
     Cause,
     Counted,
@@ -29,9 +29,11 @@ from tokens_forge.core.entries import (
     Routed,
 )
 from tokens_forge.core.fallback import MENDED
+from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.fold import Fold, OpenCall
-from tokens_forge.core.moments import read_duration_ms
+from tokens_forge.core.moments import moment, read_duration_ms
 from tokens_forge.core.money import ZERO, add, divided, read_amount, subtract, text
+from tokens_forge.core.prices import card_at, cost
 from tokens_forge.core.settlement import (
     Hold,
     Question,
@@ -313,7 +315,18 @@ def _may_serve(asked: Question, found: Candidate) -> Hold | PassedOver:
     if (against := incapable(asked, found)) is not None:
         return against
     hold = hold_for(asked, found.name)
-    return hold or _passed(terms, found.name, "no_price", error=unpriced_beside(asked, found.name))
+    return hold or _unpriced(asked, found)
+
+
+def _unpriced(asked: Question, found: Candidate) -> PassedOver:
+    """Return the reason of a candidate without a price: whose it is, and the tier where only that has none."""
+    terms, routed = asked.terms, asked.routed
+    passed = _passed(terms, found.name, "no_price", error=unpriced_beside(asked, found.name))
+    tier = tier_out(routed.tier_asked, routed.dialect_in, terms.config.upstream[found.upstream])
+    card = card_at(terms.cards.charge.get(passed.error or found.name, ()), moment(asked.at))
+    if card is None or TIER_UNPRICED not in cost({}, card, service=tier)[1]:
+        return passed
+    return msgspec.structs.replace(passed, tier=tier)
 
 
 def _no_login(asked: Question, found: Candidate) -> PassedOver | None:

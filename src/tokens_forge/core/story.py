@@ -294,7 +294,7 @@ def tell(lines: Sequence[Line]) -> Story:
 
 _BY_ERROR: dict[str, str] = {
     "not_pinned": "another route made what the request goes on from (`{error}`)",
-    "no_price": "the price of {error}, which the request asks for besides, is not known",
+    "no_price": "the price of {error}{tier}, which the request asks for besides, is not known",
 }
 
 
@@ -305,8 +305,9 @@ def reason_text(passed: PassedOver) -> str:
     if passed.error == "no_fx":
         what = f"counts against budget {passed.budget}" if passed.budget else f"is in {passed.unit}"
         return f"no exchange rate of the day says what it {what}: add one to [report] fx"
+    tier = f" in the tier `{passed.tier}`" if passed.tier else ""
     if passed.error and passed.reason in _BY_ERROR:
-        return _BY_ERROR[passed.reason].format(error=passed.error)
+        return _BY_ERROR[passed.reason].format(error=passed.error, tier=tier)
     if passed.reason == "no_capability" and passed.error in get_args(DialectName):
         return f"its upstream can't be asked in {passed.error}, and nothing translates that for it"
     if passed.reason == "no_client_credential" and passed.error:
@@ -318,6 +319,7 @@ def reason_text(passed: PassedOver) -> str:
         until=f" until {clock(passed.until)}" if passed.until else "",
         error=f" ({passed.error})" if passed.error else "",
         budget=passed.budget,
+        tier=tier,
     )
     return "".join((reason, *_numbers(passed)))
 
@@ -354,7 +356,7 @@ _REASONS: dict[Reason, str] = {
     "not_pinned": "the client pinned another route or class",
     "no_capability": "it can't do what the request asks for{error}",
     "context_too_long": "its context takes {available}{need}",
-    "no_price": "its price is not known",
+    "no_price": "its price{tier} is not known",
     "no_client_credential": "the client brought no login for it",
     "balance_short": "{available} available{need}",
     "balance_empty_upstream": "its upstream says that the balance is empty{error}",

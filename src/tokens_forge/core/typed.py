@@ -158,8 +158,12 @@ def _number(number: str, written: str) -> str:
     if not (decimals == "" or decimals.isdigit()) or len(signs) > 1 or (signs and not parted):
         raise _question(number, written)
     digits = "".join((head, *groups))
-    if len(digits) > _WHOLE_DIGITS or len(decimals) > _DECIMALS or not (digits or decimals):
+    if not (digits or decimals):
         raise _no_amount(written)
+    if len(digits) > _WHOLE_DIGITS:
+        raise MoneyError(f"`{written}` is too large: an amount has at most {_WHOLE_DIGITS} digits before the point")
+    if len(decimals) > _DECIMALS:
+        raise MoneyError(f"`{written}` is too exact: an amount has at most {_DECIMALS} digits after the point")
     return f"{digits or '0'}.{decimals}" if decimals else digits
 
 

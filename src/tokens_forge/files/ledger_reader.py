@@ -37,6 +37,7 @@ from tokens_forge.core.entries import (
 )
 from tokens_forge.core.entry_check import faults
 from tokens_forge.core.errors import LedgerDamaged, LedgerError
+from tokens_forge.core.flags import UNPRICED, UNPRICED_ITERATION
 from tokens_forge.files.pages import (
     CHAIN_BROKEN,
     BadLine,
@@ -164,7 +165,7 @@ class Unsure(msgspec.Struct, kw_only=True):
     lost: list[Settled] = []
     """Attempts that a start found open and that nothing corrected since."""
     unpriced: dict[str, int] = {}
-    """How many attempts of a candidate had no price."""
+    """How many attempts lacked a price of a candidate: of the one that answered, or of work beside that."""
     flags: dict[str, int] = {}
     """How many attempts had each flag."""
     left_out: list[BadLine] = []
@@ -183,8 +184,8 @@ def unsure(folder: Path, since_page: str) -> Unsure:
                 if entry.outcome == "lost":
                     lost[entry.id] = entry
                 if entry.certainty == "unpriced":
-                    name = candidate_name(entry.route, entry.upstream_model)
-                    found.unpriced[name] = found.unpriced.get(name, 0) + 1
+                    for name in _without_price(entry):
+                        found.unpriced[name] = found.unpriced.get(name, 0) + 1
                 for flag in entry.flags:
                     found.flags[flag] = found.flags.get(flag, 0) + 1
             case Adjusted(undoes=seq) if seq:
@@ -195,6 +196,16 @@ def unsure(folder: Path, since_page: str) -> Unsure:
                 pass
     found.lost = [entry for call, entry in lost.items() if call not in corrected.values()]
     return found
+
+
+def _without_price(entry: Settled) -> tuple[str, ...]:
+    """Return each ROUTE/MODEL whose price an unpriced attempt lacked: its own, or those of work beside it alone."""
+    own = candidate_name(entry.route, entry.upstream_model)
+    others = [flag for flag in entry.flags if flag.startswith(UNPRICED) and flag != UNPRICED_ITERATION]
+    if UNPRICED_ITERATION not in entry.flags:
+        return (own,)
+    beside = (candidate_name(entry.route, one.model) for one in entry.iterations if one.card is None)
+    return tuple(dict.fromkeys((*([own] if others else []), *beside)))
 
 
 def blocks(path: Path) -> Iterator[bytes]:

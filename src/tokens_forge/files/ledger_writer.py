@@ -26,6 +26,7 @@ from tokens_forge.core.entry_check import check, faults
 from tokens_forge.core.errors import ForgeError, LedgerDamaged, LedgerError, LedgerLocked, LedgerStuck, MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.moments import moment, stamp
+from tokens_forge.core.price_help import shell_word
 from tokens_forge.core.settlement import Terms, lost
 from tokens_forge.files.kept_terms import kept_terms
 from tokens_forge.files.pages import (
@@ -413,7 +414,7 @@ def _read_page(paths: Paths, page: str, data: bytes) -> Standing:
     first = data.partition(b"\n")[0]
     opened = _opened(first, f"{path}:1")
     if opened.page != page:
-        raise LedgerDamaged(f"{path}:1: it opens page {opened.page}, whose file it is not")
+        raise _stopped(f"{path}:1: it opens page {opened.page}, whose file it is not", 1)
     standing = _from_checkpoint(paths, page, data)
     if standing is None:
         standing = _from_opened(opened, first, f"{path}:1")
@@ -426,7 +427,10 @@ def _read_page(paths: Paths, page: str, data: bytes) -> Standing:
         end = data.index(b"\n", place.offset)
         number += 1
         raw = data[place.offset : end]
-        line = check_line(raw, seq=place.seq + 1, chain=place.chain, where=f"{path}:{number}")
+        try:
+            line = check_line(raw, seq=place.seq + 1, chain=place.chain, where=f"{path}:{number}")
+        except LedgerDamaged as damage:
+            raise _stopped(str(damage), number) from damage
         _follow(fold, line, path, number)
         place.seq, place.ts, place.chain, place.offset = line.seq, line.ts, line_chain(raw), end + 1
     return standing
@@ -446,10 +450,27 @@ def _follow(fold: Fold, line: Line, path: Path, number: int) -> None:
         wrong = f"it does not follow from the lines before it ({type(error).__name__}: {error})"
     if wrong:
         raise LedgerDamaged(
-            f"{path}:{number}: {wrong}. The books can't go on from here. Keep a copy of the page and cut it before "
-            f"this line: `cp {path} COPY; head -n {number - 1} COPY > {path}`. Then start again, and enter what a "
-            f"balance really is with `tf balance set`"
+            f"{path}:{number}: {wrong}. The books can't go on from here. {cut_before(path, number)}", line=number
         )
+
+
+def cut_before(path: Path, number: int) -> str:
+    """Return how a user without a backup goes on where a start stops at line `number` (from 1) of the newest page."""
+    name = shell_word(str(path))
+    how = (
+        f"cut it before line {number}: `cp {name} COPY; head -n {number - 1} COPY > {name}`"
+        if number > 1
+        else f"let the ledger end with the page before: `mv {name} COPY`"
+    )
+    return (
+        f"With no proxy running, keep a copy of the page and {how}. What is left out so is in the copy alone: enter "
+        'what each balance really is with `tf balance set NAME "AMOUNT UNIT"`.'
+    )
+
+
+def _stopped(wrong: str, number: int) -> LedgerDamaged:
+    """Return the error for line `number` of the newest page, at which a start stops."""
+    return LedgerDamaged(f"{wrong}: `tf ledger verify` says the next step", line=number)
 
 
 def _from_checkpoint(paths: Paths, page: str, data: bytes) -> Standing | None:
@@ -477,17 +498,22 @@ def _check_before(data: bytes, opened: Opened, path: Path) -> None:
     """
     chain = opened.previous.chain if opened.previous else NO_CHAIN
     for number, raw in enumerate(whole_lines(data), 1):
-        chain = check_chain(raw, chain, f"{path}:{number}")
+        try:
+            chain = check_chain(raw, chain, f"{path}:{number}")
+        except LedgerDamaged as damage:
+            raise _stopped(str(damage), number) from damage
 
 
 def _from_opened(opened: Opened, first: bytes, where: str) -> Standing:
     before = opened.previous
     chain, seq = (before.chain, before.seq) if before else (NO_CHAIN, 0)
-    line = check_line(first, seq=seq + 1, chain=chain, where=where)
     try:
+        line = check_line(first, seq=seq + 1, chain=chain, where=where)
         fold = folds.decode(opened.fold)
+    except LedgerDamaged as damage:
+        raise _stopped(str(damage), 1) from damage
     except msgspec.DecodeError as error:
-        raise LedgerDamaged(f"{where}: its fold is none that this version knows ({error})") from error
+        raise _stopped(f"{where}: its fold is none that this version knows ({error})", 1) from error
     fold.apply(line)
     place = Place(page=opened.page, offset=len(first) + 1, seq=line.seq, ts=line.ts, chain=line_chain(first))
     return Standing(fold=fold, place=place)
@@ -548,7 +574,7 @@ def _opened(first: bytes, where: str) -> Opened:
     try:
         return msgspec.json.decode(first, type=Opened)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise LedgerDamaged(f"{where}: a page begins with an `opened` entry ({error})") from error
+        raise _stopped(f"{where}: a page begins with an `opened` entry ({error})", 1) from error
 
 
 def _machine(path: Path) -> str:

@@ -21,7 +21,7 @@ from tokens_forge.core.estimates import Calibration
 from tokens_forge.core.health import CooldownShown, RetryBudget
 from tokens_forge.core.plan import PlanOrder, plan
 from tokens_forge.core.recovery import RecoverOrder, ended_by_hand
-from tokens_forge.core.route_health import RouteShown, routes_shown
+from tokens_forge.core.route_health import RouteShown, candidates_shown, routes_shown
 from tokens_forge.core.tasks import TaskOrder, tasked
 from tokens_forge.core.undo import UndoOrder, taken_back
 from tokens_forge.proxy.call import Proxy
@@ -81,6 +81,8 @@ class Control:
     def state(self) -> State:
         """Return what the proxy is at."""
         books, terms = self._proxy.books, self._proxy.in_force.terms
+        # Cards of a pattern's models are in force from their first call after a start or a reload on only.
+        priced = self._proxy.in_force.terms_with(candidates_shown(terms.config, books.fold))
         at = books.moment()
         return State(
             pid=os.getpid(),
@@ -92,7 +94,7 @@ class Control:
             balances=balances(terms.config, books.fold.book, at),
             budgets=shown(terms.config, books.fold.budgets, at, terms.calendar),
             estimates=books.fold.estimates.rows(),
-            routes=routes_shown(terms, books.fold, at),
+            routes=routes_shown(priced, books.fold, at),
             cooldowns=books.fold.health.shown(at),
             retry_budget=books.fold.health.retry_budget(at),
         )

@@ -11,14 +11,14 @@ from typing import assert_never
 import msgspec
 
 from tokens_forge.core.budgets import BudgetShown
-from tokens_forge.core.candidates import models
-from tokens_forge.core.config import Config, did_you_mean, near_name
-from tokens_forge.core.entries import Held, Settled, Voided, candidate_name
+from tokens_forge.core.candidates import models, patterns
+from tokens_forge.core.config import Config, near_name, there_are
+from tokens_forge.core.entries import Held, Routed, Settled, Voided, candidate_name
 from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
-from tokens_forge.core.price_help import price_ways
+from tokens_forge.core.price_help import missing_prices, price_ways
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
 from tokens_forge.files.keys_file import without_tokens
@@ -166,7 +166,8 @@ def why(
     passed = "; ".join(f"{over.candidate} by {over.balance}: {reason_text(over)}" for over in refuse.passed_over)
     match refuse.reason:
         case "unknown_model":
-            near = did_you_mean(routed.model_asked, models(config, routed.key))
+            names = models(config, routed.key)
+            near = near_name(routed.model_asked, names) or there_are((*names, *patterns(config, routed.key)))
             return f"No model named `{routed.model_asked}`.{near}"
         case "exhausted":
             status = f" with status {last.status}" if last and last.status else ""
@@ -181,11 +182,8 @@ def why(
         case "nothing_can_pay":
             said = f"Nothing can pay for this call. {passed}."
         case "no_price":
-            unpriced = (it.error or it.candidate for it in refuse.passed_over if it.reason == "no_price")
-            ways = price_ways(config, unpriced)
-            # A misspelt name that a route's pattern takes has no price either.
-            near = near_name(routed.model_asked, models(config, routed.key))
-            said = f"{_PLAIN[refuse.reason].format(model=routed.model_asked)}{near} {passed}. {ways}"
+            missing = missing_prices(refuse.passed_over)
+            said = f"{_unpriced(missing, routed, config)} {passed}. {price_ways(config, missing)}"
         case "not_allowed" | "context_too_long" | "no_capability" | "no_client_credential":
             said = f"{_PLAIN[refuse.reason].format(key=routed.key, model=routed.model_asked)} {passed}."
             said = " ".join((said, *dict.fromkeys(f"{no}." for no in uncarried)))
@@ -198,7 +196,6 @@ def why(
 
 _PLAIN = {
     "not_allowed": "Key `{key}` may use none of the routes for `{model}`.",
-    "no_price": "No price is known for `{model}`, so it can't be metered.",
     "context_too_long": "The request is too long for every candidate of `{model}`.",
     "no_client_credential": "What serves `{model}` takes the tool's own login: keep that, and give tf's key in "
     "`x-tf-key` or in the base URL (`/k/TOKEN/v1`).",
@@ -208,6 +205,15 @@ _PLAIN = {
     "client_left": "The client has left.",
     "found_open": "The call was found open.",
 }
+
+
+def _unpriced(missing: Iterable[tuple[str, str]], routed: Routed, config: Config) -> str:
+    """Return what has no price, in a sentence; a misspelt name that a route's pattern takes has none either."""
+    asked, tiers = routed.model_asked, dict.fromkeys(tier for _candidate, tier in missing)
+    if "" in tiers:
+        return f"No price is known for `{asked}`, so it can't be metered.{near_name(asked, models(config, routed.key))}"
+    named = " or ".join(f"`{tier}`" for tier in tiers)
+    return f"No price is known for `{asked}` in the tier {named}, so it can't be metered."
 
 
 def _trail(call: OpenCall) -> str:

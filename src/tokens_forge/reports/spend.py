@@ -17,7 +17,7 @@ import duckdb
 
 from tokens_forge.core.book import COUNT_UNITS
 from tokens_forge.core.config import did_you_mean
-from tokens_forge.core.flags import is_of_price
+from tokens_forge.core.flags import ESTIMATED, OF_ESTIMATES, OF_OUTCOMES, OF_PRICES, is_of_price
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.money import ZERO, add, read_amount, text
 from tokens_forge.files.pages import BadLine, pages
@@ -43,6 +43,9 @@ DIMENSIONS = (
     *PARTS,
 )
 """What spend can be grouped by. `model` is the name that was asked for, `tier` the service tier that was served."""
+
+_NAMED = frozenset({*OF_ESTIMATES, *OF_OUTCOMES, ESTIMATED})
+"""Why a charge is an estimate, where no price is the reason."""
 
 DEFAULT_BY = ("balance",)
 
@@ -81,10 +84,10 @@ class SpendRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """Calls whose charge stands on a price that nobody states, or lacks one: what a price would mend."""
+    """Calls whose charge is an estimate, or lacks a part, for one reason. A call may have several."""
 
     flag: str
-    """As the ledger has it (`core/flags.py`)."""
+    """The reason: a flag as the ledger has it, an outcome, or ``estimated`` (`core/flags.py`)."""
     route: str
     upstream_model: str
     tier: str
@@ -115,7 +118,7 @@ class SpendTotal:
     unshared_calls: int
     """Calls that a pool paid and that no fee covers: they are not in `amortised`."""
     guesses: tuple[Guess, ...] = ()
-    """What in `charge` was guessed, or is missing from it, for want of a price."""
+    """Why parts of `charge` are estimates, or something is missing from it. They do not sum to anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,8 +405,9 @@ def _totals(connection: duckdb.DuckDBPyConnection) -> tuple[SpendTotal, ...]:
     """Return the sums of each unit; a list price only where all that are known are in one unit."""
     listed: dict[str, list[_Sums]] = {}
     guesses: dict[str, list[Guess]] = {}
-    for unit, flag, route, model, tier, calls, charge in connection.execute(sql("guesses.sql")).fetchall():
-        if is_of_price(flag):
+    reasons = {"outcomes": list(OF_OUTCOMES), "reasons": [*OF_PRICES, *OF_ESTIMATES]}
+    for unit, flag, route, model, tier, calls, charge in connection.execute(sql("guesses.sql"), reasons).fetchall():
+        if flag in _NAMED or is_of_price(flag):
             guess = Guess(flag=flag, route=route, upstream_model=model, tier=tier, calls=calls, charge=charge)
             guesses.setdefault(unit, []).append(guess)
     for found in _sums(connection, ("unit", "list_unit")):

@@ -53,7 +53,7 @@ def budgets_view(rows: tuple[BudgetShown, ...]) -> RenderableType:
     table.add_column("budget", overflow="fold")
     for name in ("left", "held", "spent", "limit"):
         table.add_column(name, justify="right", overflow="fold")
-    table.add_column("until", overflow="fold")
+    table.add_column("until (UTC)", overflow="fold")
     for row in rows:
         style = "bold red" if row.left <= 0 else "bold yellow" if row.soft else "bold"
         table.add_row(
@@ -71,8 +71,8 @@ def log_view(rows: tuple[tuple[int, str, Adjusted, int], ...]) -> RenderableType
     """Return the table of entries by hand: number, moment, what moved and why, and which entry takes it back."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("entry", justify="right")
-    for name in ("when", "balance"):
-        table.add_column(name, overflow="fold")
+    table.add_column("when (UTC)", no_wrap=True)
+    table.add_column("balance", overflow="fold")
     table.add_column("moved", justify="right", overflow="fold")
     for name in ("reason", "remark"):
         table.add_column(name, overflow="fold")
@@ -82,15 +82,20 @@ def log_view(rows: tuple[tuple[int, str, Adjusted, int], ...]) -> RenderableType
         corrects = f"corrects {entry.corrects}" if entry.corrects else ""
         said = "; ".join(part for part in (undone, back, corrects, entry.ref, entry.note) if part)
         moved = amount(Decimal(entry.amount), entry.unit)
-        cells = (str(seq), clock(ts), entry.balance, moved, entry.reason, said)
+        cells = (str(seq), _moment(ts), entry.balance, moved, entry.reason, said)
         table.add_row(*(shown(cell, "dim" if undone_by else "") for cell in cells))
     return table
 
 
 def _until(row: BudgetShown) -> str:
     if row.stopped:
-        return f"stopped {clock(row.stopped)}"
-    return clock(row.until) if row.until else "its lifetime"
+        return f"stopped {_moment(row.stopped)}"
+    return _moment(row.until) if row.until else "its lifetime"
+
+
+def _moment(stamped: str) -> str:
+    """Return a stamp to the second for a column whose header says that it is UTC."""
+    return clock(stamped).removesuffix(" UTC")
 
 
 def _budget_notes(row: BudgetShown) -> Iterator[Text]:

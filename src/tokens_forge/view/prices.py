@@ -51,7 +51,8 @@ def changes_view(changes: tuple[SheetChange, ...]) -> RenderableType:
 
 def list_view(counts: Counts, served: tuple[ListChange, ...], old_source: str, new_source: str) -> RenderableType:
     """Return what a newer list changes: how much of it, and each rate of the models that the config names."""
-    total = f"{count(counts.new)} models new, {count(counts.changed)} changed, {count(counts.gone)} gone, "
+    new = f"{count(counts.new)} {'model' if counts.new == 1 else 'models'} new"
+    total = f"{new}, {count(counts.changed)} changed, {count(counts.gone)} gone, "
     parts: list[RenderableType] = [
         Text.assemble((visible(new_source), "bold"), visible(f" instead of {old_source}")),
         Text(f"{total}{count(counts.same)} as they were"),

@@ -1,29 +1,55 @@
 """What was spent, as a table for each unit with shares, totals, and how sure they are.
 
 Units stand apart: no figure here is a sum over two of them, and none is shortened. Below the tables stand the fees of
-pools, what moved balances without a call, and the calls that cost nothing.
+pools, what moved balances without a call, the calls that cost nothing, and last why charges are estimates.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from fractions import Fraction
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tokens_forge.core.book import FREE_UNIT
-from tokens_forge.core.flags import flag_text
+from tokens_forge.core.flags import guess_text
 from tokens_forge.core.money import ZERO, text, total
 from tokens_forge.core.visible import visible
 from tokens_forge.reports.spend import COUNTS, PARTS, Guess, Movement, PoolFee, Spend, SpendRow, SpendTotal
 from tokens_forge.view.figures import NONE, amount, bar, count, shown
 
-_FORMS = ((10, " "), (5, " "), (0, " "), (0, "\n"))
-"""Lengths of the longest bar, and what stands between the words of a header: the first form that leaves every name and
-figure whole is taken."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """How wide a table is."""
+
+    longest: int = 0
+    """Cells of the longest bar; 0 for none."""
+    header: str = "\n"
+    """What stands between the words of a header."""
+    certainty: str = "\n"
+    """What stands between the parts of a charge by how sure they are."""
+    parts: bool = True
+    """Whether each of these has its amount; else the line below the table alone has them."""
+    stacked: bool = False
+    """Whether what a row is of stands in one column, a dimension a line."""
+
+
+_FORMS = (
+    _Form(longest=10, header=" ", certainty=", "),
+    _Form(longest=5, header=" ", certainty=", "),
+    _Form(header=" ", certainty=", "),
+    _Form(certainty=", "),
+    _Form(),
+    _Form(parts=False),
+    _Form(parts=False, stacked=True),
+)
+"""The first form that leaves every name and figure whole is taken, else the last."""
 
 _ENDLESS = 10_000
 """Columns on which every table has room."""
@@ -56,6 +82,7 @@ def spend_view(answer: Spend, zone: tzinfo) -> RenderableType:
         *_fees(answer),
         *(_movements(answer) if _moved(answer) else ()),
         *_ended(answer),
+        *_guesses(answer),
     )
 
 
@@ -89,25 +116,33 @@ def _title(answer: Spend, zone: tzinfo) -> Text:
 def _unit(answer: Spend, found: SpendTotal) -> Iterator[RenderableType]:
     """Yield the rows of one unit, their total, what its figures mean, and what is missing from it."""
     yield Text()
-    yield _Fitting(tuple(_table(answer, found, longest, between) for longest, between in _FORMS))
+    yield _Fitting(tuple(_table(answer, found, form) for form in _FORMS))
     if found.unit in COUNTS:
         yield from _three_costs(answer, found)
     if len(found.certainty) > 1:
         yield Text.assemble((f"{visible(found.unit)}: ", "dim"), _certainty(found, shares=True))
     if found.unpriced_calls:
         yield shown(_unpriced(found), "bold yellow")
-    for guess in found.guesses:
-        yield shown(_guess(guess, found.unit), "yellow")
     if found.unlisted_calls and found.list is not None:
         missing_from = "list-equivalent" if found.unit in COUNTS else "list price and saving"
         yield shown(f"{_calls(found.unlisted_calls)} without a list price: not in {missing_from}", "dim")
 
 
+def _guesses(answer: Spend) -> Iterator[RenderableType]:
+    """Yield why some charges are estimates or lack something; the commands that mend it come below, whole."""
+    if any(found.guesses for found in answer.totals):
+        yield Text()
+        yield Text("Estimates and missing prices (a call with several reasons is in each line)", style="bold")
+    for found in answer.totals:
+        for guess in found.guesses:
+            yield Padding(shown(_guess(guess, found.unit), "yellow"), (0, 0, 0, 2))
+
+
 def _guess(guess: Guess, unit: str) -> str:
-    """Return the line that names what in a total was guessed, or is missing from it, for want of a price."""
+    """Return the line that names a reason, with the calls that have it and their whole charge."""
     served = f", served as {guess.tier}" if guess.tier else ""
-    charged = f"{amount(guess.charge, unit)} of the total for {_calls(guess.calls)}"
-    return f"{guess.route}/{guess.upstream_model}{served}: {flag_text(guess.flag)} ({charged})"
+    charged = f"{_calls(guess.calls)}, {amount(guess.charge, unit)}"
+    return f"{guess.route}/{guess.upstream_model}{served}: {guess_text(guess.flag)} ({charged})"
 
 
 def _unpriced(found: SpendTotal) -> str:
@@ -212,27 +247,25 @@ class _Fitting:
         yield self._tables[-1]
 
 
-def _table(answer: Spend, found: SpendTotal, longest: int, between: str) -> Table:
-    """Return the table of one unit, with bars of at most `longest` cells; without any for 0.
-
-    `between` stands between the words of a header.
-    """
+def _table(answer: Spend, found: SpendTotal, form: _Form) -> Table:
+    """Return the table of one unit in a form."""
     rows = [row for row in answer.rows if row.unit == found.unit]
     # Rows of what was given back show no share: a bar has no length below nothing.
     whole = total(tuple(row.charge for row in rows if row.charge > 0))
-    table = _columns(answer, found, longest, between)
+    table = _columns(answer, found, form)
     for row in rows:
         table.add_row(
-            *(shown(row.dimensions[name] or NONE) for name in answer.by),
+            *_named(row, answer.by, form),
             *_figures(row, found),
-            *((bar(row.charge, whole, longest),) if longest else ()),
+            *((bar(row.charge, whole, form.longest),) if form.longest else ()),
             *_listed(row, found),
-            _certainty(row),
+            _certainty(row, between=form.certainty) if form.parts else Text("\n".join(row.certainty)),
         )
     table.add_row(
-        *("total" if n == 0 else "" for n in range(len(answer.by))),
+        "total",
+        *("" for _ in answer.by[1:] if not form.stacked),
         *_figures(found, found),
-        *(("",) if longest else ()),
+        *(("",) if form.longest else ()),
         *_listed(found, found),
         _certainty(found) if len(found.certainty) == 1 else "",
         style="bold",
@@ -240,23 +273,33 @@ def _table(answer: Spend, found: SpendTotal, longest: int, between: str) -> Tabl
     return table
 
 
-def _columns(answer: Spend, found: SpendTotal, longest: int, between: str) -> Table:
+def _columns(answer: Spend, found: SpendTotal, form: _Form) -> Table:
     """Return the empty table of one unit. The unit stands in the header, a list price's too where all are in one."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in answer.by:
-        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in PARTS, min_width=6)
+    names = [name.replace("_", " ") for name in answer.by]
+    if form.stacked:
+        table.add_column("\n".join(names), overflow="fold", min_width=6)
+    else:
+        for name, written in zip(answer.by, names, strict=True):
+            table.add_column(written, overflow="fold", no_wrap=name in PARTS, min_width=6)
     table.add_column("calls", justify="right", no_wrap=True)
     table.add_column("charge" if found.unit == FREE_UNIT else visible(found.unit), justify="right", no_wrap=True)
-    if longest:
-        table.add_column("share", width=longest)
+    if form.longest:
+        table.add_column("share", width=form.longest)
     listed = (visible(found.list_unit),) if found.list_unit else ()
     costs = ("list", *listed), ("saving", *listed)
     if found.unit in COUNTS:
         costs = ("list-", "equivalent", *listed), ("amortised", *map(visible, _one(found)))
     for words in costs:
-        table.add_column(between.join(words).replace("- ", "-"), justify="right", no_wrap=True)
+        table.add_column(form.header.join(words).replace("- ", "-"), justify="right", no_wrap=True)
     table.add_column("certainty", overflow="fold", min_width=len("estimated"))
     return table
+
+
+def _named(row: SpendRow, by: tuple[str, ...], form: _Form) -> tuple[Text, ...]:
+    """Return what a row is of."""
+    cells = tuple(shown(row.dimensions[name] or NONE) for name in by)
+    return (Text("\n").join(cells),) if form.stacked else cells
 
 
 def _figures(row: SpendRow | SpendTotal, found: SpendTotal) -> tuple[str, str]:
@@ -284,7 +327,7 @@ def _known(value: Decimal | None) -> str:
     return NONE if value is None else text(value)
 
 
-def _certainty(row: SpendRow | SpendTotal, *, shares: bool = False) -> Text:
+def _certainty(row: SpendRow | SpendTotal, *, shares: bool = False, between: str = ", ") -> Text:
     """Return how sure a charge is: one word, or each with its part of the charge, and with its share of it."""
     if len(row.certainty) == 1 or row.unit == FREE_UNIT:
         return Text(", ".join(row.certainty))
@@ -294,7 +337,7 @@ def _certainty(row: SpendRow | SpendTotal, *, shares: bool = False) -> Text:
         f"{level} {amount(charge, row.unit)}{f' ({_percent(charge, whole)})' if whole and charge else ''}"
         for level, charge in row.certainty.items()
     )
-    return shown(", ".join(parts))
+    return Text(between).join(shown(part) for part in parts)
 
 
 def _percent(part: Decimal, whole: Decimal) -> str:

@@ -38,7 +38,7 @@ from read_json(
         tier_served: 'VARCHAR', outcome: 'VARCHAR', reason: 'VARCHAR',
         charge: 'JSON', unit: 'VARCHAR', list: 'JSON', list_unit: 'VARCHAR',
         saving: 'JSON', certainty: 'VARCHAR', usage: 'STRUCT({usage})', usage_source: 'VARCHAR',
-        iterations: 'STRUCT(usage STRUCT({usage}))[]', flags: 'VARCHAR[]',
+        iterations: 'STRUCT(usage STRUCT({usage}), model VARCHAR, card STRUCT(id VARCHAR))[]', flags: 'VARCHAR[]',
         card: 'STRUCT(unit VARCHAR, fx VARCHAR)',
         corrects: 'VARCHAR', amount: 'JSON', paid: 'VARCHAR', fee: 'VARCHAR'
     }
