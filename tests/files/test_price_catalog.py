@@ -518,3 +518,11 @@ def test_a_list_that_was_given_is_used(tmp_path: Path) -> None:
 def test_a_pattern_gives_no_price_to_another_model(base_url: str, model: str) -> None:
     """CASES 12 and 13: a size or a version that the list does not know has no price, whatever its name begins with."""
     assert cards(model, base_url=base_url) == ()
+
+
+def test_a_name_longer_than_any_of_a_list_has_no_price() -> None:
+    """Clients make names up, and each pattern of a list would be tried on it."""
+    for name in ("gpt-5-mini-", "gpt-5.99-mini-"):
+        long = name + "1" * 200
+        assert () == Catalog().cards(base_url="https://api.openai.com/v1", provider="", model=long)
+        assert () == Catalog().sibling_cards(base_url="https://api.openai.com/v1", provider="", model=long)
