@@ -513,6 +513,8 @@ def test_a_list_that_was_given_is_used(tmp_path: Path) -> None:
     [
         ("https://api.anthropic.com", "claude-opus-4-10"),
         ("https://generativelanguage.googleapis.com", "gemini-3.8-flash-lite"),
+        ("https://relay.example/v1", "anthropic/claude-opus-4.6-fast"),
+        ("https://relay.example/v1", "deepseek/deepseek-chat:free"),
     ],
 )
 def test_a_pattern_gives_no_price_to_another_model(base_url: str, model: str) -> None:
