@@ -88,10 +88,8 @@ def test_dates_and_hours_become_cards() -> None:
         (None, None),
         (date(2026, 8, 17), None),
         (date(2026, 9, 10), None),
-        (None, (time(1), time(4))),  # for the days that are known, and for those after them
-        (None, (time(1), time(4))),
-        (None, (time(6), time(10))),
-        (None, (time(6), time(10))),
+        *[(None, (time(1), time(4)))] * 3,  # at first, for the days that are known, and for those after them
+        *[(None, (time(6), time(10)))] * 3,
     ]
 
 
