@@ -36,6 +36,7 @@ from tokens_forge.core.moments import later
 from tokens_forge.core.money import ZERO, Amount, add, fits_ledger, multiply, read_amount, rounded, subtract, text
 from tokens_forge.core.settlement import Terms
 from tokens_forge.core.typed import kept_form, read_typed
+from tokens_forge.core.visible import visible
 from tokens_forge.core.windows import Calendar
 
 AdjustReason = Literal["correction", "fee", "reconciled", "used_elsewhere", "unexplained"]
@@ -268,11 +269,11 @@ def _against_amount(order: Order, amount: Amount, unit: str) -> str:
             f"`{text(amount.value)} {unit}` if that is what moved; what was paid for it goes into --paid"
         )
     if rounded(amount.value) != amount.value:
-        return f"`{order.amount}` has more than 12 decimal places"
+        return f"`{visible(order.amount)}` has more than 12 decimal places"
     if order.kind == "topup" and amount.value <= ZERO:
-        return f"a top-up of {order.amount} adds nothing: use `tf balance adjust` to take away"
+        return f"a top-up of {visible(order.amount)} adds nothing: use `tf balance adjust` to take away"
     if order.kind == "refund" and amount.value <= ZERO:
-        return f"a refund of {order.amount} takes nothing: write how much was paid back to you"
+        return f"a refund of {visible(order.amount)} takes nothing: write how much was paid back to you"
     return ""
 
 
