@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokens_forge.core.currencies import CURRENCIES, SIGNS, UNDECIDED, WORDS
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.money import Amount, is_unit, read_amount, text
-from tokens_forge.core.typed import kept_form, near_unit, read_typed, read_typed_unit
+from tokens_forge.core.typed import kept_form, near_unit, read_typed, read_typed_unit, unasked
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,16 @@ def test_any_text_is_an_amount_or_said_to_be_none(written: str) -> None:
 def test_what_is_kept(written: str, kept: str) -> None:
     """What has the ledger's form stays as it is written, so that no config changes by being read."""
     assert kept == kept_form(written, "CNY")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("1.019 USD", "1.0190 USD"), ("-1.019 USD", "-1.0190 USD"), ("0.019 USD", "0.019 USD"), ("1.01 USD", "1.01 USD")],
+)
+def test_what_we_write_is_not_asked_about(written: str, expected: str) -> None:
+    """A figure of the ledger in a command that is shown, and the sum of a cap that is raised."""
+    assert expected == unasked(written)
+    assert read_amount(written) == read_typed(expected)
 
 
 def test_a_unit_alone() -> None:

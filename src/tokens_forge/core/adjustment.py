@@ -35,7 +35,7 @@ from tokens_forge.core.health import topped_up
 from tokens_forge.core.moments import later
 from tokens_forge.core.money import ZERO, Amount, add, fits_ledger, multiply, read_amount, rounded, subtract, text
 from tokens_forge.core.settlement import Terms
-from tokens_forge.core.typed import kept_form, read_typed
+from tokens_forge.core.typed import kept_form, read_typed, unasked
 from tokens_forge.core.visible import visible
 from tokens_forge.core.windows import Calendar
 
@@ -266,7 +266,7 @@ def _against_amount(order: Order, amount: Amount, unit: str) -> str:
     if amount.unit != unit:
         return (
             f"`{order.balance}` is in {unit} and never takes an amount in {amount.unit}: write "
-            f"`{text(amount.value)} {unit}` if that is what moved; what was paid for it goes into --paid"
+            f"`{unasked(f'{text(amount.value)} {unit}')}` if that is what moved; what was paid for it goes into --paid"
         )
     if rounded(amount.value) != amount.value:
         return f"`{visible(order.amount)}` has more than 12 decimal places"

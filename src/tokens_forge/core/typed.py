@@ -69,6 +69,12 @@ def read_typed(written: str, unit: str = "", known: Collection[str] = ()) -> Amo
     return Amount(value=Decimal(f"{sign}{number}"), unit=named)
 
 
+def unasked(written: str) -> str:
+    """Return an amount of the ledger (``1.019 USD``) as one that `read_typed` does not ask about (``1.0190 USD``)."""
+    number, space, unit = written.partition(" ")
+    return f"{number}0{space}{unit}" if _LIKE_THOUSANDS.fullmatch(number.lstrip("+-")) else written
+
+
 def kept_form(written: str, unit: str = "", known: Collection[str] = ()) -> str:
     """Return what a person wrote as the ledger and a config in force hold it: as it is, where it has that form.
 
