@@ -19,6 +19,7 @@ def test_every_flag_of_a_usage_has_its_words() -> None:
 @pytest.mark.parametrize(
     ("flag", "of_price", "usage_class", "said"),
     [
+        ("geo_unpriced", True, "", "no premium is known for where it was computed: billed without one"),
         ("tier_unpriced", True, "", "the tier that was served has no rates: billed at the base rates"),
         ("unpriced_searches", True, "searches", "searches has no rate: missing from the charge"),
         ("guessed_audio_in", True, "audio_in", "audio_in has no rate of its own: billed at one that may be too low"),

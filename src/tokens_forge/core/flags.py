@@ -16,6 +16,9 @@ GUESSED = "guessed_"
 TIER_UNPRICED = "tier_unpriced"
 """The flag of a charge in a tier of service that has no rates on its card."""
 
+GEO_UNPRICED = "geo_unpriced"
+"""The flag of a charge for what was computed where its card, which has premiums by place, names none."""
+
 SIBLING_PRICE = "sibling_price"
 """The flag of a charge at the rates of another model of the family (`RateCard.sibling_of`)."""
 
@@ -24,6 +27,7 @@ UNCERTAIN_CARD = "uncertain_card"
 
 OF_PRICES: Mapping[str, str] = {
     TIER_UNPRICED: "the tier that was served has no rates: billed at the base rates",
+    GEO_UNPRICED: "no premium is known for where it was computed: billed without one",
     SIBLING_PRICE: "the model has no price: billed as the newest known one of its family",
     UNCERTAIN_CARD: "nobody knows yet which of the provider's prices held: the dearest was taken",
     "answered_by_unpriced": "the model that stepped in has no price: billed at the rates of the one that was asked",
