@@ -102,6 +102,9 @@ def test_a_figure_that_shows_more_money_ends_being_empty_too(figure: str, recove
         ),
         ("wallet", "adjust", "0.0000000000001 CNY", {}, "`0.0000000000001 CNY` has more than 12 decimal places"),
         ("wallet", "topup", "1 CNY", {"ref": "A"}, "`A` was entered for `wallet` at 2026-11-24T10:00:00.000000Z"),
+        ("wallet", "topup", "1 CNY", {"ref": "a"}, "`A` was entered for `wallet` at 2026-11-24T10:00:00.000000Z"),
+        ("wallet", "topup", "1 CNY", {"ref": " A "}, "`A` was entered for `wallet` at 2026-11-24T10:00:00.000000Z"),
+        ("plan", "set", "4 requests", {}, "`plan` can't have 4 requests left: its window first-use/5h allows 3."),
     ],
 )
 def test_refusals(balance: str, kind: str, amount: str, more: dict[str, str], why: str) -> None:
@@ -190,6 +193,14 @@ class TestSet:
         made = Bench(terms=agreed(listed(PLAN)))
         assert "" == made.order("plan", "adjust", "1 requests")
         assert ("3", {}) == (may_hold(made, "plan"), state(made, "plan").windows)
+
+    def test_a_pool_never_has_more_than_its_windows_allow(self) -> None:
+        """What they all allow can be entered; what it said more would add up from entry to entry and move nothing."""
+        made = Bench(terms=agreed(listed(PLAN)))
+        assert "" == made.order("plan", "set", "1 requests")
+        assert made.order("plan", "set", "5 requests").endswith("change `windows` in the config")
+        assert "" == made.order("plan", "set", "3 requests")
+        assert "3" == may_hold(made, "plan")
 
     def test_an_opening_is_the_first_entry(self) -> None:
         """After any other something was known, so the difference is unexplained."""
@@ -554,3 +565,23 @@ def test_amounts_as_people_write_them() -> None:
     assert made.order("wallet", "topup", "9", paid="70.90").startswith(
         "`70.90` is no amount: write a number and a unit"
     )
+
+
+def test_a_reference_is_kept_without_the_spaces_around_it() -> None:
+    """So it is found by it, and known again."""
+    made = Bench()
+    assert "" == made.order("wallet", "topup", "1 CNY", ref=" INV-1 ")
+    assert ["INV-1"] == list(state(made, "wallet").refs)
+    assert made.order("wallet", "topup", "1 CNY", ref="inv-1").startswith("`INV-1` was entered")
+
+
+def test_what_stands_after_a_movement_fits_the_ledger() -> None:
+    """Else no later entry could take it back: each is one amount of at most 20 digits before the point."""
+    made = Bench(terms=agreed(account()))
+    most = f"{'9' * 20} CNY"
+    for name in ("wallet", "spare"):
+        assert "" == made.order(name, "adjust", most, yes=True)
+        assert "beyond what the ledger can hold" in made.order(name, "adjust", most, yes=True)
+    assert "beyond what the ledger can hold" in made.order("wallet", "set", f"-{most}", yes=True)
+    assert made.order("wallet", "close", "", to="spare").startswith("`spare` would stand at 199999999999999999998 CNY")
+    assert "" == made.order("wallet", "set", "0 CNY")

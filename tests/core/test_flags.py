@@ -30,7 +30,7 @@ def test_every_flag_of_a_usage_has_its_words() -> None:
 
 def test_what_makes_an_estimate_has_its_words() -> None:
     """Whatever leaves a bill an estimate is among the reasons that totals name, each in words."""
-    assert GUESSES <= OF_ESTIMATES <= OF_USAGE.keys()
+    assert OF_ESTIMATES <= OF_USAGE.keys() | OF_CALL.keys()
     assert set(OF_OUTCOMES) <= set(get_args(Outcome))
     reasons = (*OF_ESTIMATES, *OF_OUTCOMES, ESTIMATED, *OF_PRICES)
     assert all(" " in guess_text(reason) for reason in reasons)
@@ -39,6 +39,7 @@ def test_what_makes_an_estimate_has_its_words() -> None:
 @pytest.mark.parametrize(
     ("flag", "of_price", "usage_class", "said"),
     [
+        ("geo_unpriced", True, "", "no premium is known for where it was computed: billed without one"),
         ("tier_unpriced", True, "", "the tier that was served has no rates: billed at the base rates"),
         ("unpriced_searches", True, "searches", "searches has no rate: missing from the charge"),
         ("guessed_audio_in", True, "audio_in", "audio_in has no rate of its own: billed at one that may be too low"),

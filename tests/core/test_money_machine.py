@@ -279,9 +279,14 @@ class Money(RuleBasedStateMachine):
 
     @rule(amount=st.integers(0, 5))
     def is_told_of_the_pool(self, amount: int) -> None:
-        """Enter what the provider's page shows of the pool: that is then what it leaves."""
-        assert "" == self.bench.order("plan", "set", f"{amount} requests")
-        rests = left(self.bench.terms.config.balance["plan"], self._state("plan"), self.bench.at).values()
+        """Enter what the provider's page shows of the pool: what it leaves, if its windows allow so much."""
+        pool = self.bench.terms.config.balance["plan"]
+        assert not isinstance(pool.windows, str), "it has windows of our own"
+        told = self.bench.order("plan", "set", f"{amount} requests")
+        assert (told != "") == (amount > min(window.allow for window in pool.windows))
+        if told:
+            return
+        rests = left(pool, self._state("plan"), self.bench.at).values()
         assert amount >= min(rests), "never more than the page shows"
 
     @rule(amount=AMOUNTS, back=st.booleans())

@@ -446,6 +446,26 @@ def test_a_premium_is_on_every_token_and_on_no_search(geo: str, rate: str, facto
     assert charge.lines == (line("input", 1_000_000, rate, rate), line("searches", 2, "0.01", "0.02"))
     assert (charge.card.factors, charge.card.rates["input"]) == (factors, "1.25")
     assert cost({"input": 1_000_000, "searches": 2}, PREMIUM, geo=geo) == (charge.amount, ())
+    assert charge.guesses == ()
+
+
+@pytest.mark.parametrize(
+    ("own", "geo", "expected"),
+    [
+        (PREMIUM, "eu", ("geo_unpriced",)),
+        (PREMIUM, "us", ()),
+        (PREMIUM, "not_available", ()),
+        (card(GPT), "eu", ()),  # costs the same everywhere, as far as anybody states
+        (replace(PREMIUM, terms="free", rates={}), "eu", ()),
+        (replace(PREMIUM, sibling_of="m"), "eu", ("geo_unpriced", "sibling_price")),
+    ],
+)
+def test_a_place_that_the_card_does_not_name(own: RateCard, geo: str, expected: tuple[str, ...]) -> None:
+    """CASES 15: a card with premiums by place and none for this one: base rates, and said to be a guess."""
+    charge = price({"input": 1_000_000}, own, geo=geo)
+    assert expected == charge.guesses
+    if "geo_unpriced" in expected:
+        assert charge.amount == price({"input": 1_000_000}, own).amount
 
 
 def test_a_premium_stacks_with_share_exchange_and_tier() -> None:

@@ -96,8 +96,18 @@ def test_another_size_or_word_is_another_family(model: str) -> None:
         ("gpt-4o-mini-search-preview", "gpt-4o-mini", False),
         ("Gemini-3.8-Flash", "gemini-3.8-flash", False),
         ("relay-name", "gpt-5", False),
+        ("anthropic/claude-opus-4.6-fast", "claude-opus-4-6", True),
+        ("deepseek/deepseek-chat:free", "deepseek-chat", True),
+        ("openai/gpt-5:nitro", "gpt-5", True),
+        ("gpt-5:some-new-way", "gpt-5", True),
+        ("claude-opus-4-6-thinking", "claude-opus-4-6", True),
+        ("DeepSeek-R1-Distill-Llama-70B", "deepseek-reasoner", True),
+        ("grok-4-fast", "grok-4-fast-reasoning", False),
+        ("kimi-k2-thinking-0905", "kimi-k2-thinking", False),
+        ("anthropic.claude-3-haiku-20240307-v1:0", "claude-3-haiku", False),
+        ("ft:gpt-4o-mini:acme", "gpt-4o-mini", False),
     ],
 )
 def test_a_pattern_may_take_another_model(model: str, known: str, expected: bool) -> None:
-    """What a pattern takes by the beginning of its name has not its price if its size or version is another."""
+    """What a pattern takes by the beginning of its name has not its price if its size, kind or version is another."""
     assert is_another(model, known) is expected

@@ -415,6 +415,11 @@ class TestGeo:
         )
         assert "0.0015" == settled(self.bench(), finished()).charge
 
+    def test_a_place_without_a_premium_is_no_fact(self) -> None:
+        """The provider may have opened another since: the base rates, as an estimate."""
+        entry = settled(self.bench(), finished(geo="eu"))
+        assert ("0.0015", "estimated", ("geo_unpriced",)) == (entry.charge, entry.certainty, entry.flags)
+
     def test_what_is_asked_for_is_held_and_billed_where_nothing_is_told(self) -> None:
         """A hold of 0.0062 and a tenth; a reply without its usage is taken to have been computed there."""
         made = self.bench()

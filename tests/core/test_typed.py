@@ -1,5 +1,6 @@
 """Amounts as people write them: what each means, and what is asked because it may mean two things."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from tokens_forge.core.currencies import CURRENCIES, SIGNS, UNDECIDED, WORDS
 from tokens_forge.core.errors import MoneyError
-from tokens_forge.core.money import Amount, is_unit, read_amount
-from tokens_forge.core.typed import kept_form, near_unit, read_typed, read_typed_unit
+from tokens_forge.core.money import Amount, is_unit, read_amount, text
+from tokens_forge.core.typed import kept_form, near_unit, read_typed, read_typed_unit, unasked
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,25 @@ from tokens_forge.core.typed import kept_form, near_unit, read_typed, read_typed
         ("-$5", "", (), "-5 USD"),
         ("$-5", "", (), "-5 USD"),
         ("\u22125 USD", "", (), "-5 USD"),
+        ("\u20135 USD", "", (), "-5 USD"),
         ("+5 USD", "", (), "5 USD"),
+        ("USD$5", "", (), "5 USD"),
+        ("CAD$5", "USD", (), "5 CAD"),
+        ("5 cad$", "", (), "5 CAD"),
+        ("Rs. 500", "", (), "500 INR"),
+        ("Rs.500", "", (), "500 INR"),
+        ("500 Rs", "", (), "500 INR"),
+        ("Rs. 500", "PKR", (), "500 PKR"),
+        ("500块", "", (), "500 CNY"),
+        ("500人民币", "", (), "500 CNY"),
+        ("500元", "", (), "500 CNY"),
+        # A point before three digits is one of decimals where nothing else can be meant.
+        ("0.500 EUR", "", (), "0.5 EUR"),
+        ("10.1230 EUR", "", (), "10.123 EUR"),
+        ("1234.567 EUR", "", (), "1234.567 EUR"),
+        ("1,234.567 EUR", "", (), "1234.567 EUR"),
+        ("5.000 RELAY$", "", (), "5 RELAY$"),
+        ("40.125%", "percent", (), "40.125 percent"),
         ("US$10", "", (), "10 USD"),
         ("$10 CAD", "", (), "10 CAD"),
         ("$10 RELAY$", "", (), "10 RELAY$"),
@@ -100,6 +119,12 @@ def test_what_a_person_means(written: str, unit: str, known: tuple[str, ...], me
         ("1,234 567 USD", "", (), "is it 1234.567 or 1234567?"),
         ("5 00 USD", "", (), "is it 5.00 or 500?"),
         ("€5 USD", "", (), "`€5 USD` names two units, `€` and `USD`: write one of them"),
+        ("5.000 EUR", "", (), "is it 5.000 or 5000? Write `5.0000` for the first, and `5,000` for the second"),
+        ("€-10.123", "", (), "is it 10.123 or 10123?"),
+        ("10.123", "usd", (), "is it 10.123 or 10123?"),
+        ("US5", "", (), "`US` is not a unit that is known here."),
+        ("R10", "", (), "`R` is not a unit that is known here."),
+        ("5\u201310 USD", "", (), "is no amount"),
         ("5 EUR EUR", "", (), "is no amount"),
         ("5", "", (), "`5` is no amount: write a number and a unit, such as `5.00 USD`"),
         ("", "USD", (), "`` is no amount"),
@@ -135,6 +160,9 @@ def test_what_is_never_guessed(written: str, unit: str, known: tuple[str, ...], 
 def test_what_the_ledger_writes_is_read_as_it_is(value: Decimal, unit: str) -> None:
     """Every amount in the ledger's form means itself, also where thousands are parted."""
     amount = Amount(value=value, unit=unit)
+    if unit in CURRENCIES and re.fullmatch(r"-?[1-9]\d{0,2}\.\d{3}", text(value)):
+        amount = Amount(value=value * 1000, unit=unit)  # the other may be asked
+    value = amount.value
     assert amount == read_typed(str(amount)) == read_typed(f"{value:,f} {unit}") == read_typed(f"{value:f}", unit)
     assert str(amount) == kept_form(str(amount))
 
@@ -155,6 +183,16 @@ def test_any_text_is_an_amount_or_said_to_be_none(written: str) -> None:
 def test_what_is_kept(written: str, kept: str) -> None:
     """What has the ledger's form stays as it is written, so that no config changes by being read."""
     assert kept == kept_form(written, "CNY")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("1.019 USD", "1.0190 USD"), ("-1.019 USD", "-1.0190 USD"), ("0.019 USD", "0.019 USD"), ("1.01 USD", "1.01 USD")],
+)
+def test_what_we_write_is_not_asked_about(written: str, expected: str) -> None:
+    """A figure of the ledger in a command that is shown, and the sum of a cap that is raised."""
+    assert expected == unasked(written)
+    assert read_amount(written) == read_typed(expected)
 
 
 def test_a_unit_alone() -> None:
@@ -185,3 +223,12 @@ def test_the_tables_agree() -> None:
     assert set(WORDS.values()) <= SIGNS.keys() >= UNDECIDED
     assert 155 == len(CURRENCIES)
     assert all(is_unit(code) and len(code) == 3 for code in CURRENCIES)
+
+
+@pytest.mark.parametrize("written", ["\u202e5 USD", "5 US\u202eD", "\u202e€5 USD", "\u202e5.000 EUR"])
+def test_a_message_holds_no_control(written: str) -> None:
+    """What turns the direction of a text is told as its escape."""
+    with pytest.raises(MoneyError) as raised:
+        read_typed(written)
+    assert "\u202e" not in str(raised.value)
+    assert r"\u202e" in str(raised.value)

@@ -521,3 +521,25 @@ def test_a_corrected_cost_holds_no_more() -> None:
     assert "0.01" == made.held(made.route()).hold
     assert "" == undo(made, [line.seq for line in made.lines if isinstance(line.entry, Adjusted)][-1])
     assert "0.02" == made.held(made.route()).hold
+
+
+def test_an_entry_is_taken_back_once_in_an_order_too() -> None:
+    """An order over the control socket may name it twice: nothing is entered then."""
+    made = bench()
+    made.topup(wallet="5 CNY")
+    line = made.lines[-1]
+    assert isinstance(line.entry, Adjusted)
+    twice = (ToUndo(seq=line.seq, ts=line.ts, entry=line.entry),) * 2
+    answer = taken_back(UndoOrder(entries=twice, yes=True), made.terms, made.fold, made.at)
+    assert answer == Unadjusted(why=f"entry {line.seq} is named twice: it can be taken back once")
+
+
+def test_what_stands_after_an_undo_fits_the_ledger() -> None:
+    """A balance beyond what one entry can hold could never be mended again."""
+    made = bench()
+    nearly = "90000000000000000000"
+    assert "" == made.order("wallet", "adjust", f"{nearly} CNY", yes=True)
+    assert "" == made.order("wallet", "adjust", f"-{nearly} CNY", yes=True)
+    taken = newest(made)
+    assert "" == made.order("wallet", "adjust", f"{nearly} CNY", yes=True)
+    assert "beyond what the ledger can hold" in undo(made, taken, yes=True)

@@ -83,6 +83,8 @@ def test_what_is_not_ours_to_read_is_left_out() -> None:
         (listed().replace(b"1.5", b"NaN"), "NaN is no number"),
         (listed({"input_mtok": {"base": 1, "tiers": [{"start": -5, "price": 2}]}}), "input_mtok changes at -5 tokens"),
         (listed(match={"regex": "("}), "`(` is no regular expression"),
+        (listed(match={"regex": "(a+)+$"}), "`(a+)+$` could search in a name for ever"),
+        (listed(match={"or": [{"regex": f".*{number}.*"} for number in range(5)]}), "its patterns leave so much open"),
         (listed(match={"or": [{"regex": "a" * 1001}]}), "a pattern of 1001 characters is longer than 1000"),
         (listed(id="a\u001b[31m"), "is no model's name"),
         (listed(id="m" * 300), "is no model's name"),

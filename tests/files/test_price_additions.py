@@ -225,6 +225,30 @@ def test_peaks_are_on_the_providers_workdays() -> None:
     assert [it.days for it in old] == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("at", "rates"),
+    [
+        ("2026-08-16T02:00", ("0.14", "0.0028", "0.28")),  # before there were peak hours
+        ("2026-08-17T01:00", ("0.44", "0.014", "1.32")),
+        ("2026-08-24T02:00", ("0.44", "0.014", "1.32")),
+        ("2026-08-24T07:00", ("0.44", "0.014", "1.32")),
+        ("2026-08-24T05:00", ("0.22", "0.007", "0.66")),
+        ("2026-08-29T02:00", ("0.22", "0.007", "0.66")),  # a Saturday
+        ("2026-09-10T03:59", ("0.44", "0.014", "1.32")),
+        ("2026-09-10T06:00", ("0.3", "0.006", "1.2")),
+        ("2026-09-11T02:00", ("0.3", "0.006", "1.2")),
+        ("2026-09-25T02:00", ("0.15", "0.003", "0.6")),  # a holiday
+        ("2027-01-05T02:00", ("0.3", "0.006", "1.2")),
+    ],
+)
+def test_peak_hours_had_other_rates_at_first(at: str, rates: tuple[str, ...]) -> None:
+    """Twice the off-peak rates of the day: those of V4-Flash until 2026-09-10, 04:00 UTC."""
+    found = CATALOG.cards(base_url="https://api.deepseek.com", provider="", model="deepseek-v4-flash")
+    used = card_at(found, datetime.fromisoformat(f"{at}:00+00:00"))
+    assert used is not None
+    assert rates == tuple(str(used.rates[name]) for name in ("input", "cache_read", "output"))
+
+
 def test_the_holidays_are_those_of_2026() -> None:
     """33 days, each once; 2027's were not announced when this was written."""
     assert len(CHINESE_HOLIDAYS) == len(set(CHINESE_HOLIDAYS)) == 33

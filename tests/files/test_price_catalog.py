@@ -88,10 +88,8 @@ def test_dates_and_hours_become_cards() -> None:
         (None, None),
         (date(2026, 8, 17), None),
         (date(2026, 9, 10), None),
-        (None, (time(1), time(4))),  # for the days that are known, and for those after them
-        (None, (time(1), time(4))),
-        (None, (time(6), time(10))),
-        (None, (time(6), time(10))),
+        *[(None, (time(1), time(4)))] * 3,  # at first, for the days that are known, and for those after them
+        *[(None, (time(6), time(10)))] * 3,
     ]
 
 
@@ -513,8 +511,18 @@ def test_a_list_that_was_given_is_used(tmp_path: Path) -> None:
     [
         ("https://api.anthropic.com", "claude-opus-4-10"),
         ("https://generativelanguage.googleapis.com", "gemini-3.8-flash-lite"),
+        ("https://relay.example/v1", "anthropic/claude-opus-4.6-fast"),
+        ("https://relay.example/v1", "deepseek/deepseek-chat:free"),
     ],
 )
 def test_a_pattern_gives_no_price_to_another_model(base_url: str, model: str) -> None:
     """CASES 12 and 13: a size or a version that the list does not know has no price, whatever its name begins with."""
     assert cards(model, base_url=base_url) == ()
+
+
+def test_a_name_longer_than_any_of_a_list_has_no_price() -> None:
+    """Clients make names up, and each pattern of a list would be tried on it."""
+    for name in ("gpt-5-mini-", "gpt-5.99-mini-"):
+        long = name + "1" * 200
+        assert () == Catalog().cards(base_url="https://api.openai.com/v1", provider="", model=long)
+        assert () == Catalog().sibling_cards(base_url="https://api.openai.com/v1", provider="", model=long)

@@ -23,7 +23,7 @@ from tokens_forge.core.config import CATALOGUE_UNIT, NAME_RULE, Server, did_you_
 from tokens_forge.core.entries import Adjusted
 from tokens_forge.core.errors import ForgeError, MoneyError
 from tokens_forge.core.money import Amount
-from tokens_forge.core.typed import read_typed, read_typed_unit
+from tokens_forge.core.typed import read_typed, read_typed_unit, unasked
 from tokens_forge.files.paths import Paths, private_folder, write_private
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ def _valid(paths: Paths, text: str) -> str:
 def _open_balance(ledger: "Ledger", name: str, amount: Amount, now: datetime) -> None:
     """Post what is left as the balance's first entry, unless it has entries: then it is not for this command."""
     if name in ledger.fold.book.balances:
-        hint(f'The balance `{name}` has entries already and stays as it is: `tf balance set {name} "{amount}"`')
+        shown = unasked(str(amount))
+        hint(f'The balance `{name}` has entries already and stays as it is: `tf balance set {name} "{shown}"`')
         return
     left = money.text(amount.value)
     opening = Adjusted(

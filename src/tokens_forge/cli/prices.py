@@ -376,12 +376,13 @@ def _update(paths: Paths, origin: str, *, ask: bool, mend: bool, as_json: bool) 
     source = f"genai-prices data of {now.date()}, {short_origin(origin)}"
     new = Data(providers=read_data(raw, origin), source=source, origin=origin, taken=now.date())
     old = _in_use(paths)
-    problems = () if mend else catalog_taking.against(old.data, new, origin)
+    listed = Catalog.of(new)
+    config = load(paths.config, paths.prices) if paths.config.exists() else Config()
+    problems = () if mend else catalog_taking.against(config, old, listed, now, origin)
     if problems:
         raise ConfigError(problems)
-    config = load(paths.config, paths.prices) if paths.config.exists() else Config()
     counted = catalog_taking.counts(old.data, new)
-    served = catalog_taking.served(config, old, Catalog.of(new), now)
+    served = catalog_taking.served(config, old, listed, now)
     if not as_json:
         from tokens_forge.view.prices import list_view
 

@@ -16,6 +16,7 @@ from tokens_forge.core.book import (
     BalanceState,
     ByHand,
     Lot,
+    allowances,
     is_money,
     remaining,
     taken,
@@ -32,10 +33,11 @@ from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.health import topped_up
 from tokens_forge.core.moments import later
-from tokens_forge.core.money import ZERO, Amount, add, multiply, read_amount, rounded, subtract, text
+from tokens_forge.core.money import ZERO, Amount, add, fits_ledger, multiply, read_amount, rounded, subtract, text
 from tokens_forge.core.price_help import shell_word
 from tokens_forge.core.settlement import Terms
-from tokens_forge.core.typed import kept_form, read_typed
+from tokens_forge.core.typed import kept_form, read_typed, unasked
+from tokens_forge.core.visible import visible
 from tokens_forge.core.windows import Calendar
 
 AdjustReason = Literal["correction", "fee", "reconciled", "used_elsewhere", "unexplained"]
@@ -112,6 +114,8 @@ def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted 
         return ()
     if not order.yes and (odd := _odd(order, state, moved, unit, at)):
         return Unadjusted(why=f"{odd}. {ASKS}")
+    if against := against_sum(order.balance, moved, add(state.posted, moved), unit):
+        return Unadjusted(why=against)
     windows = _windows(order, moved, balance, state, at, terms.calendar)
     # Of what windows count, their rest is what there is; what was posted says nothing of it.
     before = (remaining(balance, state, at) or ZERO) if windows else state.posted
@@ -127,6 +131,16 @@ def adjusted(order: Order, terms: Terms, fold: Fold, at: str) -> tuple[Adjusted 
     return (entry,) if recovery is None else (entry, recovery)
 
 
+def against_sum(name: str, moved: Decimal, posted: Decimal, unit: str) -> str:
+    """Return why a balance can't stand at `posted` after a movement, empty where it can.
+
+    Beyond what one entry can hold nothing could take it back.
+    """
+    if fits_ledger(moved) and fits_ledger(posted):
+        return ""
+    return f"`{name}` would stand at {text(posted)} {unit}, which is beyond what the ledger can hold"
+
+
 def _against(order: Order, config: Config, fold: Fold) -> str:
     """Return what stands against the balance or the reference, empty for nothing."""
     balance = config.balance.get(order.balance)
@@ -138,11 +152,16 @@ def _against(order: Order, config: Config, fold: Fold) -> str:
         return f"`{order.balance}` is {_kind(balance)}: {_IMMOVABLE[order.kind]}"
     if conflict := unit_conflict(order.balance, balance, fold.book):
         return conflict
-    refs = fold.book.state(order.balance, unit_of(balance)).refs
-    if order.ref in refs:
-        entered = f"`{order.ref}` was entered for `{order.balance}` at {refs[order.ref]}"
-        return f"{entered}: a reference counts once, so nothing was added again"
+    for ref, entered in fold.book.state(order.balance, unit_of(balance)).refs.items():
+        if _plain_ref(ref) == _plain_ref(order.ref):
+            known = f"`{ref}` was entered for `{order.balance}` at {entered}"
+            return f"{known}: a reference counts once, so nothing was added again"
     return ""
+
+
+def _plain_ref(written: str) -> str:
+    """Return a reference as it is compared: one invoice is copied with a space behind it, or typed in small letters."""
+    return written.strip().casefold()
 
 
 def _odd(order: Order, state: BalanceState, moved: Decimal, unit: str, at: str) -> str:
@@ -208,9 +227,24 @@ def _against_amounts(order: Order, config: Config, at: str) -> str:
         return str(error)
     if against := _against_amount(order, amount, unit_of(balance)) or _against_fee(paid, fee):
         return against
+    if order.kind == "set" and (against := _against_windows(order.balance, amount, balance)):
+        return against
     if order.expires and (order.kind != "topup" or balance.kind != "prepaid"):
         return "only what is topped up on a prepaid balance expires"
     return _against_day(order.expires, at)
+
+
+def _against_windows(name: str, shown: Amount, balance: Balance) -> str:
+    """Return why a pool can't have so much left, empty where it can: no window gives more than it allows."""
+    if balance.kind != "pool":
+        return ""
+    least = min(allowances(balance), key=lambda window: window.allow)
+    if shown.value <= least.allow:
+        return ""
+    return (
+        f"`{name}` can't have {shown} left: its window {least.name} allows {text(least.allow)}. If the plan gives more "
+        "now, change `windows` in the config"
+    )
 
 
 def _amount(order: Order, balance: Balance) -> Amount:
@@ -233,10 +267,10 @@ def _against_amount(order: Order, amount: Amount, unit: str) -> str:
     if amount.unit != unit:
         return (
             f"`{order.balance}` is in {unit} and never takes an amount in {amount.unit}: write "
-            f"`{text(amount.value)} {unit}` if that is what moved; what was paid for it goes into --paid"
+            f"`{unasked(f'{text(amount.value)} {unit}')}` if that is what moved; what was paid for it goes into --paid"
         )
     if rounded(amount.value) != amount.value:
-        return f"`{order.amount}` has more than 12 decimal places"
+        return f"`{visible(order.amount)}` has more than 12 decimal places"
     if order.kind == "topup" and not amount.value:
         return f"a top-up of {amount} adds nothing: write how much came in"
     if order.kind == "topup" and amount.value < ZERO:
@@ -279,7 +313,8 @@ def _against_close(order: Order, config: Config, fold: Fold) -> str:
             f"`{order.to}` is in {unit_of(other)} and `{order.balance}` in {unit}: amounts of different units never "
             "add. Close it without --to, and top the other one up by what you were paid"
         )
-    return unit_conflict(order.to, other, fold.book)
+    both = add(state.posted, fold.book.state(order.to, unit).posted)
+    return unit_conflict(order.to, other, fold.book) or against_sum(order.to, state.posted, both, unit)
 
 
 def _closed(order: Order, config: Config, fold: Fold, at: str) -> tuple[Adjusted | Recovered, ...]:
@@ -381,7 +416,7 @@ def _entry(order: Order, config: Config, state: BalanceState, moved: Decimal, un
         reason=_reason(order, state),
         paid=kept_form(order.paid, known=known) if order.paid else "",
         fee=kept_form(order.fee, known=known) if order.fee else "",
-        ref=order.ref,
+        ref=order.ref.strip(),
         expires=order.expires,
         batch=order.batch,
         note=order.note,

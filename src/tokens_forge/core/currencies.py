@@ -64,6 +64,8 @@ SIGNS: dict[str, tuple[str, ...]] = {
     "CN¥": ("CNY",),
     "JP¥": ("JPY",),
     "RMB": ("CNY",),
+    "RS": ("INR", "LKR", "MUR", "NPR", "PKR", "SCR"),
+    "RS.": ("INR", "LKR", "MUR", "NPR", "PKR", "SCR"),
 }
 """Signs and what they may mean, the first where nothing says otherwise (Unicode CLDR 48, "currency symbols", English;
 read 2026-11 through babel 2.19.0). A sign of `UNDECIDED` has no first."""
@@ -81,6 +83,11 @@ WORDS: dict[str, str] = {
     "yuan": "元",
     "renminbi": "RMB",
     "yen": "円",
+    "块": "元",
+    "块钱": "元",
+    "塊": "元",
+    "人民币": "RMB",
+    "人民幣": "RMB",
 }
 """Words and the sign that they stand for."""
 
@@ -96,5 +103,11 @@ COUNTS: dict[str, str] = {
 
 
 def meant(sign: str) -> tuple[str, ...]:
-    """Return the currencies that a sign or word may mean, the likeliest first; none for what is no sign."""
+    """Return the currencies that a sign or word may mean, the likeliest first; none for what is no sign.
+
+    A code before its sign (``USD$``) is that currency.
+    """
+    code = sign[:-1].upper()
+    if code in SIGNS.get(sign[-1:], ()):
+        return (code,)
     return SIGNS.get(WORDS.get(sign.casefold(), sign.upper()), ())

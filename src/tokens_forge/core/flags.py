@@ -7,6 +7,8 @@ One table of every flag that a `settled` entry may have, and what it means for t
 
 from collections.abc import Mapping
 
+from tokens_forge.core.usage import GUESSES
+
 UNPRICED = "unpriced_"
 """How the flag of a usage class begins that has no rate at all: what it costs is missing from the charge."""
 
@@ -19,6 +21,9 @@ TIER_UNPRICED = "tier_unpriced"
 UNPRICED_ITERATION = f"{UNPRICED}iteration"
 """The flag of a charge without what other models did beside the reply, as they have no rates."""
 
+GEO_UNPRICED = "geo_unpriced"
+"""The flag of a charge for what was computed where its card, which has premiums by place, names none."""
+
 SIBLING_PRICE = "sibling_price"
 """The flag of a charge at the rates of another model of the family (`RateCard.sibling_of`)."""
 
@@ -27,6 +32,7 @@ UNCERTAIN_CARD = "uncertain_card"
 
 OF_PRICES: Mapping[str, str] = {
     TIER_UNPRICED: "the tier that was served has no rates: billed at the base rates",
+    GEO_UNPRICED: "no premium is known for where it was computed: billed without one",
     SIBLING_PRICE: "the model has no price: billed as the newest known one of its family",
     UNCERTAIN_CARD: "nobody knows yet which of the provider's prices held: the dearest was taken",
     "answered_by_unpriced": "the model that stepped in has no price: billed at the rates of the one that was asked",
@@ -78,26 +84,8 @@ OF_CALL: Mapping[str, str] = {
 }
 """Flags about the call."""
 
-OF_ESTIMATES = frozenset(
-    {
-        "impossible_total",
-        "impossible_cache_read",
-        "impossible_cache_write",
-        "impossible_cache_part",
-        "impossible_audio_in",
-        "impossible_image_in",
-        "impossible_reasoning",
-        "impossible_audio_out",
-        "impossible_image_out",
-        "impossible_searches",
-        "unexplained_total",
-        "iterations_apart",
-        "tools_apart",
-        "zero_usage",
-        "no_usage",
-    }
-)
-"""Flags of `OF_USAGE` that make a charge an estimate: totals name it by them."""
+OF_ESTIMATES: frozenset[str] = GUESSES | {"impossible_total", "zero_usage", "no_usage", "seconds_measured"}
+"""Flags of a usage that make a charge an estimate: totals name it by them."""
 
 OF_OUTCOMES: Mapping[str, str] = {
     "broken": "the stream ended early: what came of it was billed",

@@ -12,6 +12,9 @@ from tokens_forge.core.money import divided, multiply, text
 from tokens_forge.core.prices import RateCard
 from tokens_forge.core.sheet_changes import LEAP, RateChange
 
+_ALONE = frozenset({"input", "output", "requests"})
+"""Classes that are priced at no other's rate."""
+
 
 class ListChange(Record, frozen=True, kw_only=True):
     """What becomes of the list price of one candidate."""
@@ -59,11 +62,37 @@ def _whole(card: RateCard | None) -> dict[str, Decimal]:
 
 
 def leap(old: RateCard, new: RateCard) -> str:
-    """Return what can't be meant between two cards of a model, with both figures; empty when there is nothing."""
-    for change in _changes(old.rates, new.rates):
-        if change.factor and not (Decimal(change.factor) < LEAP and multiply(Decimal(change.factor), LEAP) > 1):
-            return f"{change.usage_class} would go from {change.old} to {change.new} USD, a factor of {LEAP} or more"
+    """Return what can't be meant between two cards of a model, with both figures; empty when there is nothing.
+
+    That is a rate that becomes hundreds of times dearer or cheaper, or nothing, in any tier of the new card.
+    """
+    for word in ("", *new.service):
+        for above in (0, *(tier.above for tier in (new.service.get(word) or new).tiers)):
+            for change in _changes(_rates(old, word, above), _rates(new, word, above)):
+                if _is_leap(change):
+                    tier = f"{word} {change.usage_class}".lstrip()
+                    if not change.factor:
+                        return f"{tier} would go from {change.old} USD to nothing"
+                    return f"{tier} would go from {change.old} to {change.new} USD, a factor of {LEAP} or more"
     return ""
+
+
+def _is_leap(change: RateChange) -> bool:
+    if change.factor:
+        return not (Decimal(change.factor) < LEAP and multiply(Decimal(change.factor), LEAP) > 1)
+    # Of most classes that have no rate any more another's counts.
+    falls = bool(change.new) or change.usage_class in _ALONE
+    return falls and change.old not in {"", "0"}
+
+
+def _rates(card: RateCard, word: str, above: int) -> dict[str, Decimal]:
+    """Return the rates in a tier of service, the base where the card has no such, for an input above so many tokens."""
+    of = card.service.get(word) or card
+    rates = of.rates
+    for tier in of.tiers:
+        if tier.above <= above:
+            rates = {**rates, **tier.rates}
+    return rates
 
 
 def _changes(before: dict[str, Decimal], after: dict[str, Decimal]) -> Iterator[RateChange]:

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from tokens_forge.core.entries import ROUNDING_CLASS, CardUsed, ChargeLine
-from tokens_forge.core.flags import GUESSED, SIBLING_PRICE, TIER_UNPRICED, UNCERTAIN_CARD
+from tokens_forge.core.flags import GEO_UNPRICED, GUESSED, SIBLING_PRICE, TIER_UNPRICED, UNCERTAIN_CARD
 from tokens_forge.core.money import ZERO, add, multiply, rounded, scaled, subtract, text
 from tokens_forge.core.usage import COUNT_CLASSES, INPUT_CLASSES, TOKEN_CLASSES, WRITE_CLASSES
 
@@ -31,6 +31,9 @@ STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "sta
 """Words for the tier of service whose rates a card states (OpenAI API reference, `service_tier`: ``auto``,
 ``default``; Anthropic, "Service tiers": ``standard``, ``standard_only``; Groq, "Service tiers": ``on_demand``; read
 2026-11)."""
+
+_NO_GEO = frozenset({"", "global", "not_available"})
+"""Words of `inference_geo` for no place in particular (Claude docs, "Data residency", read 2026-11)."""
 
 _WHATEVER_IS_USED = ("flat", "free")
 """Terms by which a class without a rate costs nothing."""
@@ -182,7 +185,8 @@ def price(
     `geo` is where the reply says that it was computed: what the card adds there is added. The long-context tier is
     chosen once, from the total input of `usage`. The `iterations` that are billed beside it are priced on their own
     cards, in the same tier of service and place. Lines are exact; their sum is rounded once. A tier of service without
-    rates is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free.
+    rates is taken at the base rates, and said to be a guess (CASES 8): what nobody priced is never free. So is a place
+    that a card with premiums by place does not name.
     """
     found = _exact(usage, card, service, geo)
     lines = _lines(found)
@@ -249,7 +253,7 @@ def _exact(usage: Mapping[str, int], card: RateCard, service: str, geo: str) -> 
     tier, rates, is_known = _tier(card, service, usage)
     parts: list[tuple[str, int, Decimal, Decimal]] = []
     unpriced: list[str] = []
-    guesses = [*_doubts(card)] if is_known else [TIER_UNPRICED, *_doubts(card)]
+    guesses = [*(() if is_known else (TIER_UNPRICED,)), *_doubts(card, geo)]
     sum_ = ZERO
     each, token = _multiples(card, geo)
     for usage_class, quantity in _quantities(usage, rates):
@@ -407,8 +411,10 @@ def _is_guessed(card: RateCard, usage_class: str) -> bool:
     return usage_class in _OFTEN_DEARER and not one_rate
 
 
-def _doubts(card: RateCard) -> Iterator[str]:
+def _doubts(card: RateCard, geo: str) -> Iterator[str]:
     """Yield a flag for each reason why the card itself may not be the one that is charged."""
+    if card.geo and geo not in card.geo and geo not in _NO_GEO and card.terms not in _WHATEVER_IS_USED:
+        yield GEO_UNPRICED
     if card.sibling_of:
         yield SIBLING_PRICE
     if card.uncertain:

@@ -33,17 +33,38 @@ _SIZES = frozenset(
 OpenAI, Alibaba; read 2026-11)."""
 
 
+_VARIANTS = frozenset(
+    {
+        "batch", "distill", "exacto", "extended", "fast", "flex", "floor", "free", "nitro", "online", "priority",
+        "thinking", "vision",
+    }
+)  # fmt: skip
+"""Words for a model sold in another way, or made of another (openrouter.ai/docs, "Model variants"; price lists of
+OpenRouter and DeepSeek; read 2026-11): Claude Opus 4.6 is 5/25 USD, and 30/150 as ``claude-opus-4.6-fast``."""
+
+_VARIANT = re.compile(r":([a-z][a-z0-9_-]*)")
+"""What OpenRouter and relays after it write behind a name: ``:free``. A number is Bedrock's: ``v1:0``."""
+
+
 def is_another(model: str, known: str) -> bool:
-    """Say whether a name that a list's pattern took for `known` is of another size, or of a version that goes on.
+    """Say whether a name that a list's pattern took for `known` is of another size or kind, or a version that goes on.
 
     A pattern for ``gemini-3.8-flash`` takes ``gemini-3.8-flash-lite`` too when that comes out, and one for
     ``claude-opus-4-1`` takes ``claude-opus-4-10``: nobody says that these cost the same.
     """
     name = model.lower()
+    if _variants(name) - _variants(known.lower()):
+        return True
     rest = name.removeprefix(known.lower()) if name.startswith(known.lower()) else ""
     if _GOES_ON.match(rest):
         return True
     return _SIZES & set(_PART.findall(name)) != _SIZES & set(_PART.findall(known.lower()))
+
+
+def _variants(name: str) -> set[str]:
+    # A tuned model's name ends with its owner's words: ``ft:gpt-4o-mini:acme``.
+    behind = () if name.startswith("ft:") else _VARIANT.findall(name)
+    return {*behind, *(_VARIANTS & set(_PART.findall(name)))}
 
 
 def newest_sibling(model: str, known: Iterable[str]) -> str | None:

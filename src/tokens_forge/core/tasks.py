@@ -17,7 +17,7 @@ from tokens_forge.core.entries import Record, TaskAction, Tasked
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.fold import Fold
 from tokens_forge.core.money import read_amount, text
-from tokens_forge.core.typed import kept_form, read_typed
+from tokens_forge.core.typed import kept_form, read_typed, unasked
 
 
 class TaskOrder(Record, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ def reverse(entry: Tasked) -> str:
     """Return the command that takes an entry back."""
     if entry.action == "stopped":
         return f"tf task start {entry.task}"
-    return f'tf task raise {entry.task} "{entry.before}"' if entry.before else f"tf task stop {entry.task}"
+    return f'tf task raise {entry.task} "{unasked(entry.before)}"' if entry.before else f"tf task stop {entry.task}"
 
 
 def _stopped(order: TaskOrder, config: Config, fold: Fold) -> Tasked | Unadjusted:
@@ -90,7 +90,8 @@ def _odd(name: str, cap: Cap, fold: Fold, at: str) -> str:
 
 def _against(name: str, cap: Cap, config: Config) -> str:
     """Return what stands against a cap, by the very checks of one in the config; empty for nothing."""
-    checked = replace(config, task={name: Task(cap=cap)})
+    # The cap may be a sum, which nobody typed.
+    checked = replace(config, task={name: Task(cap=replace(cap, limit=unasked(cap.limit)))})
     return next((found.what for found in budget_findings(checked) if found.path[:2] == ("task", name)), "")
 
 

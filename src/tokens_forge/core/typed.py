@@ -13,6 +13,7 @@ from tokens_forge.core.config import near_name
 from tokens_forge.core.currencies import COUNTS, CURRENCIES, SIGNS, UNDECIDED, WORDS, meant
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.money import Amount, is_unit, read_amount
+from tokens_forge.core.visible import visible
 
 _LONGEST = 100
 _WHOLE_DIGITS = 20
@@ -25,7 +26,7 @@ _PLAIN = {
     **dict.fromkeys(map(ord, "\t\u00a0\u1680\u202f\u205f\u3000"), " "),
     **dict.fromkeys(range(0x2000, 0x200B), " "),
     **dict.fromkeys((0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF), None),  # what pages hide between the characters
-    ord("\u2212"): "-",
+    **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212), "-"),  # hyphens, an en dash, the minus sign
     ord("\ufe69"): "$",
     ord("\uffe1"): "£",
     ord("\uffe5"): "¥",
@@ -35,9 +36,14 @@ _PLAIN = {
 """Characters that mean the same as a plain one. Not Unicode's own equivalents: they make 102 of 10²."""
 
 _TYPED = re.compile(
-    r" *(?P<sign>[+-])? *(?P<before>[^\s0-9.,+-]+)? *(?P<inner>[+-])? *"
+    r" *(?P<sign>[+-])? *(?P<before>(?i:rs\.)|[^\s0-9.,+-]+)? *(?P<inner>[+-])? *"
     rf"(?P<number>[0-9.](?:[0-9.{_SEPARATORS}]*[0-9])?) *(?P<after>[^\s0-9.,]\S*)? *"
 )
+
+_LIKE_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+"""What is ``5.000`` to one person and 5000 to another."""
+
+_SHORTEST_OWN = 3
 
 
 def read_typed(written: str, unit: str = "", known: Collection[str] = ()) -> Amount:
@@ -45,15 +51,28 @@ def read_typed(written: str, unit: str = "", known: Collection[str] = ()) -> Amo
 
     `unit` is what a bare number is in, and what a sign means that may mean it: ``$`` is a dollar of Canada on a balance
     in CAD, and USD elsewhere. `known` are further units of the config, taken as they are written there. A comma parts
-    thousands, and nothing else. Raises MoneyError, with a question where more than one amount may be meant.
+    thousands, and nothing else; but a point before three digits of a currency does so in half the world. Raises
+    MoneyError, with a question where more than one amount may be meant.
     """
     match = _TYPED.fullmatch(written.translate(_PLAIN)) if len(written) <= _LONGEST else None
+    written = visible(written)  # from here on it is only told
     if match is None or (match["sign"] and match["inner"]):
         raise _no_amount(written)
     number = _number(match["number"], written)
     named = _unit(match["before"] or "", match["after"] or "", written, unit, known)
+    if named.upper() in CURRENCIES and _LIKE_THOUSANDS.fullmatch(match["number"]):
+        raise MoneyError(
+            f"`{written}` is no amount for sure: is it {number} or {number.replace('.', '')}? Write `{number}0` for "
+            f"the first, and `{number.replace('.', ',')}` for the second"
+        )
     sign = match["sign"] or match["inner"] or ""
     return Amount(value=Decimal(f"{sign}{number}"), unit=named)
+
+
+def unasked(written: str) -> str:
+    """Return an amount of the ledger (``1.019 USD``) as one that `read_typed` does not ask about (``1.0190 USD``)."""
+    number, space, unit = written.partition(" ")
+    return f"{number}0{space}{unit}" if _LIKE_THOUSANDS.fullmatch(number.lstrip("+-")) else written
 
 
 def kept_form(written: str, unit: str = "", known: Collection[str] = ()) -> str:
@@ -70,7 +89,7 @@ def kept_form(written: str, unit: str = "", known: Collection[str] = ()) -> str:
 
 def read_typed_unit(word: str, known: Collection[str] = ()) -> str:
     """Return the unit that a person named, as the config has it. Raises MoneyError for one that is unknown."""
-    return _named(word.translate(_PLAIN).strip(), word, "", known)
+    return _named(word.translate(_PLAIN).strip(), visible(word), "", known)
 
 
 def near_unit(word: str) -> str:
@@ -94,7 +113,7 @@ def _unit(before: str, after: str, written: str, unit: str, known: Collection[st
         return unit
     named = _named(after or before, written, unit, known)
     if before and after and before != named and not _may_mean(before, named):
-        raise MoneyError(f"`{written}` names two units, `{before}` and `{after}`: write one of them")
+        raise MoneyError(f"`{written}` names two units, `{visible(before)}` and `{after}`: write one of them")
     return named
 
 
@@ -140,12 +159,13 @@ def _own(word: str, written: str, unit: str, known: Collection[str]) -> str:
     """Return a unit of the user's own. Raises MoneyError for an unknown one that is not in capitals."""
     if not is_unit(word):
         raise _no_amount(written)
-    if word == word.upper():
+    # Of letters alone so few are a part of a sign: the US of ``US$``, the R of Rand.
+    if word == word.upper() and not (len(word) < _SHORTEST_OWN and word.isalpha()):
         return word
     near = near_name(word, [one for one in (unit, *known) if one]) or near_name(word.upper(), CURRENCIES)
     raise MoneyError(
         f"`{word}` is not a unit that is known here.{near} Write the code of a currency, such as `USD`; a unit of your "
-        "own is written as in the config, or in capitals"
+        "own is written as in the config, or in capitals, three letters at least"
     )
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tokens_forge.core.adjustment import ASKS, Unadjusted
+from tokens_forge.core.adjustment import ASKS, Unadjusted, against_sum
 from tokens_forge.core.book import is_by_hand, is_money, remaining, unit_conflict
 from tokens_forge.core.config import Balance, Config
 from tokens_forge.core.entries import Adjusted, Counted, Record
@@ -40,17 +40,26 @@ def taken_back(order: UndoOrder, terms: Terms, fold: Fold, at: str) -> tuple[Adj
     """Return what to append at `at` to take entries back, the last one first: all of them, or none."""
     posted: dict[str, Decimal] = {}
     entries: list[Adjusted] = []
+    seen: set[int] = set()
     for one in reversed(order.entries):
-        if against := _against(one, terms.config, fold, at):
+        if against := _named_twice(one, seen) or _against(one, terms.config, fold, at):
             return Unadjusted(why=against)
+        seen.add(one.seq)
         name = fold.book.name(one.entry.balance)
+        moved = -Decimal(one.entry.amount)
         before = posted.get(name, fold.book.state(name, one.entry.unit).posted)
-        posted[name] = add(before, -Decimal(one.entry.amount))
+        posted[name] = add(before, moved)
+        if against := against_sum(name, moved, posted[name], one.entry.unit):
+            return Unadjusted(why=against)
         entries.append(_counter(one, name, terms.config.balance[name], before, fold, order.note, at))
     odd = (*_said_since(order.entries, fold), *_owing(entries, posted, terms.config))
     if odd and not order.yes:
         return Unadjusted(why=f"{odd[0]}. {ASKS}")
     return tuple(entries)
+
+
+def _named_twice(one: ToUndo, seen: set[int]) -> str:
+    return f"entry {one.seq} is named twice: it can be taken back once" if one.seq in seen else ""
 
 
 def _against(one: ToUndo, config: Config, fold: Fold, at: str) -> str:

@@ -6,8 +6,7 @@ that a card can say so. Nothing here asks a network, and nothing is taken that t
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,6 +21,7 @@ from tokens_forge.core.money import exponent, text
 from tokens_forge.core.price_check import RATE_PLACES
 from tokens_forge.core.prices import MOST_USD_PER_MTOK
 from tokens_forge.core.visible import visible
+from tokens_forge.files.catalog_patterns import LONGEST_NAME, MOST_IN_ALL, MOST_WAYS, ways
 from tokens_forge.files.paths import read_private, write_private
 
 if TYPE_CHECKING:
@@ -33,9 +33,8 @@ MOST_BYTES = 32 * 1024 * 1024
 MOST_MODELS = 50_000
 """Ten times as many as there are."""
 
-LONGEST_NAME = 200
 LONGEST_PATTERN = 1_000
-"""Characters of a name, and of a regular expression: names that clients make up are matched with it."""
+"""Characters of a regular expression: names that clients make up are matched with it."""
 
 MOST_PER_COUNT = Decimal(1_000_000)
 """USD for what is not sold by the token: a thousand searches, an hour of sound."""
@@ -174,20 +173,31 @@ def _faults(listed: object, providers: "list[Provider]") -> Iterator[str]:
         yield "no provider in it has a model"
     if len(models) > MOST_MODELS:
         yield f"{len(models)} models are more than {MOST_MODELS}"
-    for pattern in (*_patterns(listed), *(provider.api_pattern for provider in providers)):
-        if len(pattern) > LONGEST_PATTERN:
-            yield f"a pattern of {len(pattern)} characters is longer than {LONGEST_PATTERN}"
-            continue
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            yield f"`{pattern}` is no regular expression: {error}"
+    yield from _pattern_faults((*_patterns(listed), *(provider.api_pattern for provider in providers)))
     for provider, model in models:
         name = f"{provider.id}/{model.id}"
         if not name.isprintable() or len(name) > LONGEST_NAME:
             yield f"`{name[:LONGEST_NAME]}` is no model's name"
         for price in prices_of(model):
             yield from (f"{name}: {what}" for what in _rate_faults(vars(price)))
+
+
+def _pattern_faults(patterns: Iterable[str]) -> Iterator[str]:
+    in_all = 0
+    for pattern in patterns:
+        if len(pattern) > LONGEST_PATTERN:
+            yield f"a pattern of {len(pattern)} characters is longer than {LONGEST_PATTERN}"
+            continue
+        try:
+            tried = ways(pattern)
+        except ValueError as error:
+            yield f"`{pattern}` is no regular expression: {error}"
+            continue
+        in_all += tried
+        if tried > MOST_WAYS:
+            yield f"`{pattern}` could search in a name for ever: it repeats what repeats, or leaves too much open"
+    if in_all > MOST_IN_ALL:
+        yield f"its patterns leave so much open that a name would be searched for {MOST_IN_ALL} ways and more"
 
 
 def _patterns(value: object) -> Iterator[str]:

@@ -5,9 +5,10 @@ Nothing is written here (`catalog_data.keep` does).
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from tokens_forge.core.config import Config
+from tokens_forge.core.config import Config, is_upstreams
 from tokens_forge.core.errors import Problem
 from tokens_forge.core.list_changes import Counts, ListChange, leap, list_change
 from tokens_forge.core.price_review import named
@@ -45,18 +46,51 @@ def served(config: Config, old: Catalog, new: Catalog, at: datetime) -> tuple[Li
     return tuple(change for change in found if change is not None)
 
 
-def against(old: Data, new: Data, where: str) -> tuple[Problem, ...]:
-    """Return the models whose price would change as none ever did: a list in other units, or no list of prices."""
-    return tuple(problem for _number, problem in zip(range(MOST_TOLD), _leaps(old, new, where), strict=False))
+def against(config: Config, old: Catalog, new: Catalog, at: datetime, where: str) -> tuple[Problem, ...]:
+    """Return the prices that would change as none ever did: a list in other units, or no list of prices.
+
+    Models are compared by their names in the lists, and by what the config's routes would pay for them: an entry of
+    another provider may come between, and no price of a name changes.
+    """
+    leaps = dict[str, str]()
+    found = chain(_by_name(old.data, new.data), _by_route(config, old, new, at))
+    for name, what in found:
+        leaps.setdefault(name, what)
+        if len(leaps) == MOST_TOLD:
+            break
+    return tuple(
+        Problem(where=where, what=f"{name}: {what}; --mend says that it is meant") for name, what in leaps.items()
+    )
 
 
-def _leaps(old: Data, new: Data, where: str) -> Iterator[Problem]:
+def _by_name(old: Data, new: Data) -> Iterator[tuple[str, str]]:
     before = models_of(old.providers)
     for name, model in models_of(new.providers).items():
         known = model_cards(before[name], name=name, resolved=()) if name in before else ()
         cards = model_cards(model, name=name, resolved=())
         if known and cards and (what := leap(known[-1], cards[-1])):
-            yield Problem(where=where, what=f"{name}: {what}; --mend says that it is meant")
+            yield name, what
+
+
+def _by_route(config: Config, old: Catalog, new: Catalog, at: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what leaps in what candidates would pay: of the new cards those in force and those still to come."""
+    for route, model in _payable(config, old.data, new.data):
+        before = card_at(route_cards(config, route, model, old)[0], at)
+        cards = route_cards(config, route, model, new)[0]
+        coming = (card for card in cards if (begins := card.begins or card.valid_from) and begins > at.date())
+        for card in (card_at(cards, at), *coming):
+            if before is not None and card is not None and (what := leap(before, card)):
+                yield f"{route}/{model}", what
+
+
+def _payable(config: Config, *lists: Data) -> Iterator[tuple[str, str]]:
+    """Yield routes with the models that they serve: those that the config names, and those of the lists by patterns."""
+    yield from ((one.route, one.model) for one in named(config))
+    listed = dict.fromkeys(model.id for one in lists for provider in one.providers for model in provider.models)
+    for name, route in config.route.items():
+        serves = route.serves.values() if isinstance(route.serves, dict) else route.serves
+        if any("*" in model for model in serves):
+            yield from ((name, model) for model in listed if is_upstreams(route, model))
 
 
 def _priced(model: "ModelInfo") -> tuple[object, object]:

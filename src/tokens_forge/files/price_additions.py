@@ -9,7 +9,7 @@ counts. `completed` puts the rows on a model's cards; the rows decide nothing ab
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -88,6 +88,18 @@ class PeakDays:
     """The last day whose holidays are announced."""
     uncertain: str
     """What is not known after it."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierPeak:
+    """What a model cost in the peak hours before the rates that the catalogue has for them; it keeps no older ones."""
+
+    provider: str
+    models: str
+    until: datetime
+    """In UTC."""
+    rates: Mapping[str, Decimal]
     source: str
 
 
@@ -302,6 +314,17 @@ CALENDARS = (
 )
 
 
+EARLIER_PEAKS = (
+    EarlierPeak(
+        provider="deepseek",
+        models=r"deepseek-v4-flash.*",
+        until=datetime(2026, 9, 10, 4, tzinfo=UTC),
+        rates={"input": Decimal("0.44"), "cache_read": Decimal("0.014"), "output": Decimal("1.32")},
+        source="docs.apiyi.com/en/live/2026-08/deepseek-price-peak-tier.md; until V4.1-Flash (read 2026-11)",
+    ),
+)
+
+
 def provider_of_host(host: str) -> str:
     """Return the catalogue's name of the provider whose regional endpoint a host is; empty where none is known."""
     return next((provider for hosts, provider in HOSTS if re.fullmatch(hosts, host)), "")
@@ -406,6 +429,16 @@ def _on_days(card: RateCard, provider: str, names: tuple[str, ...]) -> Iterator[
     if row is None or card.hours is None:
         yield card
         return
-    yield replace(card, days=row.days, begins=row.begins)
+    begins = row.begins
+    for one in EARLIER_PEAKS:
+        if one.provider == provider and _fits(one.models, names):
+            rates = {**card.rates, **one.rates}
+            yield replace(
+                card, days=row.days, begins=begins, rates=rates, source=f"{card.source}, peak by {one.source}"
+            )
+            begins = one.until.date()
+            if card.hours[0] < one.until.time():
+                begins += timedelta(days=1)
+    yield replace(card, days=row.days, begins=begins)
     unknown = replace(row.days, except_days=())
     yield replace(card, days=unknown, begins=row.known_until + timedelta(days=1), uncertain=row.uncertain)

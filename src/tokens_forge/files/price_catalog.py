@@ -27,6 +27,7 @@ from tokens_forge.core.prices import PER, STANDARD_TIERS, Cards, RateCard, Servi
 from tokens_forge.core.siblings import is_another, newest_sibling
 from tokens_forge.core.usage import COUNT_CLASSES
 from tokens_forge.files.catalog_data import Data, bundled, data_in_use
+from tokens_forge.files.catalog_patterns import LONGEST_NAME
 from tokens_forge.files.price_additions import completed, provider_of_host
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ class Catalog:
         The provider is the one named, else the one at `base_url`, else the one whose models are named so. A server on
         this machine or in a private network is nobody's: without a name it has no list price. None known: empty.
         """
+        if len(model) > LONGEST_NAME:
+            return ()
         key = (base_url, provider, model)
         if key not in self._remembered:
             if len(self._remembered) >= MOST_REMEMBERED:
@@ -123,6 +126,8 @@ class Catalog:
 
     def sibling_cards(self, *, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
         """Return the list prices of the newest model known of the family of one that has none; empty for no family."""
+        if len(model) > LONGEST_NAME:
+            return ()
         asked = model.rpartition("/")[2]
         seller = self._provider(base_url, provider, model) or self._provider(base_url, provider, asked)
         if seller is None:
