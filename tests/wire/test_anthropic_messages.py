@@ -20,6 +20,7 @@ from tokens_forge.wire.anthropic_messages import (
     read_request,
     upstream_fields,
 )
+from tokens_forge.wire.dialects import ANTHROPIC_MESSAGES
 from tokens_forge.wire.reply import Meter, Passed, Reply
 from tokens_forge.wire.request import Request, encoded
 from tokens_forge.wire.sse import Event, Splitter, data_event
@@ -507,6 +508,26 @@ def test_an_output_without_an_input_is_a_floor() -> None:
     assert (None, 15) == (metered(ZEROS, TEXT, OUTPUT).reading, metered(ZEROS, TEXT, OUTPUT).output_estimate)
     assert 2 == metered(ZEROS, TEXT, RUNNING % 1).output_estimate
     assert 2 == metered(ZEROS, TEXT, RUNNING % -1).output_estimate
+
+
+@pytest.mark.parametrize("word", [b"2000000000000000000", b'"%s"' % (b"9" * 70), b"9" * 400, b"true", b"-7", b"[7]"])
+def test_a_word_that_is_no_count_is_no_floor(word: bytes) -> None:
+    """A count beyond the bound killed the settlement, so that its hold never ended: it is none, wherever it stands."""
+    told = b'{"type":"message_delta","delta":{},"usage":{"output_tokens":%s}}' % word
+    assert (None, 2) == (metered(ZEROS, TEXT, told).reading, metered(ZEROS, TEXT, told).output_estimate)
+    end = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":%s}}' % word
+    reading = metered(START, TEXT, end).reading
+    assert reading is not None
+    assert max(reading.usage.values()) < 100
+
+
+def test_a_floor_is_no_more_than_was_asked_for() -> None:
+    """A word without the usage of an answer billed 15,000,000 USD: no model makes more than its request lets it."""
+    request = read(b',"max_tokens":50,"stream":true')
+    meter = ANTHROPIC_MESSAGES.meter(request, True)
+    for data in (ZEROS, TEXT, b'{"type":"message_delta","delta":{},"usage":{"output_tokens":1000000000000}}'):
+        meter.feed(event(data))
+    assert (None, 50) == (meter.reading, meter.output_estimate)
 
 
 def test_an_impossible_usage_is_flagged() -> None:

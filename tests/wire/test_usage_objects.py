@@ -647,10 +647,15 @@ def test_impossible_searches_are_flagged() -> None:
         (b'"response_cost":0.0031', "0.0031"),
         (b'"estimated_cost":7,"cost":0.0031', "0.0031"),
         (b'"estimated_cost":0.0031,"cost":null', "0.0031"),
+        (b'"cost":0,"cost_in_usd_ticks":62000000', "0.0062"),
+        (b'"cost":0,"total_cost":0.0', "0"),
+        (b'"cost":{"total_cost":0,"total":5}', "5"),
+        (b'"cost":{"total_cost":0}', "0"),
         # What is no amount, or none that the ledger can hold.
         (b'"cost":-1', None),
-        (b'"cost":1e26', None),
-        (b'"cost":9.9e25', "9.9e25"),
+        (b'"cost":1e20', None),
+        (b'"cost":9.9e19', "9.9e19"),
+        (b'"cost":99999999999999999999.9999999999999', None),  # rounded, it is 10^20
         (b'"cost":1e999999999', None),
         (b'"cost":1e-999999999', None),
         (b'"cost":"NaN"', None),

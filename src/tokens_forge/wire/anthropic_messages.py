@@ -146,9 +146,13 @@ def read_count_reply(body: bytes) -> Reply | None:
 
 
 class StreamMeter:
-    """Reads a stream as it passes: what each event is, and what all of them say."""
+    """Reads a stream as it passes: what each event is, and what all of them say.
 
-    def __init__(self) -> None:
+    `most` is what the request is held for: an output that comes without the usage of an answer is no more than that.
+    """
+
+    def __init__(self, *, most: int = MOST_OUTPUT) -> None:
+        self._most = most
         self._begun = False
         self._output_quarters = 0
         self._output = 0
@@ -197,9 +201,10 @@ class StreamMeter:
     def output_estimate(self) -> int:
         """Tokens streamed so far, from the bytes of text, thinking and tool input; signatures are none.
 
-        An output that was told without any input is at least a floor: thinking that is not shown has no bytes.
+        An output that was told without any input is at least a floor: thinking that is not shown has no bytes. But it
+        is of no usage, and no model makes more than its request lets it: such a word alone is never millions of tokens.
         """
-        return max(tokens(self._output_quarters), self._output)
+        return max(tokens(self._output_quarters), min(self._output, self._most))
 
     @property
     def complete(self) -> bool:
@@ -260,7 +265,7 @@ class StreamMeter:
         counts = _counts(told)
         if not told.is_usage:
             return
-        self._counted = self._counted or bool(counts.output)
+        self._counted = self._counted or (counts.output or 0) > 0
         if counts.input is None and (self._told is None or not self._told.is_usage):
             self._output = max(counts.output or 0, 0) or self._output
             told = replace(told, counts=MessagesCounts())

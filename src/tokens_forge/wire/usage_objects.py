@@ -26,7 +26,7 @@ from typing import Literal
 
 import msgspec
 
-from tokens_forge.core.money import exponent, rounded, scaled
+from tokens_forge.core.money import exponent, fits_ledger, rounded, scaled
 from tokens_forge.core.usage import (
     MOST_TOKENS,
     NO_PARTS,
@@ -47,9 +47,6 @@ from tokens_forge.core.usage import (
     is_silent,
     later,
 )
-
-MOST_COST_DIGITS = 26
-"""Digits before the point beyond which a reported cost is no amount: the ledger's are DECIMAL(38,12)."""
 
 MOST_DECIMALS = 30
 """Digits after the point beyond which it is none."""
@@ -258,7 +255,7 @@ def _message_counts(heard: "_Heard") -> MessagesCounts:
     fresh = counts.get("input")
     if fresh is None and (prompt := counts.get("prompt")) is not None:
         # OpenAI's word, whose count includes the cached tokens.
-        cached = sum(counts.get(name, 0) for name in ("cached", "cache_write"))
+        cached = sum(max(counts.get(name, 0), 0) for name in ("cached", "cache_write"))
         fresh = prompt - cached if prompt >= cached else prompt
     return MessagesCounts(
         input=fresh,
@@ -470,7 +467,7 @@ _COSTS: Mapping[str, int] = {
     "estimated_cost": 0,  # DeepInfra API docs, chat completions
     "response_cost": 0,  # LiteLLM
 }
-"""Members that say what the upstream charges, and the power of ten of their unit. The first that is told counts."""
+"""Members that say what the upstream charges, and the power of ten of their unit. The first that is not zero counts."""
 
 _COST_TOTALS = ("total_cost", "total")
 """Where an object says it as a whole."""
@@ -618,10 +615,9 @@ def _cache_named(members: Members, heard: _Heard) -> Literal["in_input", "either
 def _with_words(members: Members, heard: _Heard, counts: Counts) -> Told:
     """Return what a usage tells: its counts, and what it says in words and money."""
     unknown = heard.counts.get("tools_in_all", 0) > 0 and not counts.searches and _TOOLS.isdisjoint(members)
-    costs = (_cost(members, name) for name in _COSTS if name in members)
     told = Told(
         counts=counts,
-        cost=next((cost for cost in costs if cost is not None), None),
+        cost=_first_amount(_cost(members, name) for name in _COSTS if name in members),
         tools_apart=heard.tools_apart or heard.counts.get("tools", 0) > 0 or unknown,
     )
     if _SAYS_MORE.isdisjoint(members):
@@ -788,7 +784,7 @@ def _first(*raws: msgspec.Raw | None) -> int | None:
 
 
 def _count(told: Members, name: str) -> int | None:
-    """Return a count, None when it is not given, -1 when it is no whole number (``12.0`` is one)."""
+    """Return a count, None when it is not given, -1 when it is none (``12.0`` is one)."""
     return _number(told.get(name))
 
 
@@ -796,9 +792,10 @@ def _number(raw: msgspec.Raw | None) -> int | None:
     if raw is None or not given(raw):
         return None
     try:
-        return _decode_count(raw)
+        count = _decode_count(raw)
     except _UNREADABLE:
         return -1
+    return count if 0 <= count <= MOST_TOKENS else -1
 
 
 def _seconds(told: Members) -> int | None:
@@ -818,7 +815,13 @@ def _cost(told: Members, name: str) -> Decimal | None:
     if amount is not None:
         return amount
     parts = _members(told[name])
-    return next((amount for total in _COST_TOTALS if (amount := _amount(parts.get(total))) is not None), None)
+    return _first_amount(_amount(parts.get(total)) for total in _COST_TOTALS)
+
+
+def _first_amount(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the first amount that is not zero, else a zero: relays write zeros for what they do not fill."""
+    told = [amount for amount in amounts if amount is not None]
+    return next((amount for amount in told if amount), told[0] if told else None)
 
 
 def _amount(raw: msgspec.Raw | None, power: int = 0) -> Decimal | None:
@@ -836,5 +839,5 @@ def _amount(raw: msgspec.Raw | None, power: int = 0) -> Decimal | None:
     if not amount.is_finite() or amount < 0 or exponent(amount) < -MOST_DECIMALS or amount.adjusted() > LONGEST_COST:
         return None
     amount = scaled(amount, power)
-    fits = amount.adjusted() < MOST_COST_DIGITS and bool(rounded(amount)) == bool(amount)
-    return amount if fits else None
+    booked = rounded(amount)
+    return amount if fits_ledger(booked) and bool(booked) == bool(amount) else None
