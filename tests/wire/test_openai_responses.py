@@ -609,10 +609,10 @@ def test_a_failure_that_cost_something_is_an_answer() -> None:
 def test_a_response_of_an_unknown_shape_is_read() -> None:
     """Members of a kind that nobody knows lose no usage, plain or streamed."""
     odd = b'{"id":7,"status":{},"output":[],%s}' % USAGE
-    assert Reply(reading=READ) == read_reply(odd)
+    assert Reply(upstream_id="7", reading=READ) == read_reply(odd)
     meter = metered(b'{"type":"response.completed","response":%s}' % odd)
     assert (READ, "completed") == (meter.reading, meter.finish)
-    assert metered(b'{"type":7,"response":%s}' % odd).reading is None
+    assert READ == metered(b'{"type":7,"response":%s}' % odd).reading
 
 
 def test_what_can_be_read_of_an_unknown_shape_is() -> None:

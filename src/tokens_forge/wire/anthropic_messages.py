@@ -25,6 +25,7 @@ from tokens_forge.core.usage import MessagesCounts, Reading, at_least
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -503,19 +504,17 @@ def _counts(told: Told) -> MessagesCounts:
 def _message(data: bytes) -> _Message | None:
     """Return what metering needs of a message; None for what is no JSON object.
 
-    Members of a kind that this dialect does not know are no reason to break a reply: then only those are read whose
-    kind can't be wrong.
+    Members of a kind that this dialect does not know are no reason to break a reply: then all others are read.
     """
     try:
         return _decode_message(data)
     except msgspec.ValidationError:
-        members = object_or_none(data)
+        message = readable(_Message, data)
     except UNREADABLE:
         return None
-    if members is None:
-        return None
-    content: list[_Block] | None = [] if "content" in members else None
-    return _Message(content=content, usage=members.get("usage", NULL), error=members.get("error", NULL))
+    if message is not None and message.content is None and "content" in (object_or_none(data) or {}):
+        message.content = []
+    return message
 
 
 def _event(data: bytes) -> _Event | None:
@@ -523,17 +522,9 @@ def _event(data: bytes) -> _Event | None:
     try:
         return _decode_event(data)
     except msgspec.ValidationError:
-        members = object_or_none(data)
+        return readable(_Event, data)
     except UNREADABLE:
         return None
-    if members is None:
-        return None
-    return _Event(
-        type=word_or_empty(members.get("type", NULL)),
-        message=_message(members.get("message", NULL)),
-        usage=members.get("usage", NULL),
-        error=members.get("error", NULL),
-    )
 
 
 def _said_quarters(said: _Block) -> int:

@@ -20,6 +20,7 @@ from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
+from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -407,23 +408,17 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 def _chunk(data: bytes) -> _Chunk | None:
     """Return what metering needs of a JSON object; None for anything else.
 
-    Members of a kind that this dialect does not know are no reason to break a stream: then only those are read whose
-    kind can't be wrong.
+    Members of a kind that this dialect does not know are no reason to break a stream: then all others are read.
     """
     try:
         return _decode_chunk(data)
     except msgspec.ValidationError:
-        pass
+        chunk = readable(_Chunk, data)
     except UNREADABLE:
         return None
-    found = object_or_none(data)
-    if found is None:
-        return None
-    return _Chunk(
-        choices=[_Choice()] if "choices" in found else None,
-        usage=found.get("usage", NULL),
-        error=found.get("error", NULL),
-    )
+    if chunk is not None and chunk.choices is None and "choices" in (object_or_none(data) or {}):
+        chunk.choices = [_Choice()]
+    return chunk
 
 
 def _quarters(choice: _Choice) -> int | None:

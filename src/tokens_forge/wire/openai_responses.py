@@ -31,6 +31,7 @@ from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -493,7 +494,7 @@ def _event(data: bytes) -> _Event | None:
     try:
         return _decode_event(data)
     except msgspec.ValidationError:  # A `type` that is no text, or no object at all.
-        return None if object_or_none(data) is None else _Event()
+        return readable(_Event, data)
     except UNREADABLE:
         return None
 
@@ -501,32 +502,22 @@ def _event(data: bytes) -> _Event | None:
 def _response(data: bytes | msgspec.Raw) -> _Response | None:
     """Return what metering needs of a response; None for what is no JSON object.
 
-    Members of a kind that this dialect does not know are no reason to lose its usage: then only those are read whose
-    kind can't be wrong.
+    Members of a kind that this dialect does not know are no reason to lose its usage: then all others are read.
     """
     try:
         return _decode_response(data)
     except msgspec.ValidationError:
-        found = object_or_none(data)
+        return readable(_Response, data)
     except UNREADABLE:
         return None
-    if found is None:
-        return None
-    return _Response(
-        id=word_or_empty(found.get("id", NULL)),
-        model=word_or_empty(found.get("model", NULL)),
-        service_tier=word_or_empty(found.get("service_tier", NULL)),
-        output=found.get("output", NULL),
-        usage=found.get("usage", NULL),
-        tool_usage=found.get("tool_usage", NULL),
-        error=found.get("error", NULL),
-    )
 
 
 def _item(raw: msgspec.Raw) -> _Item:
-    """Return what metering needs of an item; nothing of one whose shape is unknown."""
+    """Return what metering needs of an item, as `_response` does; nothing of what is no object."""
     try:
         return _decode_item(raw)
+    except msgspec.ValidationError:
+        return readable(_Item, raw) or _Item()
     except UNREADABLE:
         return _Item()
 
