@@ -462,6 +462,7 @@ def test_zeros_at_the_end_take_nothing_back() -> None:
     zeros = stream_of(start, b'{"input_tokens":0,"output_tokens":0}', text=b"12345678").reading
     assert zeros is not None
     assert ({"input": 15, "output": 2}, 1) == (zeros.usage, zeros.guessed)
+    assert ("contradictory_usage", "output_streamed") == zeros.flags
     moved = stream_of(
         b'{"input_tokens":8834,"output_tokens":1}',
         b'{"input_tokens":18,"cache_read_input_tokens":8831,"output_tokens":9}',
@@ -474,6 +475,13 @@ def test_zeros_at_the_end_take_nothing_back() -> None:
 
 
 OUTPUT_ALONE = b'{"output_tokens":9}'
+
+
+def test_a_usage_before_the_text() -> None:
+    """An output that was told before the text is not the answer's, though the answer came to its end."""
+    reading = metered(START, RUNNING % 1, TEXT, FINISH, STOP).reading
+    assert reading is not None
+    assert ({"input": 25, "cache_read": 5, "output": 2}, ("output_streamed",)) == (reading.usage, reading.flags)
 
 
 def test_what_a_stream_says_beside_its_counts() -> None:

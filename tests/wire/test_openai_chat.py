@@ -601,6 +601,29 @@ def test_a_prompt_in_one_chunk_and_a_completion_in_another() -> None:
     assert {"input": 7, "output": 3} == alone.reading.usage
 
 
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_usage_before_the_text(told: int) -> None:
+    """A first chunk with the prompt and a token, 500 tokens of text, and no more: the output is what was streamed."""
+    early = b'{"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":%d,"total_tokens":%d}}' % (
+        told,
+        100 + told,
+    )
+    long = b'{"choices":[{"index":0,"delta":{"content":"%s"}}]}' % (b"word" * 500)
+    usage = b'{"prompt_tokens":100,"completion_tokens":%d}' % max(told, 1)
+    by_choice = b'{"choices":[{"index":0,"delta":{},"usage":%s}]}' % usage
+    for first in (early, by_choice):
+        reading = metered(first, long, FINISH, b"[DONE]").reading
+        assert reading is not None
+        assert ({"input": 100, "output": 500}, ("output_streamed",)) == (reading.usage, reading.flags)
+        end = b'{"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":480}}'
+        whole = metered(first, long, FINISH, end, b"[DONE]").reading
+        assert whole is not None
+        assert ({"input": 100, "output": 480}, ()) == (whole.usage, whole.flags)
+    zeros = metered(early, long, FINISH, ZERO).reading
+    assert zeros is not None
+    assert zeros.usage == {"input": 100, "output": 500}
+
+
 def test_a_count_after_the_usage() -> None:
     """A cost may come by itself, and stays with the counts before it; what says nothing is no usage."""
     meter = metered(FINISH, USAGE, b'{"choices":[],"usage":{"cost":0.5}}', b'{"choices":[],"usage":{}}')

@@ -615,6 +615,15 @@ def test_a_response_of_an_unknown_shape_is_read() -> None:
     assert READ == metered(b'{"type":7,"response":%s}' % odd).reading
 
 
+def test_a_usage_before_the_text() -> None:
+    """One that only the beginning tells is not the answer's: its output is what was streamed."""
+    early = b'{"type":"response.in_progress","response":{"usage":{"input_tokens":5,"output_tokens":2}}}'
+    text = b'{"type":"response.output_text.delta","delta":"%s"}' % (b"word" * 50)
+    meter = metered(early, text, b'{"type":"response.completed","response":{"output":[]}}')
+    assert meter.reading is not None
+    assert ({"input": 5, "output": 50}, ("output_streamed",)) == (meter.reading.usage, meter.reading.flags)
+
+
 def test_what_can_be_read_of_an_unknown_shape_is() -> None:
     """CASES 8: the tier that was served prices the answer, whatever else is odd about it."""
     odd = b'{"id":"r","model":"m","service_tier":"flex","incomplete_details":"no object","output":[],%s}' % USAGE

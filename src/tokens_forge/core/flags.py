@@ -58,6 +58,7 @@ OF_USAGE: Mapping[str, str] = {
     "contradictory_usage": "the reply told two counts for the same: the last that is not zero is billed",
     "fallback_credit_redeemed": "a credit for the retry of a refused request was taken off",
     "fallback_credit_not_applied": "a credit for the retry of a refused request did not apply",
+    "output_streamed": "the output was not counted to its end: what came of it is estimated from its bytes",
     "zero_usage": "an answer, and a usage of nothing but zeros: estimated from its bytes",
     "no_usage": "the reply told no usage: estimated from its bytes",
 }

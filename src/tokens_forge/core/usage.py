@@ -88,6 +88,7 @@ Flag = Literal[
     "contradictory_usage",
     "fallback_credit_redeemed",
     "fallback_credit_not_applied",
+    "output_streamed",
 ]
 """What can be odd about a reported usage. What each word means for the bill is told in `core/flags.py`."""
 
@@ -105,6 +106,7 @@ GUESSES: frozenset[Flag] = frozenset(
         "unexplained_total",
         "iterations_apart",
         "tools_apart",
+        "output_streamed",
     }
 )
 """Flags that leave a bill an estimate: a count was guessed, or something that costs is not in it."""
@@ -448,21 +450,28 @@ def at_most(usage: Mapping[str, int], guessed: int, most: int) -> Mapping[str, i
 
 
 def at_least(reading: Reading, streamed: int) -> Reading:
-    """Return a reading of an answer that broke off, with the `streamed` tokens where more than its output came."""
+    """Return a reading of an answer whose output nobody counted, with the `streamed` tokens where more of it came."""
     more = streamed - reading.usage.get("output", streamed)
     if more <= 0:
         return reading
-    return replace(reading, usage={**reading.usage, "output": streamed}, guessed=reading.guessed + more)
+    return replace(
+        reading,
+        usage={**reading.usage, "output": streamed},
+        flags=(*reading.flags, "output_streamed"),
+        guessed=reading.guessed + more,
+    )
 
 
-def so_far(reading: Reading | None, streamed: int, *, ended: bool) -> Reading | None:
+def so_far(reading: Reading | None, streamed: int, *, counted: int, ended: bool) -> Reading | None:
     """Return the usage of an answer as far as it is a fact.
 
-    Of one that goes on and whose output nobody has counted yet, that is the `streamed` tokens.
+    Its output was told when `counted` tokens had been streamed: what came after that is not in it, however the answer
+    ended. Of one that goes on and whose output nobody has counted yet, it is the `streamed` tokens too.
     """
-    if reading is None or not reading.usage or ended or reading.usage["output"]:
+    if reading is None or not reading.usage:
         return reading
-    return at_least(reading, streamed)
+    is_told = streamed <= counted and (ended or reading.usage["output"] > 0)
+    return reading if is_told else at_least(reading, streamed)
 
 
 class _Tally:

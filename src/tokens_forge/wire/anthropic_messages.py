@@ -162,8 +162,8 @@ class StreamMeter:
         """The usage so far; without counts until the input is known."""
         self._final = False
         """It is of a `message_delta` too, so that its output is no placeholder."""
-        self._counted = False
-        """One told an output that is not zero."""
+        self._counted = -1
+        """Tokens streamed when the last one told an output that is not zero; below zero before."""
         self.model_served = ""
         self.upstream_id = ""
         self.finish = ""
@@ -184,7 +184,7 @@ class StreamMeter:
         reading = self._usage().reading
         if reading is None or (self.complete and not self._final):
             return None
-        if self.complete and self._counted:
+        if self.complete and self._counted >= tokens(self._output_quarters):
             return reading
         return at_least(reading, self.output_estimate)
 
@@ -266,7 +266,8 @@ class StreamMeter:
         counts = _counts(told)
         if not told.is_usage:
             return
-        self._counted = self._counted or (counts.output or 0) > 0
+        if (counts.output or 0) > 0:
+            self._counted = tokens(self._output_quarters)
         if counts.input is None and (self._told is None or not self._told.is_usage):
             self._output = max(counts.output or 0, 0) or self._output
             told = replace(told, counts=MessagesCounts())

@@ -43,7 +43,17 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, of_choices, read_told, says, told_in_chat
+from tokens_forge.wire.usage_objects import (
+    Told,
+    UsageRead,
+    after,
+    given,
+    of_choices,
+    read_told,
+    says,
+    tells_output,
+    told_in_chat,
+)
 
 MOST_CHOICES = 128
 """The most choices that one request may ask for (OpenAI API reference, `n`)."""
@@ -170,6 +180,8 @@ class StreamMeter:
         self._placeholder: Told | None = None
         """A zero of the last chunk: it is a fact only at the end of the answer (CASES 18)."""
         self._output_quarters = 0
+        self._counted = 0
+        """Tokens streamed when the output was last told."""
         self.model_served = ""
         self.upstream_id = ""
         self.finish = ""
@@ -183,7 +195,7 @@ class StreamMeter:
     @property
     def reading(self) -> Reading | None:
         """The usage so far, as far as it is a fact."""
-        return so_far(self._usage().reading, self.output_estimate, ended=self.complete)
+        return so_far(self._usage().reading, self.output_estimate, counted=self._counted, ended=self.complete)
 
     @property
     def reported_cost(self) -> Decimal | None:
@@ -261,6 +273,7 @@ class StreamMeter:
                 self._open.discard(index)
             if len(choice.usage) and (told := told_in_chat(choice.usage)).is_usage:
                 self._told_by_choice = self._told_by_choice | {index: told}
+                self._counted = self.output_estimate
                 self.accounted = self._all_finished()
         if given(chunk.usage):
             self._take(told_in_chat(chunk.usage))
@@ -269,6 +282,7 @@ class StreamMeter:
         """Note the end of the answer: a zero in its last chunk was no placeholder."""
         if self._placeholder is not None and self._told is None:
             self._told = self._placeholder
+            self._counted = self.output_estimate
 
     def _take(self, told: Told) -> None:
         if told.is_usage:
@@ -277,6 +291,8 @@ class StreamMeter:
                 self._placeholder = told
                 return
         self._told = after(self._told, told)
+        if tells_output(told, self._told):
+            self._counted = self.output_estimate
 
     def _usage(self) -> UsageRead:
         told = self._told or of_choices(self._told_by_choice.values())

@@ -55,7 +55,17 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, read_told, says, told_in_response, with_tools
+from tokens_forge.wire.usage_objects import (
+    Told,
+    UsageRead,
+    after,
+    given,
+    read_told,
+    says,
+    tells_output,
+    told_in_response,
+    with_tools,
+)
 
 COUNTED_FIELDS = ("instructions", "input", "tools", "text")
 """Members of a request that are billed as input; what the upstream keeps of a conversation can't be seen here."""
@@ -170,6 +180,8 @@ class StreamMeter:
         self._apart = False
         self._told: Told | None = None
         """The usage so far."""
+        self._counted = 0
+        """Tokens streamed when the output was last told."""
         self._tool_usage = b""
         self.events = 0
         """How many were events of this dialect: the number in sequence of the next."""
@@ -187,7 +199,7 @@ class StreamMeter:
     @property
     def reading(self) -> Reading | None:
         """The usage so far, as far as it is a fact."""
-        return so_far(self._usage().reading, self.output_estimate, ended=self.finish != "")
+        return so_far(self._usage().reading, self.output_estimate, counted=self._counted, ended=self.finish != "")
 
     @property
     def reported_cost(self) -> Decimal | None:
@@ -280,6 +292,8 @@ class StreamMeter:
         told = told_in_response(response.usage)
         if told.is_usage and (ended or says(told)):
             self._told, self.accounted = after(self._told, told), ended
+            if tells_output(told, self._told):
+                self._counted = self.output_estimate
 
     def _usage(self) -> UsageRead:
         if self._told is None:

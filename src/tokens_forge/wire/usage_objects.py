@@ -701,6 +701,12 @@ def _together(told: Iterable[Told]) -> Told | None:
     return found
 
 
+def tells_output(told: Told, merged: Told) -> bool:
+    """Say whether the output of a stream so far, `merged`, is what its last usage told; zeros alone tell none."""
+    output = told.counts.output
+    return output is not None and output == merged.counts.output and says(told) == says(merged)
+
+
 def says(told: Told) -> bool:
     """Say whether a usage counts anything: before an answer ended, zeros are placeholders (CASES 18)."""
     return not is_silent(told.counts)
