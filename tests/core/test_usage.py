@@ -183,6 +183,7 @@ def audio(tokens: int) -> Parts:
         (TotalCounts(input=10, output=5, searches=2), {"input": 10, "output": 5, "searches": 2}, ()),
         (TotalCounts(input=10, output=5, searches=-2), {"input": 10, "output": 5}, ("impossible_searches",)),
         (TotalCounts(input=10, output=5, contradicted=True), {"input": 10, "output": 5}, ("contradictory_usage",)),
+        (TotalCounts(input=10, output=5, disagree=True), {"input": 10, "output": 5}, ("counts_disagree",)),
         # What a grand total shows beyond input and output.
         (TotalCounts(input=10, output=5, total=15), {"input": 10, "output": 5}, ()),
         (TotalCounts(input=10, output=5, total=12), {"input": 10, "output": 5}, ()),
@@ -553,8 +554,19 @@ def test_the_last_word_of_a_stream_holds() -> None:
         # Less input or less output than before is the last word, and contradicts the first.
         (
             MessagesCounts(input=25, cache_read=800, cache_write=7, output=9),
-            MessagesCounts(input=472, cache_read=0, output=8),
-            MessagesCounts(input=472, cache_read=0, cache_write=7, output=8, contradicted=True),
+            MessagesCounts(input=780, cache_read=0, output=8),
+            MessagesCounts(input=780, cache_read=0, cache_write=7, output=8, contradicted=True),
+        ),
+        # Far less input than before was not moved: the larger stands, as a guess.
+        (
+            MessagesCounts(input=233_535, output=1),
+            MessagesCounts(input=89_828, cache_read=10_240, output=500),
+            MessagesCounts(input=233_535, output=500, disagree=True),
+        ),
+        (
+            TotalCounts(input=1000, cached=800, output=1),
+            TotalCounts(input=100, cached=40, output=9),
+            TotalCounts(input=1000, cached=800, output=9, disagree=True),
         ),
         # The split of cache writes goes with its total.
         (

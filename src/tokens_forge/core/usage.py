@@ -86,6 +86,7 @@ Flag = Literal[
     "paid_elsewhere",
     "cache_beside_input",
     "contradictory_usage",
+    "counts_disagree",
     "fallback_credit_redeemed",
     "fallback_credit_not_applied",
     "output_streamed",
@@ -103,6 +104,8 @@ GUESSES: frozenset[Flag] = frozenset(
         "impossible_audio_out",
         "impossible_image_out",
         "impossible_searches",
+        "cache_part_unstated",
+        "counts_disagree",
         "unexplained_total",
         "iterations_apart",
         "tools_apart",
@@ -202,7 +205,9 @@ class TotalCounts:
     reasoning_beside: bool = False
     """Whether they come in the words of a provider that counts reasoning beside the output, and not in the total."""
     contradicted: bool = False
-    """Whether another word for one of them was heard."""
+    """Whether an earlier word for one of them was another."""
+    disagree: bool = False
+    """Whether two words for one of them can't both be true: the larger is taken."""
 
     @property
     def split(self) -> Mapping[str, int | None]:
@@ -227,7 +232,9 @@ class MessagesCounts:
     reasoning: int | None = None
     searches: int | None = None
     contradicted: bool = False
-    """Whether another word for one of them was heard."""
+    """Whether an earlier word for one of them was another."""
+    disagree: bool = False
+    """Whether two words for one of them can't both be true: the larger is taken."""
 
     @property
     def split(self) -> Mapping[str, int | None]:
@@ -310,6 +317,7 @@ def from_totals(counts: TotalCounts, dialect: Dialect) -> Reading | None:
     tally.part("searches", counts.searches, MOST_TOKENS, "impossible_searches")
     tally.flag_if("unexplained_total", beyond)
     tally.flag_if("contradictory_usage", counts.contradicted)
+    tally.flag_if("counts_disagree", counts.disagree)
     return tally.reading(dialect, guessed=beyond)
 
 
@@ -341,6 +349,7 @@ def from_messages(counts: MessagesCounts) -> Reading | None:
     tally.part("reasoning", reasoning, reasoning, "impossible_reasoning")
     tally.part("searches", counts.searches, MOST_TOKENS, "impossible_searches")
     tally.flag_if("contradictory_usage", counts.contradicted)
+    tally.flag_if("counts_disagree", counts.disagree)
     return tally.reading("anthropic_messages")
 
 
@@ -397,6 +406,10 @@ def later(earlier: Counts, last: Counts) -> Counts:
     may move tokens from one to another. Zeros take nothing back, there or of any other count: relays and servers write
     them where they know nothing; nor does what is no number. Anthropic's Python library, `MessageDeltaUsage` (read
     2026-11): the counts of `message_delta` are cumulative; those of `message_start` stand where it leaves one out.
+
+    A whole input of less than nine tenths of the one before was not moved, it contradicts it: the larger group stands,
+    as a guess (farion1231/cc-switch issue 6649, read 2026-11: 233,535 at the start, 100,068 at the end, and the gateway
+    billed the first).
     """
     if last == earlier:
         return earlier
@@ -414,10 +427,17 @@ def later(earlier: Counts, last: Counts) -> Counts:
         if told not in _UNSAID and (_counts(told) or getattr(earlier, name) in _UNSAID):
             said[name] = told
     merged = replace(earlier, **said)
+    disagree = _input_of(merged) * 10 < _input_of(earlier) * 9
+    if disagree:
+        merged = replace(merged, **{name: getattr(earlier, name) for name in _INPUTS[type(earlier)]})
     took_back = last.input == 0 and not _input_of(last) and _input_of(earlier) > 0
     took_back = took_back or (of_input and _input_of(merged) < _input_of(earlier))
     took_back = took_back or (last.output is not None and last.output < (earlier.output or 0))
-    merged = replace(merged, contradicted=merged.contradicted or last.contradicted or took_back or garbled)
+    merged = replace(
+        merged,
+        contradicted=merged.contradicted or last.contradicted or took_back or garbled,
+        disagree=merged.disagree or last.disagree or disagree,
+    )
     if isinstance(merged, MessagesCounts) or isinstance(last, MessagesCounts):
         return merged
     named = merged.cache_named if last.cache_named == "in_input" else last.cache_named

@@ -6,8 +6,8 @@ object says nothing, and a member of a wrong kind is a count that is no number.
 
 Relays mix the words of dialects. So there is one table of names for each fact (`_NAMES`), and a name that is used
 anywhere is read wherever it stands: at the top of a usage or in the details of its input or output (CASES 63). Of two
-names for one fact in the same object the count that costs more is taken, and never a zero, since relays write zeros for
-what they do not fill; the dialect's own words for input and output go before those of another.
+names for one fact in the same object the count that costs more is taken, as a guess, and never a zero, since relays
+write zeros for what they do not fill.
 
 Sources, read 2026-11: the types of OpenAI's Python library 3.57.0, made from its API reference (`CompletionUsage`,
 `ResponseUsage`, `ToolUsage`, `CreateEmbeddingResponse`, `Transcription`, `ImagesResponse`) and its guide "Prompt
@@ -252,20 +252,20 @@ def told_in_message(usage: bytes | msgspec.Raw) -> Told:
 
 def _message_counts(heard: "_Heard") -> MessagesCounts:
     counts = heard.counts
-    fresh = counts.get("input")
-    if fresh is None and (prompt := counts.get("prompt")) is not None:
-        # OpenAI's word, whose count includes the cached tokens.
-        cached = sum(max(counts.get(name, 0), 0) for name in ("cached", "cache_write"))
-        fresh = prompt - cached if prompt >= cached else prompt
+    fresh, prompt = counts.get("input"), counts.get("prompt")
+    # OpenAI's word, whose count includes the cached tokens.
+    if prompt is not None and (not fresh or heard.disagree_on_input()):
+        cached = heard.in_cache()
+        fresh = max(prompt - cached if prompt >= cached else prompt, fresh or 0)
     return MessagesCounts(
         input=fresh,
         cache_read=counts.get("cached"),
         cache_write=counts.get("cache_write"),
         **heard.split(),
-        output=heard.first("output", "completion"),
+        output=heard.dearest("output", "completion"),
         reasoning=counts.get("reasoning"),
         searches=heard.searches(),
-        contradicted=heard.contradicted,
+        disagree=heard.disagree,
     )
 
 
@@ -512,7 +512,7 @@ class _Heard:
         self.counts: dict[str, int] = {}
         self.beside = False
         """Cached tokens have names that mean counts beside the input."""
-        self.contradicted = False
+        self.disagree = False
         self.tools_apart = False
         self._listen(members, "/top")
 
@@ -520,6 +520,24 @@ class _Heard:
         """Return the first of some counts that says something."""
         told = [self.counts[fact] for fact in facts if fact in self.counts]
         return next((count for count in told if count > 0), told[0] if told else None)
+
+    def dearest(self, *facts: str) -> int | None:
+        """Return as `first`, and the largest where they disagree."""
+        told = {count for fact in facts if (count := self.counts.get(fact, 0)) > 0}
+        self.disagree = self.disagree or len(told) > 1
+        return max(told) if told else self.first(*facts)
+
+    def disagree_on_input(self) -> bool:
+        """Say whether two words for the input differ, by more than what one of them leaves to the cache."""
+        less, more = sorted(self.counts.get(fact, 0) for fact in _INPUT_FIRST)
+        read, written = (max(self.counts.get(name, 0), 0) for name in ("cached", "cache_write"))
+        differ = less > 0 and more - less not in {0, read, written, read + written}
+        self.disagree = self.disagree or differ
+        return differ
+
+    def in_cache(self) -> int:
+        """Return the tokens that were read from or written to a cache."""
+        return sum(max(self.counts.get(name, 0), 0) for name in ("cached", "cache_write"))
 
     def split(self) -> Mapping[str, int | None]:
         """Return the cache writes by lifetime."""
@@ -554,7 +572,7 @@ class _Heard:
     def _hear(self, fact: str, count: int) -> None:
         before = self.counts.get(fact, -1)
         if count > 0 < before != count:
-            self.contradicted = True
+            self.disagree = True
             self.counts[fact] = min(before, count) if fact == "cached" else max(before, count)
         else:
             self.counts[fact] = max(before, count)
@@ -577,11 +595,10 @@ def _told(usage: bytes | msgspec.Raw, order: tuple[str, str]) -> Told:
     members = _members(usage)
     heard = _Heard(members)
     counts = heard.counts
-    output = heard.first(*(_OUTPUTS[name] for name in order))
-    completion = counts.get("completion", 0)
+    differ = heard.disagree_on_input()
     told = TotalCounts(
-        input=heard.first(*order),
-        output=output,
+        input=max(counts[name] for name in order) if differ else heard.first(*order),
+        output=heard.dearest(*(_OUTPUTS[name] for name in order)),
         total=counts.get("total"),
         cached=counts.get("cached"),
         cache_write=counts.get("cache_write"),
@@ -593,7 +610,7 @@ def _told(usage: bytes | msgspec.Raw, order: tuple[str, str]) -> Told:
         cache_named=_cache_named(members, heard),
         # Perplexity counts the reasoning of its deep research apart (genai-prices 0.2.3).
         reasoning_beside="citation_tokens" in members and "reasoning_tokens" in members,
-        contradicted=heard.contradicted or counts.get("output", 0) > 0 < completion != counts.get("output"),
+        disagree=heard.disagree,
     )
     return _with_words(members, heard, told)
 
