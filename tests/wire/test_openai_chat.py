@@ -624,6 +624,22 @@ def test_a_usage_before_the_text(told: int) -> None:
     assert zeros.usage == {"input": 100, "output": 500}
 
 
+def test_groqs_usage() -> None:
+    """Its older streams have it in `x_groq`; a breakdown by model says that one card can't price it."""
+    usage = b'{"prompt_tokens":5,"completion_tokens":2}'
+    assert READ == metered(FINISH, b'{"choices":[],"x_groq":{"id":"r","usage":%s}}' % usage).reading
+    own = b'{"choices":[],"x_groq":{"usage":{"prompt_tokens":9}},"usage":%s}' % usage
+    assert READ == metered(FINISH, own, b'{"choices":[],"x_groq":{"id":"r"}}').reading
+    one, other = b'{"model":"a","usage":%s}' % usage, b'{"model":"b","usage":%s}' % usage
+    for models, flags in (([], ()), ([one, one], ()), ([one, other], ("models_apart",))):
+        broken = b'{"choices":[],"usage":%s,"usage_breakdown":{"models":[%s]}}' % (usage, b",".join(models))
+        reply = read_reply(broken)
+        assert reply is not None
+        assert reply.reading is not None
+        assert (READ.usage, flags) == (reply.reading.usage, reply.reading.flags)
+    assert read_reply(b'{"choices":[],"usage_breakdown":{}}') == Reply()
+
+
 def test_a_count_after_the_usage() -> None:
     """A cost may come by itself, and stays with the counts before it; what says nothing is no usage."""
     meter = metered(FINISH, USAGE, b'{"choices":[],"usage":{"cost":0.5}}', b'{"choices":[],"usage":{}}')

@@ -624,6 +624,13 @@ def test_a_usage_before_the_text() -> None:
     assert ({"input": 5, "output": 50}, ("output_streamed",)) == (meter.reading.usage, meter.reading.flags)
 
 
+def test_a_usage_beside_the_response() -> None:
+    """Some relays tell it there; the response's own goes first."""
+    assert READ == metered(b'{"type":"response.completed","response":{"output":[]},%s}' % USAGE).reading
+    own = b'{"type":"response.completed","response":{"output":[],%s},"usage":{"input_tokens":7}}' % USAGE
+    assert READ == metered(own).reading
+
+
 def test_what_can_be_read_of_an_unknown_shape_is() -> None:
     """CASES 8: the tier that was served prices the answer, whatever else is odd about it."""
     odd = b'{"id":"r","model":"m","service_tier":"flex","incomplete_details":"no object","output":[],%s}' % USAGE

@@ -432,6 +432,7 @@ WRITE_NAMES = {
     "cache_write_input_tokens",
     "created_cache_tokens",
     "cacheWriteInputTokens",
+    "caching_tokens",
 }
 READ_NAMES = {
     "cached_tokens",
@@ -442,6 +443,8 @@ READ_NAMES = {
     "cached_read_tokens",
     "prompt_cache_read_tokens",
     "cacheReadInputTokens",
+    "num_cached_tokens",
+    "cached_input_tokens",
 }
 DETAILS = {"": "", **dict.fromkeys(("prompt_tokens_details", "input_tokens_details", "input_token_details"), "in")}
 
@@ -479,6 +482,7 @@ SPLITS = [
     ({"cache_creation_5m_input_tokens": 5, "cache_creation_1h_input_tokens": 7}, "cache_write_1h"),
     ({"cache_creation_5m_tokens": 5, "cache_creation_1h_tokens": 7}, "cache_write_1h"),
     ({"cache_write_5m_tokens": 5, "cache_write_1h_tokens": 7}, "cache_write_1h"),
+    ({"cached_write_token_details": {"cached_write_tokens_5m": 5, "cached_write_tokens_1h": 7}}, "cache_write_1h"),
 ]
 
 
@@ -579,6 +583,43 @@ def test_lifetimes_have_many_names(split: dict[str, object], longer: str, detail
             {"input": 40, "cache_read": 60, "output": 30, "reasoning": 20},
             (),
         ),
+        # Helicone's prompt leaves the cache out.
+        (
+            (
+                b'{"prompt_tokens":100,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":64,'
+                b'"cache_write_tokens":20,"cache_write_details":{"write_5m_tokens":5,"write_1h_tokens":15}}}'
+            ),
+            {"input": 100, "cache_read": 64, "cache_write_5m": 5, "cache_write_1h": 15, "output": 2},
+            ("cache_beside_input",),
+        ),
+        # LangChain's short words; an object is still one.
+        (
+            (
+                b'{"input_tokens":100,"output_tokens":30,"total_tokens":130,"input_token_details":{"cache_read":60,'
+                b'"cache_creation":20,"audio":5},"output_token_details":{"reasoning":20,"audio":3}}'
+            ),
+            {
+                "input": 15,
+                "cache_read": 60,
+                "cache_write_5m": 20,
+                "audio_in": 5,
+                "output": 27,
+                "audio_out": 3,
+                "reasoning": 20,
+            },
+            ("cache_write_unsplit", "cache_part_unstated"),
+        ),
+        # Mistral's sound: by its tokens, or by its length.
+        (
+            b'{"prompt_tokens":100,"completion_tokens":30,"audio_tokens":90,"prompt_audio_seconds":9}',
+            {"input": 10, "audio_in": 90, "output": 30},
+            (),
+        ),
+        (
+            b'{"prompt_tokens":100,"completion_tokens":30,"prompt_audio_seconds":9}',
+            {"input": 100, "output": 30, "seconds": 9},
+            (),
+        ),
         # A detail that is no object says nothing.
         (
             b'{"prompt_tokens":100,"completion_tokens":30,"prompt_tokens_details":7,"cache_creation":5}',
@@ -625,6 +666,22 @@ def test_two_words_for_one_count_in_a_message(usage: bytes, classes: dict[str, i
 
 
 @pytest.mark.parametrize(
+    ("word", "tier"),
+    [
+        (b"ON_DEMAND_PRIORITY", "priority"),
+        (b"ON_DEMAND_FLEX", "flex"),
+        (b"PROVISIONED_THROUGHPUT", "provisioned"),
+        (b"ON_DEMAND", ""),
+    ],
+)
+def test_vertex_names_the_tier_by_its_traffic(word: bytes, tier: str) -> None:
+    """CASES 8: in the usage of a chat completion, and in Gemini's own."""
+    chat = b'{"prompt_tokens":9,"completion_tokens":1,"extra_properties":{"google":{"traffic_type":"%s"}}}' % word
+    assert tier == read_openai_chat(chat).tier_served
+    assert tier == read_gemini(b'{"promptTokenCount":9,"trafficType":"%s"}' % word).tier_served
+
+
+@pytest.mark.parametrize(
     ("told", "searches", "apart"),
     [
         ({"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 9}}, 2, False),
@@ -656,6 +713,11 @@ def test_two_words_for_one_count_in_a_message(usage: bytes, classes: dict[str, i
         ({"tool_calls_details": {"fetch_url": {"invocation": 2}}}, 0, True),
         ({"connectors": {"web_search": 2}}, 2, False),
         ({"plugins": 7}, 0, False),
+        ({"completion_tokens_details": {"num_search_queries": 3}}, 3, False),
+        ({"output_tokens_details": {"citation_tokens": 3}}, 0, True),
+        ({"tool_usage": {"web_search": 2}}, 2, False),
+        ({"tool_usage": {"web_search": 2, "image_process": 1}}, 2, True),
+        ({"tool_usage": {"mcp": 1}}, 0, True),
     ],
 )
 def test_tools_of_the_upstream(told: dict[str, object], searches: int, apart: bool) -> None:

@@ -83,6 +83,7 @@ Flag = Literal[
     "impossible_image_out",
     "iterations_apart",
     "tools_apart",
+    "models_apart",
     "paid_elsewhere",
     "cache_beside_input",
     "contradictory_usage",
@@ -109,6 +110,7 @@ GUESSES: frozenset[Flag] = frozenset(
         "unexplained_total",
         "iterations_apart",
         "tools_apart",
+        "models_apart",
         "output_streamed",
     }
 )
@@ -200,6 +202,8 @@ class TotalCounts:
     output_parts: Parts = NO_PARTS
     """Of `output`."""
     searches: int | None = None
+    seconds: int | None = None
+    """Of sound in the input, where it is billed by its length."""
     cache_named: CacheNamed = "in_input"
     """What the names of the cached counts say of where they are counted."""
     reasoning_beside: bool = False
@@ -315,6 +319,7 @@ def from_totals(counts: TotalCounts, dialect: Dialect) -> Reading | None:
     if not apart:
         tally.part("reasoning", reasoning, tally.usage["output"], "impossible_reasoning")
     tally.part("searches", counts.searches, MOST_TOKENS, "impossible_searches")
+    tally.part("seconds", counts.seconds, MOST_TOKENS, "impossible_audio_in")
     tally.flag_if("unexplained_total", beyond)
     tally.flag_if("contradictory_usage", counts.contradicted)
     tally.flag_if("counts_disagree", counts.disagree)
@@ -637,7 +642,7 @@ _INPUTS: Mapping[type, tuple[str, ...]] = {
     MessagesCounts: ("input", "cache_read", "cache_write", *WRITE_CLASSES),
 }
 _OTHERS: Mapping[type, tuple[str, ...]] = {
-    TotalCounts: ("output", "reasoning", "output_parts", "total", "searches"),
+    TotalCounts: ("output", "reasoning", "output_parts", "total", "searches", "seconds"),
     MessagesCounts: ("output", "reasoning", "searches"),
 }
 """Counts by how a later word of a stream treats them: those of the input are one group."""

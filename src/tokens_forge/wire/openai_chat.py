@@ -11,6 +11,7 @@ guide "Error codes"; OpenRouter docs ("Errors": numeric codes, errors inside a s
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -175,6 +176,8 @@ class StreamMeter:
         self._finished: set[bytes] = set()
         self._told: Told | None = None
         """The usage so far."""
+        self._models: set[str | None] = set()
+        """Those that a breakdown of the usage names."""
         self._told_by_choice: dict[bytes, Told] = {}
         """Of upstreams that tell it with each choice (Moonshot)."""
         self._placeholder: Told | None = None
@@ -275,8 +278,12 @@ class StreamMeter:
                 self._told_by_choice = self._told_by_choice | {index: told}
                 self._counted = self.output_estimate
                 self.accounted = self._all_finished()
+        if chunk.usage_breakdown is not None:
+            self._models |= {part.model for part in chunk.usage_breakdown.models or ()}
         if given(chunk.usage):
             self._take(told_in_chat(chunk.usage))
+        elif chunk.x_groq is not None and given(chunk.x_groq.usage):
+            self._take(told_in_chat(chunk.x_groq.usage))
 
     def end(self) -> None:
         """Note the end of the answer: a zero in its last chunk was no placeholder."""
@@ -296,7 +303,9 @@ class StreamMeter:
 
     def _usage(self) -> UsageRead:
         told = self._told or of_choices(self._told_by_choice.values())
-        return UsageRead() if told is None else read_told(told, "openai_chat")
+        if told is None:
+            return UsageRead()
+        return read_told(replace(told, models_apart=len(self._models) > 1), "openai_chat")
 
     def _all_finished(self) -> bool:
         return len(self._finished) >= self._choices and not self._open
@@ -405,6 +414,22 @@ class _Choice(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw()
 
 
+class _OfGroq(msgspec.Struct):
+    """Where Groq's streams had their usage before 2026 (groq-python, `XGroq`)."""
+
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+class _Part(msgspec.Struct):
+    model: str | None = None
+
+
+class _Breakdown(msgspec.Struct):
+    """What of a usage each model of Groq's Compound made (groq-python, `UsageBreakdown`, read 2026-11)."""
+
+    models: list[_Part] | None = None
+
+
 class _Chunk(msgspec.Struct):
     """The members of a reply or a chunk that metering needs; the decoder skips all others."""
 
@@ -414,6 +439,8 @@ class _Chunk(msgspec.Struct):
     service_tier: str | None = None
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = msgspec.Raw()
+    x_groq: _OfGroq | None = None
+    usage_breakdown: _Breakdown | None = None
     error: msgspec.Raw = msgspec.Raw()
 
 

@@ -243,7 +243,10 @@ class StreamMeter:
         self.events += 1
         kind = said.type or event.name
         if kind in _ENDS:
-            self.read(_response(said.response) or _Response(), ended=_ENDS[kind])
+            response = _response(said.response) or _Response()
+            if not given(response.usage):
+                response.usage = said.usage  # some relays tell it beside the response
+            self.read(response, ended=_ENDS[kind])
             self.done = True
             return Passed(kind="done", first=self._begins())
         if kind == _FAILED:
@@ -448,6 +451,7 @@ class _Event(msgspec.Struct):
     delta: msgspec.Raw = msgspec.Raw()
     item: msgspec.Raw = msgspec.Raw()
     response: msgspec.Raw = msgspec.Raw()
+    usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
 

@@ -99,6 +99,8 @@ class Told:
     """What became of a credit for the retry of a refused request: ``redeemed``, ``not_applied``."""
     tools_apart: bool = False
     """It counts calls of the upstream's own tools that have a price for which there is no class."""
+    models_apart: bool = False
+    """It is of several models, and says so beside it."""
     iterations: bytes = b""
     """As it was written."""
 
@@ -204,7 +206,7 @@ def read_gemini(usage: bytes) -> UsageRead:
     """Return what the `usageMetadata` of a response or of a stream's last chunk says.
 
     Cached tokens are in `promptTokenCount`; thoughts are beside `candidatesTokenCount`, and what tools brought is
-    beside the prompt. The tier that was served is in a header (`x-gemini-service-tier`), not here.
+    beside the prompt. The tier that was served is in a header (`x-gemini-service-tier`); Vertex names it here.
     """
     told = _members(usage)
     counts = GeminiCounts(
@@ -219,7 +221,7 @@ def read_gemini(usage: bytes) -> UsageRead:
         cached_parts=_modalities(told, "cacheTokensDetails"),
         candidate_parts=_modalities(told, "candidatesTokensDetails"),
     )
-    return UsageRead(reading=from_gemini(counts))
+    return UsageRead(reading=from_gemini(counts), tier_served=_traffic(told))
 
 
 _READERS: Mapping[Dialect, Callable[..., UsageRead]] = {
@@ -315,6 +317,8 @@ def read_told(told: Told, dialect: Dialect) -> UsageRead:
             reading = _flagged(reading, _CREDITS[told.credit])
         if told.tools_apart:
             reading = _flagged(reading, "tools_apart")
+        if told.models_apart:
+            reading = _flagged(reading, "models_apart")
         if told.is_byok:
             reading = _flagged(reading, "paid_elsewhere")
     # A speed that was asked for and not served is the standard one, whatever else is said of the tier.
@@ -352,6 +356,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cached_read_tokens",  # as `cached_write_tokens`
         "prompt_cache_read_tokens",  # as `prompt_cache_write_tokens`
         "cacheReadInputTokens",  # AWS, Bedrock Converse API, `TokenUsage`
+        "num_cached_tokens",  # Mistral, at the top (vercel/ai issue 14382)
+        "cached_input_tokens",  # Codex's own words, which relays pass on
     ),
     "cache_write": (
         "cache_write_tokens",  # OpenAI; OpenRouter docs, "Usage Accounting"
@@ -363,6 +369,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cache_write_input_tokens",  # relays of Bedrock's
         "created_cache_tokens",  # relays of Gemini's
         "cacheWriteInputTokens",  # AWS, Bedrock Converse API, `TokenUsage`
+        "caching_tokens",  # Requesty docs, "Prompt Caching", in the details
     ),
     "cache_write_5m": (
         "ephemeral_5m_input_tokens",  # Anthropic, `CacheCreation`; LiteLLM and Alibaba Cloud have it in details
@@ -370,6 +377,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cache_creation_5m_input_tokens",  # ding113/claude-code-hub
         "cache_creation_5m_tokens",  # relays after new-api
         "cache_write_5m_tokens",  # the same
+        "cached_write_tokens_5m",  # maximhq/bifrost, `ChatPromptTokensDetails`
+        "write_5m_tokens",  # Helicone AI Gateway, `cache_write_details`
     ),
     "cache_write_30m": ("ttl_30m_tokens",),  # OpenAI, `InputTokensDetailsCacheWriteTokensDetails`
     "cache_write_1h": (
@@ -378,6 +387,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cache_creation_1h_input_tokens",
         "cache_creation_1h_tokens",
         "cache_write_1h_tokens",
+        "cached_write_tokens_1h",
+        "write_1h_tokens",
     ),
     "cache_write_12h": ("ttl_12h_tokens",),
     "reasoning": (
@@ -387,13 +398,15 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "searches": (
         "web_search_requests",  # Anthropic, `ServerToolUsage`; LiteLLM in the details of the prompt
         "web_search_calls",  # xAI
-        "num_search_queries",  # Perplexity (genai-prices 0.2.3)
+        "num_search_queries",  # Perplexity (genai-prices 0.2.3); maximhq/bifrost in the details of the output
     ),
     "sources": ("num_sources_used",),  # xAI, Live Search: charged by the source
     "tools": (
         "citation_tokens",  # Perplexity, deep research: at a rate of their own
         "google_maps_grounding_requests",  # LiteLLM, for Gemini
     ),
+    "audio_in": ("audio_tokens",),  # Mistral, at the top (genai-prices pull request 591)
+    "seconds": ("prompt_audio_seconds",),  # the same: sound that is billed by its length
     "tools_in_all": ("num_server_side_tools_used",),  # xAI
 }
 """Each fact of a usage, and every name that it has with a provider or a relay."""
@@ -407,6 +420,12 @@ _BESIDE = frozenset(
 """Names that mean counts beside the input where they come from (Anthropic, AWS). At the top of a usage some relays
 count them in the prompt (LiteLLM), others beside it (forks of one-api); within its details they are parts of it."""
 
+_IN_DETAILS: Mapping[str, Mapping[str, str]] = {
+    "in": {"cache_read": "cached", "audio": "audio_in"},
+    "out": {"reasoning": "reasoning", "audio": "audio_out"},
+}
+"""Short words of LangChain's `UsageMetadata` (danny-avila/LibreChat issue 12855), which mean other things elsewhere."""
+
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
 _OUTPUT_DETAILS = (
     "completion_tokens_details",
@@ -419,7 +438,11 @@ _WRITE_DETAILS = (
     "cache_creation_token_details",  # LiteLLM
     "cache_creation_tokens_details",
     "cache_write_tokens_details",  # OpenAI, `InputTokensDetails`
+    "cached_write_token_details",  # maximhq/bifrost
+    "cache_write_details",  # Helicone AI Gateway
 )
+_FRESH_ALONE = "cache_write_details"
+"""Where Helicone tells this, its prompt leaves out what was read from and written to a cache."""
 
 _TOOL_COUNTS = (
     "server_tool_use",  # Anthropic; OpenRouter, also in chat completions
@@ -430,6 +453,7 @@ _TOOL_COUNTS = (
     "plugins",  # Alibaba Cloud Model Studio, "Web search": {"search":{"count":1}}
     "x_tools",  # the same, of its Responses
     "tool_calls_details",  # Perplexity, Agent API: {"search_web":{"invocation":1}} (genai-prices 0.2.3)
+    "tool_usage",  # Volcengine Ark, Responses: {"web_search":1,"image_process":1,"mcp":1}
 )
 """Members that count calls of the upstream's own tools by name: as numbers, or in `count` or `invocation` of each."""
 
@@ -481,7 +505,12 @@ def _table(facts: tuple[str, ...], scopes: Mapping[str, tuple[str, ...]], suffix
     """Return which fact each name tells in a place, and which members hold more of them."""
     names = {name: fact for fact in facts for name in _NAMES[fact]}
     kinds = {f"{kind}_tokens": f"{kind}_{suffix}" for kind in _KINDS_OF_TOKENS if suffix}
-    return names | kinds | {name: f"/{scope}" for scope, members in scopes.items() for name in members}
+    return (
+        names
+        | kinds
+        | _IN_DETAILS.get(suffix, {})
+        | {name: f"/{scope}" for scope, members in scopes.items() for name in members}
+    )
 
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
@@ -495,7 +524,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         },
     ),
     "/input": _table((*_OF_CACHE, "searches", "tools"), {"writes": _WRITE_DETAILS}, "in"),
-    "/output": _table(("reasoning",), {}, "out"),
+    "/output": _table(("reasoning", "searches", "tools"), {}, "out"),
     "/writes": _table(WRITE_CLASSES, {}),
 }
 """What each name tells in each place; a fact with a slash is another place."""
@@ -512,6 +541,8 @@ class _Heard:
         self.counts: dict[str, int] = {}
         self.beside = False
         """Cached tokens have names that mean counts beside the input."""
+        self.fresh_alone = False
+        """There is no doubt that they are."""
         self.disagree = False
         self.tools_apart = False
         self._listen(members, "/top")
@@ -560,7 +591,15 @@ class _Heard:
             fact = table.get(name)
             if fact is None or not given(raw):
                 continue
-            if fact == "/tools":
+            self.fresh_alone = self.fresh_alone or name == _FRESH_ALONE
+            if (
+                place == "/input"
+                and name == "cache_creation"
+                and (written := _number(raw)) is not None
+                and written >= 0
+            ):
+                self._hear("cache_write", written)  # LangChain: a count where others have an object
+            elif fact == "/tools":
                 self._count_tools(_members(raw))
             elif fact[0] == "/":
                 self._listen(_members(raw), fact)
@@ -607,6 +646,7 @@ def _told(usage: bytes | msgspec.Raw, order: tuple[str, str]) -> Told:
         reasoning=counts.get("reasoning"),
         output_parts=heard.parts("out"),
         searches=heard.searches(),
+        seconds=counts.get("seconds") if not counts.get("audio_in") else None,
         cache_named=_cache_named(members, heard),
         # Perplexity counts the reasoning of its deep research apart (genai-prices 0.2.3).
         reasoning_beside="citation_tokens" in members and "reasoning_tokens" in members,
@@ -621,7 +661,7 @@ def _cache_named(members: Members, heard: _Heard) -> Literal["in_input", "either
     There is no doubt where the object is one of Anthropic's as a whole, or where new-api says in whose sense it is
     (QuantumNous/new-api, `dto.Usage.UsageSemantic`, read 2026-11).
     """
-    if "usage_semantic" in members and _text(members, "usage_semantic") == "anthropic":
+    if heard.fresh_alone or _text(members, "usage_semantic") == "anthropic":
         return "beside_input"
     if not heard.beside:
         return "in_input"
@@ -645,7 +685,7 @@ def _with_words(members: Members, heard: _Heard, counts: Counts) -> Told:
         told,
         upstream_cost=_amount(_inner(members, "cost_details").get("upstream_inference_cost")),
         is_byok=bytes(members.get("is_byok", b"")) == b"true",
-        tier=_text(members, "service_tier"),
+        tier=_text(members, "service_tier") or _traffic(members),
         speed=_text(members, "speed"),
         geo="" if geo in _NOWHERE else geo,
         credit=status if status in _CREDITS else "",
@@ -660,8 +700,31 @@ def _listed(raw: msgspec.Raw | None) -> bytes:
 
 
 _SAYS_MORE = frozenset(
-    {"cost_details", "is_byok", "service_tier", "speed", "inference_geo", "fallback_credit", "iterations"}
+    {
+        "cost_details",
+        "is_byok",
+        "service_tier",
+        "speed",
+        "inference_geo",
+        "fallback_credit",
+        "iterations",
+        "extra_properties",
+    }
 )
+
+_TRAFFIC = {
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+    "PROVISIONED_THROUGHPUT": "provisioned",
+}
+"""Tiers of service by Vertex's word for the traffic (`UsageMetadata.trafficType`; in chat completions in
+`extra_properties.google.traffic_type`; read 2026-11). Any other is the standard one."""
+
+
+def _traffic(members: Members) -> str:
+    google = _inner(_inner(members, "extra_properties"), "google")
+    return _TRAFFIC.get(_text(google, "traffic_type") or _text(members, "trafficType"), "")
+
 
 _NOWHERE = frozenset({"", "global", "not_available"})
 """Words of `inference_geo` that name no geography (Claude docs, "Data residency", read 2026-11)."""
