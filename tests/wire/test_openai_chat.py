@@ -624,6 +624,21 @@ def test_a_usage_before_the_text(told: int) -> None:
     assert zeros.usage == {"input": 100, "output": 500}
 
 
+def test_a_usage_of_a_choice_and_one_at_the_top() -> None:
+    """What the later one leaves out, or has zeros for, stays (Moonshot, and relays of it)."""
+    cached = b'{"prompt_tokens":100,"completion_tokens":2,"cached_tokens":64}'
+    choice = b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":%s}]}' % cached
+    top = b'{"choices":[],"usage":%s}'
+    for first in (choice, top % cached):
+        for last in (cached, b'{"prompt_tokens":100,"completion_tokens":2}', cached.replace(b"64", b"0"), NO_COUNTS):
+            reading = metered(first, FINISH, top % last).reading
+            assert reading is not None
+            assert {"input": 36, "cache_read": 64, "output": 2} == reading.usage
+
+
+NO_COUNTS = b'{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}'
+
+
 def test_groqs_usage() -> None:
     """Its older streams have it in `x_groq`; a breakdown by model says that one card can't price it."""
     usage = b'{"prompt_tokens":5,"completion_tokens":2}'
@@ -667,8 +682,8 @@ def test_a_usage_with_each_choice() -> None:
     assert not both.accounted
     both.feed(event(chunk % (1, 9)))
     assert ({"input": 19, "output": 30}, True) == (both.reading and both.reading.usage, both.accounted)
-    both.feed(event(USAGE))
-    assert READ == both.reading
+    both.feed(event(b'{"choices":[],"usage":{"prompt_tokens":19,"completion_tokens":28}}'))
+    assert {"input": 19, "output": 28} == (both.reading and both.reading.usage)
     assert metered(b'{"choices":[{"index":0,"delta":{},"usage":{}}]}').reading is None
 
 

@@ -8,7 +8,7 @@ flagged. Nothing here knows a price, and no bytes are read here (`wire/usage_obj
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 TOKEN_CLASSES = (
     "input",
@@ -408,7 +408,9 @@ def later(earlier: Counts, last: Counts) -> Counts:
     Both are of one kind.
 
     The input counts are one group: an object with any that is not zero replaces those that it names, since a provider
-    may move tokens from one to another. Zeros take nothing back, there or of any other count: relays and servers write
+    may move tokens from one to another; where the input is the same, or includes them all, none moves, and a zero is no
+    word. Zeros
+    alone take nothing back, there or of any other count: relays and servers write
     them where they know nothing; nor does what is no number. Anthropic's Python library, `MessageDeltaUsage` (read
     2026-11): the counts of `message_delta` are cumulative; those of `message_start` stand where it leaves one out.
 
@@ -419,13 +421,18 @@ def later(earlier: Counts, last: Counts) -> Counts:
     if last == earlier:
         return earlier
     last, garbled = _without_garbage(earlier, last)
-    said = {name: told for name in _INPUTS[type(earlier)] if (told := getattr(last, name)) not in _UNSAID}
+    said: dict[str, Any] = {
+        name: told for name in _INPUTS[type(earlier)] if (told := getattr(last, name)) not in _UNSAID
+    }
     of_input = any(map(_counts, said.values()))
-    if not of_input:
-        said = {name: told for name, told in said.items() if getattr(earlier, name) in _UNSAID}
-    elif any(name in said for name in WRITE_CLASSES):
+    same = _same_prompt(earlier, last)
+    if same is not None:
+        said = {**same}
+    elif isinstance(earlier, TotalCounts) or not of_input or last.input == earlier.input:
+        said = {name: told for name, told in said.items() if _counts(told) or getattr(earlier, name) in _UNSAID}
+    if of_input and any(name in said for name in WRITE_CLASSES):
         said.setdefault("cache_write", None)
-    elif _sum_of(earlier.split) > said.get("cache_write", MOST_TOKENS):
+    elif of_input and _sum_of(earlier.split) > said.get("cache_write", MOST_TOKENS):
         said |= dict.fromkeys(WRITE_CLASSES)
     for name in _OTHERS[type(earlier)]:
         told = getattr(last, name)
@@ -435,7 +442,7 @@ def later(earlier: Counts, last: Counts) -> Counts:
     disagree = _input_of(merged) * 10 < _input_of(earlier) * 9
     if disagree:
         merged = replace(merged, **{name: getattr(earlier, name) for name in _INPUTS[type(earlier)]})
-    took_back = last.input == 0 and not _input_of(last) and _input_of(earlier) > 0
+    took_back = same is not None or (last.input == 0 and not _input_of(last) and _input_of(earlier) > 0)
     took_back = took_back or (of_input and _input_of(merged) < _input_of(earlier))
     took_back = took_back or (last.output is not None and last.output < (earlier.output or 0))
     merged = replace(
@@ -711,6 +718,29 @@ def _input_of(counts: Counts) -> int:
         return counts.input or 0
     written = counts.cache_write if counts.cache_write is not None else _sum_of(counts.split)
     return (counts.input or 0) + (counts.cache_read or 0) + written
+
+
+FEW = 8
+"""Tokens by which two counts of one prompt may differ: servers add some of their own around it."""
+
+
+def _same_prompt(earlier: Counts, last: Counts) -> Mapping[str, int] | None:
+    """Return the words of `last` for the input where they count the prompt of `earlier` once more; None elsewhere.
+
+    Relays of OpenAI's words have all input as fresh in one event and its cached part in the other. First all, then
+    what of it was read: 3,602, then 3,604 read (jeremychone/rust-genai issue 258: DashScope). First the parts, then
+    all: 3 and 16,813 written, then 16,816 (8monkey-ai/hebo-gateway pull request 187). Both read 2026-11.
+    """
+    if isinstance(earlier, TotalCounts) or isinstance(last, TotalCounts):
+        return None
+    cached_before, cached = (_input_of(counts) - (counts.input or 0) for counts in (earlier, last))
+    differ = abs(cached - (earlier.input or 0))
+    if last.input is None and cached and not cached_before and differ <= min(FEW, cached // 100):
+        own = {name: told for name in _INPUTS[MessagesCounts] if (told := getattr(last, name)) is not None}
+        return {**own, "input": max((earlier.input or 0) - cached, 0)}
+    if last.input and not cached and cached_before and last.input == _input_of(earlier):
+        return {}
+    return None
 
 
 def _fitting(writes: Mapping[str, int], room: int) -> Mapping[str, int]:

@@ -302,7 +302,9 @@ class StreamMeter:
             self._counted = self.output_estimate
 
     def _usage(self) -> UsageRead:
-        told = self._told or of_choices(self._told_by_choice.values())
+        told = of_choices(self._told_by_choice.values())
+        if self._told is not None:
+            told = after(told, self._told)
         if told is None:
             return UsageRead()
         return read_told(replace(told, models_apart=len(self._models) > 1), "openai_chat")

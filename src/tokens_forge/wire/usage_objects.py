@@ -267,6 +267,7 @@ def _message_counts(heard: "_Heard") -> MessagesCounts:
         output=heard.dearest("output", "completion"),
         reasoning=counts.get("reasoning"),
         searches=heard.searches(),
+        contradicted=False,
         disagree=heard.disagree,
     )
 
@@ -508,7 +509,7 @@ def _table(facts: tuple[str, ...], scopes: Mapping[str, tuple[str, ...]], suffix
     return (
         names
         | kinds
-        | _IN_DETAILS.get(suffix, {})
+        | dict(_IN_DETAILS.get(suffix, {}))
         | {name: f"/{scope}" for scope, members in scopes.items() for name in members}
     )
 
@@ -650,6 +651,7 @@ def _told(usage: bytes | msgspec.Raw, order: tuple[str, str]) -> Told:
         cache_named=_cache_named(members, heard),
         # Perplexity counts the reasoning of its deep research apart (genai-prices 0.2.3).
         reasoning_beside="citation_tokens" in members and "reasoning_tokens" in members,
+        contradicted=False,
         disagree=heard.disagree,
     )
     return _with_words(members, heard, told)
