@@ -97,6 +97,12 @@ def test_a_maximum_of_nothing_fills_the_cache() -> None:
     assert read(b',"max_tokens":0').output_bound == 0
 
 
+def test_a_maximum_that_is_none() -> None:
+    """CASES 68: clients of local servers ask for no maximum by -1: the default is held, and the member goes on."""
+    request = read(b',"max_tokens":-1')
+    assert (4096, 0, b"-1") == (request.output_bound, request.output_asked, bytes(request.fields["max_tokens"]))
+
+
 @pytest.mark.parametrize(
     ("rest", "tier"),
     [
@@ -217,7 +223,7 @@ def test_a_long_beginning_is_not_kept_a_second_time() -> None:
         ),
         (body(b',"system":{}'), "invalid_request", "`system`: `{}` is neither a text nor a list of blocks"),
         (body(b',"stream":"yes"'), "invalid_request", '`stream`: `"yes"` is not true or false'),
-        (body(b',"max_tokens":-1'), "invalid_request", "`max_tokens`: `-1` is not a whole number from 0 to 2147483647"),
+        (body(b',"max_tokens":-2'), "invalid_request", "`max_tokens`: `-2` is not a whole number from 0 to 2147483647"),
         (body(b',"service_tier":[]'), "invalid_request", "`service_tier`: `[]` is not a tier's name"),
         (body(b',"speed":1'), "invalid_request", "`speed`: `1` is not a speed's name"),
         (body(b',"tools":{}'), "invalid_request", "`tools`: `{}` is not a list of tools"),
@@ -300,14 +306,14 @@ def test_a_golden_reply_is_read(one: Golden) -> None:
 
 
 def test_what_a_reply_says_is_estimated() -> None:
-    """Text, thinking and what tools are asked are output; signatures, results and encrypted thinking are not."""
+    """Text, thinking, also encrypted, and what tools are asked are output; signatures and results are not."""
     reply = read_reply(
         b'{"content":[{"type":"thinking","thinking":"1234","signature":"c2lnbmF0dXJl"},{"type":"redacted_thinking",'
         b'"data":"c2VjcmV0"},{"type":"text","text":"1234"},{"type":"tool_use","input":{"a":1}},'
         b'{"type":"web_search_tool_result","content":[{"title":"1234"}]}]}'
     )
     assert reply is not None
-    assert (reply.output_estimate, reply.reading) == (4, None)
+    assert (reply.output_estimate, reply.reading) == (6, None)
 
 
 @pytest.mark.parametrize(
@@ -574,6 +580,29 @@ def test_what_was_streamed_is_estimated() -> None:
         b'{"type":"content_block_start","content_block":{"type":"text","text":"1234"}}',
     )
     assert meter.output_estimate == 4
+
+
+@pytest.mark.parametrize(
+    ("block", "estimate"),
+    [
+        (b'{"type":"redacted_thinking","data":"12345678"}', 2),
+        (b'{"type":"compaction","content":"12345678"}', 2),
+        (b'{"type":"compaction","content":null}', 0),
+        (b'{"type":"thinking","thinking":"","signature":"c2lnbmF0dXJl"}', 1),
+        (b'{"type":"thinking","thinking":"12345678","signature":"c2lnbmF0dXJl"}', 2),
+        (b'{"type":"thinking","thinking":"","signature":""}', 0),
+        (b'{"type":"web_search_tool_result","content":[{"title":"12345678"}]}', 0),
+    ],
+)
+def test_a_block_that_shows_no_text_was_made_too(block: bytes, estimate: int) -> None:
+    """CASES 64: a refusal after it is not one before any output."""
+    reply = read_reply(b'{"content":[%s],"stop_reason":"refusal"}' % block)
+    assert reply is not None
+    assert estimate == reply.output_estimate
+    assert estimate == metered(b'{"type":"content_block_start","content_block":%s}' % block).output_estimate
+    if b'"type":"compaction"' in block:
+        delta = block.replace(b"compaction", b"compaction_delta")
+        assert estimate == metered(b'{"type":"content_block_delta","delta":%s}' % delta).output_estimate
 
 
 @pytest.mark.parametrize("data", [None, b"", b" "])

@@ -147,7 +147,7 @@ def test_a_long_message_is_not_kept_twice() -> None:
             "`messages[1]`: it is not an object with a `role`",
         ),
         (body(b',"stream":"yes"'), "invalid_request", '`stream`: `"yes"` is not true or false'),
-        (body(b',"max_tokens":0'), "invalid_request", "`max_tokens`: `0` is not a whole number from 1 to 2147483647"),
+        (body(b',"max_tokens":-2'), "invalid_request", "`max_tokens`: `-2` is not a whole number from 1 to 2147483647"),
         (body(b',"max_completion_tokens":1.5'), "invalid_request", "`max_completion_tokens`: `1.5` is not a whole"),
         (body(b',"n":129'), "invalid_request", "`n`: `129` is not a whole number from 1 to 128"),
         (body(b',"n":-1'), "invalid_request", "`n`: `-1` is not a whole number from 1 to 128"),
@@ -637,6 +637,14 @@ def test_a_usage_of_a_choice_and_one_at_the_top() -> None:
 
 
 NO_COUNTS = b'{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}'
+
+
+@pytest.mark.parametrize("rest", [b'"max_tokens":-1', b'"max_tokens":0', b'"max_completion_tokens":0'])
+def test_a_maximum_that_is_none(rest: bytes) -> None:
+    """CASES 68: clients of local servers ask for no maximum so: the default is held, and the member goes on."""
+    request = read_request(body(b"," + rest), output_bound=4096, inline_tokens=1)
+    assert (4096, 0) == (request.output_bound, request.output_asked)
+    assert rest in sent_for(request, model="m", inject_usage=False)
 
 
 def test_groqs_usage() -> None:

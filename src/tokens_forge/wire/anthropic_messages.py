@@ -38,9 +38,9 @@ from tokens_forge.wire.request import (
     has_entries,
     input_estimate,
     is_text,
+    maximum,
     members,
     model_of,
-    number,
     object_or_none,
     opened_with,
     raw_of,
@@ -97,7 +97,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     Raises RequestError (400) naming the member that is missing or of the wrong kind.
     """
     fields = members(body)
-    most = number(fields, "max_tokens", MOST_OUTPUT, least=0)
+    most = maximum(fields, "max_tokens", unlimited=(-1,))  # 0 only fills the cache
     return _request(
         fields,
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -133,7 +133,7 @@ def read_reply(body: bytes) -> Reply | None:
         tier_served=read.tier_served,
         reading=read.reading,
         reported_cost=read.reported_cost,
-        output_estimate=tokens(sum(map(_said_quarters, message.content))),
+        output_estimate=tokens(sum(map(_said_quarters, message.content))) or int(any(map(_is_signed, message.content))),
     )
 
 
@@ -156,6 +156,8 @@ class StreamMeter:
         self._most = most
         self._begun = False
         self._output_quarters = 0
+        self._signed = False
+        """A signature came: of thinking, though it may not be shown."""
         self._output = 0
         """As the last `message_delta` said that told no input."""
         self._told: Told | None = None
@@ -200,12 +202,14 @@ class StreamMeter:
 
     @property
     def output_estimate(self) -> int:
-        """Tokens streamed so far, from the bytes of text, thinking and tool input; signatures are none.
+        """Tokens streamed so far, from the bytes of text, thinking, also what is not to be read, and tool input.
+
+        A signature is none, but one without a text is of thinking that was not shown: that is one token at least.
 
         An output that was told without any input is at least a floor: thinking that is not shown has no bytes. But it
         is of no usage, and no model makes more than its request lets it: such a word alone is never millions of tokens.
         """
-        return max(tokens(self._output_quarters), min(self._output, self._most))
+        return max(tokens(self._output_quarters), min(self._output, self._most), int(self._signed))
 
     @property
     def complete(self) -> bool:
@@ -244,10 +248,11 @@ class StreamMeter:
     def _read(self, said: "_Event") -> None:
         if said.message is not None:
             self._begin(said.message)
-        if said.content_block is not None:
-            self._output_quarters += _said_quarters(said.content_block)
+        for block in (said.content_block, said.delta):
+            if block is not None:
+                self._output_quarters += _said_quarters(block)
+                self._signed = self._signed or _is_signed(block)
         if said.delta is not None:
-            self._output_quarters += _said_quarters(said.delta)
             self.finish = said.delta.stop_reason or self.finish
         if given(said.usage):
             self._take(said.usage)
@@ -467,6 +472,12 @@ class _Block(msgspec.Struct):
     thinking: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     partial_json: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+    """Thinking that is not to be read (`redacted_thinking`)."""
+    content: msgspec.Raw = msgspec.Raw()
+    """A compaction's text; of other blocks, what a tool found."""
+    signature: msgspec.Raw = msgspec.Raw()
+    type: str | None = None
     stop_reason: str | None = None
 
 
@@ -529,4 +540,15 @@ def _event(data: bytes) -> _Event | None:
 
 
 def _said_quarters(said: _Block) -> int:
-    return sum(text_quarters(bytes(text)) for text in (said.text, said.thinking, said.input, said.partial_json))
+    quarters = sum(text_quarters(bytes(text)) for text in (said.text, said.thinking, said.input, said.partial_json))
+    if said.type in _HIDDEN:
+        quarters += text_quarters(bytes(said.data)) + text_quarters(bytes(said.content))
+    return quarters
+
+
+_HIDDEN = frozenset({"redacted_thinking", "compaction", "compaction_delta"})
+"""Blocks whose words are in members that others use for what is no output (Anthropic's library 2.14.0)."""
+
+
+def _is_signed(said: _Block) -> bool:
+    return given(said.signature)

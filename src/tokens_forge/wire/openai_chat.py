@@ -25,13 +25,13 @@ from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
-    MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
     Request,
     has_entries,
     input_estimate,
+    maximum,
     members,
     model_of,
     number,
@@ -89,7 +89,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     if messages is None:
         raise refused("messages", "it is missing: write the list of messages")
     model = model_of(fields)
-    asked = [number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
+    asked = [maximum(fields, name) for name in ("max_completion_tokens", "max_tokens")]
     # Both go upstream, and which one is heeded is the upstream's affair: the larger one bounds either.
     most = max((most for most in asked if most), default=0)
     choices = number(fields, "n", MOST_CHOICES) or 1
