@@ -53,9 +53,12 @@ from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
 from tokens_forge.wire.usage_objects import (
     FAST,
+    CostBeside,
     Told,
     UsageRead,
     after,
+    cost_beside,
+    cost_told,
     given,
     read_anthropic_messages,
     read_told,
@@ -132,7 +135,7 @@ def read_reply(body: bytes) -> Reply | None:
         finish=message.stop_reason or "",
         tier_served=read.tier_served,
         reading=read.reading,
-        reported_cost=read.reported_cost,
+        reported_cost=cost_told(read.reported_cost, cost_beside(message)),
         output_estimate=tokens(sum(map(_said_quarters, message.content))) or int(any(map(_is_signed, message.content))),
     )
 
@@ -160,6 +163,7 @@ class StreamMeter:
         """A signature came: of thinking, though it may not be shown."""
         self._output = 0
         """As the last `message_delta` said that told no input."""
+        self._cost_beside: Decimal | None = None
         self._told: Told | None = None
         """The usage so far; without counts until the input is known."""
         self._final = False
@@ -198,7 +202,7 @@ class StreamMeter:
     @property
     def reported_cost(self) -> Decimal | None:
         """The last cost that was told and is not zero: of relays that have this dialect."""
-        return self._usage().reported_cost
+        return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
     def output_estimate(self) -> int:
@@ -246,6 +250,7 @@ class StreamMeter:
         return FIRST if self._begins() else ORDINARY
 
     def _read(self, said: "_Event") -> None:
+        self._cost_beside = cost_told(cost_beside(said, said.message), self._cost_beside)
         if said.message is not None:
             self._begin(said.message)
         for block in (said.content_block, said.delta):
@@ -481,7 +486,7 @@ class _Block(msgspec.Struct):
     stop_reason: str | None = None
 
 
-class _Message(msgspec.Struct):
+class _Message(CostBeside):
     """The members of a message that metering needs; the decoder skips all others."""
 
     id: str | None = None
@@ -492,7 +497,7 @@ class _Message(msgspec.Struct):
     error: msgspec.Raw = NULL
 
 
-class _Event(msgspec.Struct):
+class _Event(CostBeside):
     """The members of a stream's event that metering needs."""
 
     type: str | None = None

@@ -45,9 +45,12 @@ from tokens_forge.wire.request import (
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
 from tokens_forge.wire.usage_objects import (
+    CostBeside,
     Told,
     UsageRead,
     after,
+    cost_beside,
+    cost_told,
     given,
     of_choices,
     read_told,
@@ -176,6 +179,7 @@ class StreamMeter:
         self._finished: set[bytes] = set()
         self._told: Told | None = None
         """The usage so far."""
+        self._cost_beside: Decimal | None = None
         self._models: set[str | None] = set()
         """Those that a breakdown of the usage names."""
         self._told_by_choice: dict[bytes, Told] = {}
@@ -202,8 +206,8 @@ class StreamMeter:
 
     @property
     def reported_cost(self) -> Decimal | None:
-        """The last cost that was told and is not zero."""
-        return self._usage().reported_cost
+        """The last cost that was told and is not zero; one beside the usage where that tells none."""
+        return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
     def tier_served(self) -> str:
@@ -264,6 +268,8 @@ class StreamMeter:
         self.upstream_id = self.upstream_id or chunk.id or ""
         self._tier_served = chunk.service_tier or self._tier_served
         self._placeholder = None
+        said = ((choice.delta or choice.message) for choice in chunk.choices or ())
+        self._cost_beside = cost_told(cost_beside(chunk, *said), self._cost_beside)
         for choice in chunk.choices or ():
             index = bytes(choice.index) or _FIRST_INDEX
             if (quarters := _quarters(choice)) is not None:
@@ -395,7 +401,7 @@ class _ToolCall(msgspec.Struct):
     function: _Function | None = None
 
 
-class _Said(msgspec.Struct):
+class _Said(CostBeside):
     """What a choice says. Values stay raw: only their length counts, and some upstreams send lists for texts."""
 
     content: msgspec.Raw = msgspec.Raw()
@@ -432,7 +438,7 @@ class _Breakdown(msgspec.Struct):
     models: list[_Part] | None = None
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(CostBeside):
     """The members of a reply or a chunk that metering needs; the decoder skips all others."""
 
     id: str | None = None

@@ -56,9 +56,12 @@ from tokens_forge.wire.request import (
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
 from tokens_forge.wire.usage_objects import (
+    CostBeside,
     Told,
     UsageRead,
     after,
+    cost_beside,
+    cost_told,
     given,
     read_told,
     says,
@@ -182,6 +185,7 @@ class StreamMeter:
         """The usage so far."""
         self._counted = 0
         """Tokens streamed when the output was last told."""
+        self._cost_beside: Decimal | None = None
         self._tool_usage = b""
         self.events = 0
         """How many were events of this dialect: the number in sequence of the next."""
@@ -203,8 +207,8 @@ class StreamMeter:
 
     @property
     def reported_cost(self) -> Decimal | None:
-        """The last cost that was told and is not zero."""
-        return self._usage().reported_cost
+        """The last cost that was told and is not zero; one beside the usage where that tells none."""
+        return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
     def output_estimate(self) -> int:
@@ -288,6 +292,7 @@ class StreamMeter:
             self._apart = self._apart or _is_apart(item)
 
     def _take_usage(self, response: "_Response", *, ended: bool) -> None:
+        self._cost_beside = cost_told(cost_beside(response), self._cost_beside)
         if given(response.tool_usage):
             self._tool_usage = bytes(response.tool_usage)
         if not given(response.usage):
@@ -459,7 +464,7 @@ class _Incomplete(msgspec.Struct):
     reason: str | None = None
 
 
-class _Response(msgspec.Struct):
+class _Response(CostBeside):
     """The members of a response that metering needs."""
 
     id: str | None = None

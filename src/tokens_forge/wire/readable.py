@@ -26,8 +26,8 @@ def readable(shape: type[_Shape], data: bytes | msgspec.Raw) -> _Shape | None:
     members = object_or_none(data)
     if members is None:
         return None
-    fields = (field for field in msgspec.structs.fields(shape) if field.name in members)
-    read = ((field.name, _member(field.type, members[field.name])) for field in fields)
+    fields = (field for field in msgspec.structs.fields(shape) if field.encode_name in members)
+    read = ((field.name, _member(field.type, members[field.encode_name])) for field in fields)
     return shape(**{name: value for name, value in read if value is not None})
 
 

@@ -70,6 +70,16 @@ Members = Mapping[str, msgspec.Raw]
 """The members of a JSON object by name, each as it was written."""
 
 
+class CostBeside(msgspec.Struct):
+    """Members of a reply, outside its usage, that say what it cost."""
+
+    cost: msgspec.Raw = msgspec.Raw()
+    provider_metadata: msgspec.Raw = msgspec.Raw()
+    """Vercel AI Gateway: `gateway.cost`, a text (its docs, "Usage & Billing", read 2026-11)."""
+    provider_metadata_too: msgspec.Raw = msgspec.field(name="providerMetadata", default=msgspec.Raw())
+    """The same in its SDK's spelling."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRead:
     """What a usage object says."""
@@ -491,11 +501,15 @@ _COSTS: Mapping[str, int] = {
     "cost_usd_total": 0,  # LLM Gateway, "Cost Breakdown"
     "estimated_cost": 0,  # DeepInfra API docs, chat completions
     "response_cost": 0,  # LiteLLM
+    "cost_usd": 0,
 }
 """Members that say what the upstream charges, and the power of ten of their unit. The first that is not zero counts."""
 
-_COST_TOTALS = ("total_cost", "total")
+_COST_TOTALS = ("total_cost", "total", "amount")
 """Where an object says it as a whole."""
+
+_OURS = frozenset({"", "USD"})
+"""What a cost's `currency` may be: another one is no amount in dollars, and nobody says at which rate."""
 
 _Scope = Literal["top", "input", "output", "writes", "tools"]
 
@@ -903,7 +917,25 @@ def _cost(told: Members, name: str) -> Decimal | None:
     if amount is not None:
         return amount
     parts = _members(told[name])
+    if _text(parts, "currency").upper() not in _OURS:
+        return None
     return _first_amount(_amount(parts.get(total)) for total in _COST_TOTALS)
+
+
+def cost_beside(*told: CostBeside | None) -> Decimal | None:
+    """Return what members outside a usage say that a reply cost; None where they say nothing."""
+    found: list[Decimal | None] = []
+    for one in told:
+        if one is not None:
+            found += [_cost({"cost": one.cost}, "cost")] if len(one.cost) else []
+            metadata = (one.provider_metadata, one.provider_metadata_too)
+            found += [_amount(_inner(_members(raw), "gateway").get("cost")) for raw in metadata if len(raw)]
+    return _first_amount(found)
+
+
+def cost_told(cost: Decimal | None, beside: Decimal | None) -> Decimal | None:
+    """Return the cost that a usage tells, else the one beside it: a zero tells none where the other does."""
+    return _first_amount((cost, beside))
 
 
 def _first_amount(amounts: Iterable[Decimal | None]) -> Decimal | None:
