@@ -605,6 +605,21 @@ def test_a_block_that_shows_no_text_was_made_too(block: bytes, estimate: int) ->
         assert estimate == metered(b'{"type":"content_block_delta","delta":%s}' % delta).output_estimate
 
 
+@pytest.mark.parametrize(("model", "flags"), [(b"claude-opus-5", ()), (b"deepseek-v4", ("tools_apart",)), (b"", ())])
+def test_who_charges_for_a_page_that_was_fetched(model: bytes, flags: tuple[str, ...]) -> None:
+    """DeepSeek does since 2026-11-01, Anthropic does not: of another model's the fee is not known."""
+    usage = b'{"input_tokens":9,"output_tokens":1,"server_tool_use":{"web_fetch_requests":2}}'
+    reply = read_reply(b'{"model":"%s","content":[],"usage":%s}' % (model, usage))
+    assert reply is not None
+    assert reply.reading is not None
+    assert flags == reply.reading.flags
+    meter = metered(
+        b'{"type":"message_start","message":{"model":"%s","usage":{"input_tokens":9,"output_tokens":1}}}' % model,
+        b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":%s}' % usage,
+    )
+    assert meter.reading == reply.reading
+
+
 @pytest.mark.parametrize("data", [None, b"", b" "])
 def test_keep_alives_are_no_data(data: bytes | None) -> None:
     """A comment or empty data neither begins an answer nor breaks it."""

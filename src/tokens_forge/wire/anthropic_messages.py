@@ -60,7 +60,6 @@ from tokens_forge.wire.usage_objects import (
     cost_beside,
     cost_told,
     given,
-    read_anthropic_messages,
     read_told,
     says,
     told_in_message,
@@ -128,7 +127,7 @@ def read_reply(body: bytes) -> Reply | None:
     message = _message(body)
     if message is None or message.content is None or given(message.error):
         return None
-    read = read_anthropic_messages(message.usage)
+    read = read_told(told_in_message(message.usage), "anthropic_messages", model=message.model or "")
     return Reply(
         model_served=message.model or "",
         upstream_id=message.id or "",
@@ -287,7 +286,9 @@ class StreamMeter:
         self._told = after(self._told, told)
 
     def _usage(self) -> UsageRead:
-        return UsageRead() if self._told is None else read_told(self._told, "anthropic_messages")
+        return (
+            UsageRead() if self._told is None else read_told(self._told, "anthropic_messages", model=self.model_served)
+        )
 
     def _begins(self) -> bool:
         begun, self._begun = self._begun, True

@@ -109,6 +109,8 @@ class Told:
     """What became of a credit for the retry of a refused request: ``redeemed``, ``not_applied``."""
     tools_apart: bool = False
     """It counts calls of the upstream's own tools that have a price for which there is no class."""
+    fetches: bool = False
+    """It counts pages that the upstream fetched."""
     models_apart: bool = False
     """It is of several models, and says so beside it."""
     iterations: bytes = b""
@@ -299,6 +301,7 @@ def after(earlier: Told | None, told: Told) -> Told:
         geo=told.geo or earlier.geo,
         credit=told.credit or earlier.credit,
         tools_apart=earlier.tools_apart or told.tools_apart,
+        fetches=earlier.fetches or told.fetches,
         iterations=told.iterations or earlier.iterations,
     )
 
@@ -316,8 +319,12 @@ def of_choices(told: Iterable[Told]) -> Told | None:
     return found
 
 
-def read_told(told: Told, dialect: Dialect) -> UsageRead:
-    """Return what the usage of a reply says, all of whose objects were heard."""
+def read_told(told: Told, dialect: Dialect, *, model: str = "") -> UsageRead:
+    """Return what the usage of a reply says, all of whose objects were heard, and which `model` answered.
+
+    A page that was fetched is free at Anthropic ("Web fetch tool") and at others with its models; DeepSeek charges for
+    it as for a search since 2026-11-01 (API docs, "Models & Pricing", read 2026-11), and of others nobody knows.
+    """
     if isinstance(told.counts, MessagesCounts):
         reading = from_messages(told.counts)
     else:
@@ -326,7 +333,7 @@ def read_told(told: Told, dialect: Dialect) -> UsageRead:
         reading = _with_iterations(replace(reading, geo=told.geo) if told.geo else reading, told.iterations)
         if told.credit:
             reading = _flagged(reading, _CREDITS[told.credit])
-        if told.tools_apart:
+        if told.tools_apart or (told.fetches and model and _OF_ANTHROPIC not in model.lower()):
             reading = _flagged(reading, "tools_apart")
         if told.models_apart:
             reading = _flagged(reading, "models_apart")
@@ -482,9 +489,11 @@ _SEARCH_TOOLS = frozenset(
         "search_web",
     }
 )
+_FETCHES = "web_fetch_requests"
+_OF_ANTHROPIC = "claude"
 _FREE_TOOLS = frozenset(
     {
-        "web_fetch_requests",  # Anthropic, "Web fetch tool": no charge beyond its tokens
+        _FETCHES,  # but see `read_told`
         "tool_search_requests",
         "mcp_calls",  # xAI, "Pricing": its tokens alone
         "SERVER_SIDE_TOOL_MCP",
@@ -560,6 +569,7 @@ class _Heard:
         """There is no doubt that they are."""
         self.disagree = False
         self.tools_apart = False
+        self.fetches = False
         self._listen(members, "/top")
 
     def first(self, *facts: str) -> int | None:
@@ -636,6 +646,7 @@ class _Heard:
         for name, raw in tools.items():
             inner = _members(raw)
             count = _first(inner.get("count"), inner.get("invocation")) if inner else _number(raw)
+            self.fetches = self.fetches or (name == _FETCHES and bool(count))
             if name in _SEARCH_TOOLS:
                 searches += [] if count is None else [count]
             elif count and name not in _FREE_TOOLS:
@@ -691,6 +702,7 @@ def _with_words(members: Members, heard: _Heard, counts: Counts) -> Told:
     told = Told(
         counts=counts,
         cost=_first_amount(_cost(members, name) for name in _COSTS if name in members),
+        fetches=heard.fetches,
         tools_apart=heard.tools_apart or heard.counts.get("tools", 0) > 0 or unknown,
     )
     if _SAYS_MORE.isdisjoint(members):
