@@ -196,6 +196,21 @@ async def test_a_trailing_chunk_of_zeros(tmp_path: Path, asked_in: DialectName) 
     assert ({"input": 39320, "output": 26}, "39.58") == (entry.usage, entry.charge)
 
 
+@pytest.mark.parametrize("asked_in", OVER_CHAT)
+async def test_a_usage_before_the_text(tmp_path: Path, asked_in: DialectName) -> None:
+    """The prompt and one token in the first chunk, then the text, and no more: its bytes are the output, a guess."""
+    head = '"id":"c","object":"chat.completion.chunk","created":1,"model":"m"'
+    usage = '"usage":{"prompt_tokens":100,"completion_tokens":1,"total_tokens":101}'
+    text = f'"choices":[{{"index":0,"delta":{{"content":"{"word" * 20}"}},"finish_reason":null}}]'
+    end = '"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]'
+    chunks = (f"data: {{{head},{one}}}\n\n".encode() for one in (f'"choices":[],{usage}', text, end))
+    async with playing(tmp_path, over("openai_chat")) as play:
+        play.relay.answers(stream(*chunks, b"data: [DONE]\n\n"))
+        entry = await settled(play, asked_in, streamed=True)
+    assert ({"input": 100, "output": 20}, "0.3", "estimated") == (entry.usage, entry.charge, entry.certainty)
+    assert "output_streamed" in entry.flags
+
+
 @plain_and_streamed
 @pytest.mark.parametrize("asked_in", OVER_CHAT)
 async def test_nothing_but_zeros(tmp_path: Path, asked_in: DialectName, *, streamed: bool) -> None:

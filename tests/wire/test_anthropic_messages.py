@@ -20,6 +20,7 @@ from tokens_forge.wire.anthropic_messages import (
     read_request,
     upstream_fields,
 )
+from tokens_forge.wire.dialects import ANTHROPIC_MESSAGES
 from tokens_forge.wire.reply import Meter, Passed, Reply
 from tokens_forge.wire.request import Request, encoded
 from tokens_forge.wire.sse import Event, Splitter, data_event
@@ -94,6 +95,12 @@ def test_a_bare_request_takes_the_defaults() -> None:
 def test_a_maximum_of_nothing_fills_the_cache() -> None:
     """Claude docs, "Prompt caching": with 0 nothing is put out, and nothing is held for it."""
     assert read(b',"max_tokens":0').output_bound == 0
+
+
+def test_a_maximum_that_is_none() -> None:
+    """CASES 68: clients of local servers ask for no maximum by -1: the default is held, and the member goes on."""
+    request = read(b',"max_tokens":-1')
+    assert (4096, 0, b"-1") == (request.output_bound, request.output_asked, bytes(request.fields["max_tokens"]))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +223,7 @@ def test_a_long_beginning_is_not_kept_a_second_time() -> None:
         ),
         (body(b',"system":{}'), "invalid_request", "`system`: `{}` is neither a text nor a list of blocks"),
         (body(b',"stream":"yes"'), "invalid_request", '`stream`: `"yes"` is not true or false'),
-        (body(b',"max_tokens":-1'), "invalid_request", "`max_tokens`: `-1` is not a whole number from 0 to 2147483647"),
+        (body(b',"max_tokens":-2'), "invalid_request", "`max_tokens`: `-2` is not a whole number from 0 to 2147483647"),
         (body(b',"service_tier":[]'), "invalid_request", "`service_tier`: `[]` is not a tier's name"),
         (body(b',"speed":1'), "invalid_request", "`speed`: `1` is not a speed's name"),
         (body(b',"tools":{}'), "invalid_request", "`tools`: `{}` is not a list of tools"),
@@ -299,14 +306,14 @@ def test_a_golden_reply_is_read(one: Golden) -> None:
 
 
 def test_what_a_reply_says_is_estimated() -> None:
-    """Text, thinking and what tools are asked are output; signatures, results and encrypted thinking are not."""
+    """Text, thinking, also encrypted, and what tools are asked are output; signatures and results are not."""
     reply = read_reply(
         b'{"content":[{"type":"thinking","thinking":"1234","signature":"c2lnbmF0dXJl"},{"type":"redacted_thinking",'
         b'"data":"c2VjcmV0"},{"type":"text","text":"1234"},{"type":"tool_use","input":{"a":1}},'
         b'{"type":"web_search_tool_result","content":[{"title":"1234"}]}]}'
     )
     assert reply is not None
-    assert (reply.output_estimate, reply.reading) == (4, None)
+    assert (reply.output_estimate, reply.reading) == (6, None)
 
 
 @pytest.mark.parametrize(
@@ -461,6 +468,7 @@ def test_zeros_at_the_end_take_nothing_back() -> None:
     zeros = stream_of(start, b'{"input_tokens":0,"output_tokens":0}', text=b"12345678").reading
     assert zeros is not None
     assert ({"input": 15, "output": 2}, 1) == (zeros.usage, zeros.guessed)
+    assert ("contradictory_usage", "output_streamed") == zeros.flags
     moved = stream_of(
         b'{"input_tokens":8834,"output_tokens":1}',
         b'{"input_tokens":18,"cache_read_input_tokens":8831,"output_tokens":9}',
@@ -473,6 +481,13 @@ def test_zeros_at_the_end_take_nothing_back() -> None:
 
 
 OUTPUT_ALONE = b'{"output_tokens":9}'
+
+
+def test_a_usage_before_the_text() -> None:
+    """An output that was told before the text is not the answer's, though the answer came to its end."""
+    reading = metered(START, RUNNING % 1, TEXT, FINISH, STOP).reading
+    assert reading is not None
+    assert ({"input": 25, "cache_read": 5, "output": 2}, ("output_streamed",)) == (reading.usage, reading.flags)
 
 
 def test_what_a_stream_says_beside_its_counts() -> None:
@@ -507,6 +522,26 @@ def test_an_output_without_an_input_is_a_floor() -> None:
     assert (None, 15) == (metered(ZEROS, TEXT, OUTPUT).reading, metered(ZEROS, TEXT, OUTPUT).output_estimate)
     assert 2 == metered(ZEROS, TEXT, RUNNING % 1).output_estimate
     assert 2 == metered(ZEROS, TEXT, RUNNING % -1).output_estimate
+
+
+@pytest.mark.parametrize("word", [b"2000000000000000000", b'"%s"' % (b"9" * 70), b"9" * 400, b"true", b"-7", b"[7]"])
+def test_a_word_that_is_no_count_is_no_floor(word: bytes) -> None:
+    """A count beyond the bound killed the settlement, so that its hold never ended: it is none, wherever it stands."""
+    told = b'{"type":"message_delta","delta":{},"usage":{"output_tokens":%s}}' % word
+    assert (None, 2) == (metered(ZEROS, TEXT, told).reading, metered(ZEROS, TEXT, told).output_estimate)
+    end = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":%s}}' % word
+    reading = metered(START, TEXT, end).reading
+    assert reading is not None
+    assert max(reading.usage.values()) < 100
+
+
+def test_a_floor_is_no_more_than_was_asked_for() -> None:
+    """A word without the usage of an answer billed 15,000,000 USD: no model makes more than its request lets it."""
+    request = read(b',"max_tokens":50,"stream":true')
+    meter = ANTHROPIC_MESSAGES.meter(request, True)
+    for data in (ZEROS, TEXT, b'{"type":"message_delta","delta":{},"usage":{"output_tokens":1000000000000}}'):
+        meter.feed(event(data))
+    assert (None, 50) == (meter.reading, meter.output_estimate)
 
 
 def test_an_impossible_usage_is_flagged() -> None:
@@ -545,6 +580,44 @@ def test_what_was_streamed_is_estimated() -> None:
         b'{"type":"content_block_start","content_block":{"type":"text","text":"1234"}}',
     )
     assert meter.output_estimate == 4
+
+
+@pytest.mark.parametrize(
+    ("block", "estimate"),
+    [
+        (b'{"type":"redacted_thinking","data":"12345678"}', 2),
+        (b'{"type":"compaction","content":"12345678"}', 2),
+        (b'{"type":"compaction","content":null}', 0),
+        (b'{"type":"thinking","thinking":"","signature":"c2lnbmF0dXJl"}', 1),
+        (b'{"type":"thinking","thinking":"12345678","signature":"c2lnbmF0dXJl"}', 2),
+        (b'{"type":"thinking","thinking":"","signature":""}', 0),
+        (b'{"type":"web_search_tool_result","content":[{"title":"12345678"}]}', 0),
+    ],
+)
+def test_a_block_that_shows_no_text_was_made_too(block: bytes, estimate: int) -> None:
+    """CASES 64: a refusal after it is not one before any output."""
+    reply = read_reply(b'{"content":[%s],"stop_reason":"refusal"}' % block)
+    assert reply is not None
+    assert estimate == reply.output_estimate
+    assert estimate == metered(b'{"type":"content_block_start","content_block":%s}' % block).output_estimate
+    if b'"type":"compaction"' in block:
+        delta = block.replace(b"compaction", b"compaction_delta")
+        assert estimate == metered(b'{"type":"content_block_delta","delta":%s}' % delta).output_estimate
+
+
+@pytest.mark.parametrize(("model", "flags"), [(b"claude-opus-5", ()), (b"deepseek-v4", ("tools_apart",)), (b"", ())])
+def test_who_charges_for_a_page_that_was_fetched(model: bytes, flags: tuple[str, ...]) -> None:
+    """DeepSeek does since 2026-11-01, Anthropic does not: of another model's the fee is not known."""
+    usage = b'{"input_tokens":9,"output_tokens":1,"server_tool_use":{"web_fetch_requests":2}}'
+    reply = read_reply(b'{"model":"%s","content":[],"usage":%s}' % (model, usage))
+    assert reply is not None
+    assert reply.reading is not None
+    assert flags == reply.reading.flags
+    meter = metered(
+        b'{"type":"message_start","message":{"model":"%s","usage":{"input_tokens":9,"output_tokens":1}}}' % model,
+        b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":%s}' % usage,
+    )
+    assert meter.reading == reply.reading
 
 
 @pytest.mark.parametrize("data", [None, b"", b" "])

@@ -147,7 +147,7 @@ def test_a_long_message_is_not_kept_twice() -> None:
             "`messages[1]`: it is not an object with a `role`",
         ),
         (body(b',"stream":"yes"'), "invalid_request", '`stream`: `"yes"` is not true or false'),
-        (body(b',"max_tokens":0'), "invalid_request", "`max_tokens`: `0` is not a whole number from 1 to 2147483647"),
+        (body(b',"max_tokens":-2'), "invalid_request", "`max_tokens`: `-2` is not a whole number from 1 to 2147483647"),
         (body(b',"max_completion_tokens":1.5'), "invalid_request", "`max_completion_tokens`: `1.5` is not a whole"),
         (body(b',"n":129'), "invalid_request", "`n`: `129` is not a whole number from 1 to 128"),
         (body(b',"n":-1'), "invalid_request", "`n`: `-1` is not a whole number from 1 to 128"),
@@ -601,6 +601,68 @@ def test_a_prompt_in_one_chunk_and_a_completion_in_another() -> None:
     assert {"input": 7, "output": 3} == alone.reading.usage
 
 
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_usage_before_the_text(told: int) -> None:
+    """A first chunk with the prompt and a token, 500 tokens of text, and no more: the output is what was streamed."""
+    early = b'{"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":%d,"total_tokens":%d}}' % (
+        told,
+        100 + told,
+    )
+    long = b'{"choices":[{"index":0,"delta":{"content":"%s"}}]}' % (b"word" * 500)
+    usage = b'{"prompt_tokens":100,"completion_tokens":%d}' % max(told, 1)
+    by_choice = b'{"choices":[{"index":0,"delta":{},"usage":%s}]}' % usage
+    for first in (early, by_choice):
+        reading = metered(first, long, FINISH, b"[DONE]").reading
+        assert reading is not None
+        assert ({"input": 100, "output": 500}, ("output_streamed",)) == (reading.usage, reading.flags)
+        end = b'{"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":480}}'
+        whole = metered(first, long, FINISH, end, b"[DONE]").reading
+        assert whole is not None
+        assert ({"input": 100, "output": 480}, ()) == (whole.usage, whole.flags)
+    zeros = metered(early, long, FINISH, ZERO).reading
+    assert zeros is not None
+    assert zeros.usage == {"input": 100, "output": 500}
+
+
+def test_a_usage_of_a_choice_and_one_at_the_top() -> None:
+    """What the later one leaves out, or has zeros for, stays (Moonshot, and relays of it)."""
+    cached = b'{"prompt_tokens":100,"completion_tokens":2,"cached_tokens":64}'
+    choice = b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":%s}]}' % cached
+    top = b'{"choices":[],"usage":%s}'
+    for first in (choice, top % cached):
+        for last in (cached, b'{"prompt_tokens":100,"completion_tokens":2}', cached.replace(b"64", b"0"), NO_COUNTS):
+            reading = metered(first, FINISH, top % last).reading
+            assert reading is not None
+            assert {"input": 36, "cache_read": 64, "output": 2} == reading.usage
+
+
+NO_COUNTS = b'{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}'
+
+
+@pytest.mark.parametrize("rest", [b'"max_tokens":-1', b'"max_tokens":0', b'"max_completion_tokens":0'])
+def test_a_maximum_that_is_none(rest: bytes) -> None:
+    """CASES 68: clients of local servers ask for no maximum so: the default is held, and the member goes on."""
+    request = read_request(body(b"," + rest), output_bound=4096, inline_tokens=1)
+    assert (4096, 0) == (request.output_bound, request.output_asked)
+    assert rest in sent_for(request, model="m", inject_usage=False)
+
+
+def test_groqs_usage() -> None:
+    """Its older streams have it in `x_groq`; a breakdown by model says that one card can't price it."""
+    usage = b'{"prompt_tokens":5,"completion_tokens":2}'
+    assert READ == metered(FINISH, b'{"choices":[],"x_groq":{"id":"r","usage":%s}}' % usage).reading
+    own = b'{"choices":[],"x_groq":{"usage":{"prompt_tokens":9}},"usage":%s}' % usage
+    assert READ == metered(FINISH, own, b'{"choices":[],"x_groq":{"id":"r"}}').reading
+    one, other = b'{"model":"a","usage":%s}' % usage, b'{"model":"b","usage":%s}' % usage
+    for models, flags in (([], ()), ([one, one], ()), ([one, other], ("models_apart",))):
+        broken = b'{"choices":[],"usage":%s,"usage_breakdown":{"models":[%s]}}' % (usage, b",".join(models))
+        reply = read_reply(broken)
+        assert reply is not None
+        assert reply.reading is not None
+        assert (READ.usage, flags) == (reply.reading.usage, reply.reading.flags)
+    assert read_reply(b'{"choices":[],"usage_breakdown":{}}') == Reply()
+
+
 def test_a_count_after_the_usage() -> None:
     """A cost may come by itself, and stays with the counts before it; what says nothing is no usage."""
     meter = metered(FINISH, USAGE, b'{"choices":[],"usage":{"cost":0.5}}', b'{"choices":[],"usage":{}}')
@@ -628,8 +690,8 @@ def test_a_usage_with_each_choice() -> None:
     assert not both.accounted
     both.feed(event(chunk % (1, 9)))
     assert ({"input": 19, "output": 30}, True) == (both.reading and both.reading.usage, both.accounted)
-    both.feed(event(USAGE))
-    assert READ == both.reading
+    both.feed(event(b'{"choices":[],"usage":{"prompt_tokens":19,"completion_tokens":28}}'))
+    assert {"input": 19, "output": 28} == (both.reading and both.reading.usage)
     assert metered(b'{"choices":[{"index":0,"delta":{},"usage":{}}]}').reading is None
 
 

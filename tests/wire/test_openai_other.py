@@ -90,6 +90,7 @@ def test_a_completion_is_read() -> None:
         (b'"a"', b"", 16, 1),
         (b'"a"', b',"max_tokens":null,"n":null,"best_of":null', 16, 1),
         (b'"a"', b',"max_tokens":0', 0, 1),
+        (b'"a"', b',"max_tokens":-1,"n":2', 2 * 4096, 2),
         (b'"a"', b',"max_tokens":10,"n":2', 20, 2),
         (b'"a"', b',"max_tokens":10,"n":2,"best_of":5', 50, 2),
         (b'"a"', b',"max_tokens":10,"n":5,"best_of":2', 50, 5),
@@ -229,7 +230,7 @@ def test_a_wrong_input_is_refused_by_its_path(read: Callable[..., Request], give
 @pytest.mark.parametrize(
     ("rest", "message"),
     [
-        (b',"max_tokens":-1', "`max_tokens`: `-1` is not a whole number from 0 to 2147483647"),
+        (b',"max_tokens":-2', "`max_tokens`: `-2` is not a whole number from 0 to 2147483647"),
         (b',"max_tokens":2147483648', "`max_tokens`: `2147483648` is not a whole number"),
         (b',"max_tokens":"1"', '`max_tokens`: `"1"` is not a whole number'),
         (b',"n":0', "`n`: `0` is not a whole number from 1 to 128"),

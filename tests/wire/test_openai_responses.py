@@ -609,10 +609,26 @@ def test_a_failure_that_cost_something_is_an_answer() -> None:
 def test_a_response_of_an_unknown_shape_is_read() -> None:
     """Members of a kind that nobody knows lose no usage, plain or streamed."""
     odd = b'{"id":7,"status":{},"output":[],%s}' % USAGE
-    assert Reply(reading=READ) == read_reply(odd)
+    assert Reply(upstream_id="7", reading=READ) == read_reply(odd)
     meter = metered(b'{"type":"response.completed","response":%s}' % odd)
     assert (READ, "completed") == (meter.reading, meter.finish)
-    assert metered(b'{"type":7,"response":%s}' % odd).reading is None
+    assert READ == metered(b'{"type":7,"response":%s}' % odd).reading
+
+
+def test_a_usage_before_the_text() -> None:
+    """One that only the beginning tells is not the answer's: its output is what was streamed."""
+    early = b'{"type":"response.in_progress","response":{"usage":{"input_tokens":5,"output_tokens":2}}}'
+    text = b'{"type":"response.output_text.delta","delta":"%s"}' % (b"word" * 50)
+    meter = metered(early, text, b'{"type":"response.completed","response":{"output":[]}}')
+    assert meter.reading is not None
+    assert ({"input": 5, "output": 50}, ("output_streamed",)) == (meter.reading.usage, meter.reading.flags)
+
+
+def test_a_usage_beside_the_response() -> None:
+    """Some relays tell it there; the response's own goes first."""
+    assert READ == metered(b'{"type":"response.completed","response":{"output":[]},%s}' % USAGE).reading
+    own = b'{"type":"response.completed","response":{"output":[],%s},"usage":{"input_tokens":7}}' % USAGE
+    assert READ == metered(own).reading
 
 
 def test_what_can_be_read_of_an_unknown_shape_is() -> None:

@@ -65,10 +65,13 @@ OF_USAGE: Mapping[str, str] = {
     "reasoning_apart": "reasoning was counted beside the output: added",
     "iterations_apart": "work beside the reply that can't be read: missing from the charge",
     "tools_apart": "tools of the upstream's own whose price is not known: missing from the charge",
+    "models_apart": "several models made the answer: all of it is billed at the rates of the one that was asked",
     "paid_elsewhere": "a provider bills the tokens to a key of your own",
     "contradictory_usage": "the reply told two counts for the same: the last that is not zero is billed",
+    "counts_disagree": "the reply told two counts for the same that can't both be true: the larger is billed",
     "fallback_credit_redeemed": "a credit for the retry of a refused request was taken off",
     "fallback_credit_not_applied": "a credit for the retry of a refused request did not apply",
+    "output_streamed": "the output was not counted to its end: what came of it is estimated from its bytes",
     "zero_usage": "nothing but zeros are told of what was there: estimated from its bytes",
     "no_usage": "the reply told no usage: estimated from its bytes",
 }

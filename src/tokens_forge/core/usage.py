@@ -8,7 +8,7 @@ flagged. Nothing here knows a price, and no bytes are read here (`wire/usage_obj
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 TOKEN_CLASSES = (
     "input",
@@ -83,11 +83,14 @@ Flag = Literal[
     "impossible_image_out",
     "iterations_apart",
     "tools_apart",
+    "models_apart",
     "paid_elsewhere",
     "cache_beside_input",
     "contradictory_usage",
+    "counts_disagree",
     "fallback_credit_redeemed",
     "fallback_credit_not_applied",
+    "output_streamed",
 ]
 """What can be odd about a reported usage. What each word means for the bill is told in `core/flags.py`."""
 
@@ -102,9 +105,13 @@ GUESSES: frozenset[Flag] = frozenset(
         "impossible_audio_out",
         "impossible_image_out",
         "impossible_searches",
+        "cache_part_unstated",
+        "counts_disagree",
         "unexplained_total",
         "iterations_apart",
         "tools_apart",
+        "models_apart",
+        "output_streamed",
     }
 )
 """Flags that leave a bill an estimate: a count was guessed, or something that costs is not in it."""
@@ -195,12 +202,16 @@ class TotalCounts:
     output_parts: Parts = NO_PARTS
     """Of `output`."""
     searches: int | None = None
+    seconds: int | None = None
+    """Of sound in the input, where it is billed by its length."""
     cache_named: CacheNamed = "in_input"
     """What the names of the cached counts say of where they are counted."""
     reasoning_beside: bool = False
     """Whether they come in the words of a provider that counts reasoning beside the output, and not in the total."""
     contradicted: bool = False
-    """Whether another word for one of them was heard."""
+    """Whether an earlier word for one of them was another."""
+    disagree: bool = False
+    """Whether two words for one of them can't both be true: the larger is taken."""
 
     @property
     def split(self) -> Mapping[str, int | None]:
@@ -225,7 +236,9 @@ class MessagesCounts:
     reasoning: int | None = None
     searches: int | None = None
     contradicted: bool = False
-    """Whether another word for one of them was heard."""
+    """Whether an earlier word for one of them was another."""
+    disagree: bool = False
+    """Whether two words for one of them can't both be true: the larger is taken."""
 
     @property
     def split(self) -> Mapping[str, int | None]:
@@ -306,8 +319,10 @@ def from_totals(counts: TotalCounts, dialect: Dialect) -> Reading | None:
     if not apart:
         tally.part("reasoning", reasoning, tally.usage["output"], "impossible_reasoning")
     tally.part("searches", counts.searches, MOST_TOKENS, "impossible_searches")
+    tally.part("seconds", counts.seconds, MOST_TOKENS, "impossible_audio_in")
     tally.flag_if("unexplained_total", beyond)
     tally.flag_if("contradictory_usage", counts.contradicted)
+    tally.flag_if("counts_disagree", counts.disagree)
     return tally.reading(dialect, guessed=beyond)
 
 
@@ -339,6 +354,7 @@ def from_messages(counts: MessagesCounts) -> Reading | None:
     tally.part("reasoning", reasoning, reasoning, "impossible_reasoning")
     tally.part("searches", counts.searches, MOST_TOKENS, "impossible_searches")
     tally.flag_if("contradictory_usage", counts.contradicted)
+    tally.flag_if("counts_disagree", counts.disagree)
     return tally.reading("anthropic_messages")
 
 
@@ -392,30 +408,48 @@ def later(earlier: Counts, last: Counts) -> Counts:
     Both are of one kind.
 
     The input counts are one group: an object with any that is not zero replaces those that it names, since a provider
-    may move tokens from one to another. Zeros take nothing back, there or of any other count: relays and servers write
+    may move tokens from one to another; where the input is the same, or includes them all, none moves, and a zero is no
+    word. Zeros
+    alone take nothing back, there or of any other count: relays and servers write
     them where they know nothing; nor does what is no number. Anthropic's Python library, `MessageDeltaUsage` (read
     2026-11): the counts of `message_delta` are cumulative; those of `message_start` stand where it leaves one out.
+
+    A whole input of less than nine tenths of the one before was not moved, it contradicts it: the larger group stands,
+    as a guess (farion1231/cc-switch issue 6649, read 2026-11: 233,535 at the start, 100,068 at the end, and the gateway
+    billed the first).
     """
     if last == earlier:
         return earlier
     last, garbled = _without_garbage(earlier, last)
-    said = {name: told for name in _INPUTS[type(earlier)] if (told := getattr(last, name)) not in _UNSAID}
+    said: dict[str, Any] = {
+        name: told for name in _INPUTS[type(earlier)] if (told := getattr(last, name)) not in _UNSAID
+    }
     of_input = any(map(_counts, said.values()))
-    if not of_input:
-        said = {name: told for name, told in said.items() if getattr(earlier, name) in _UNSAID}
-    elif any(name in said for name in WRITE_CLASSES):
+    same = _same_prompt(earlier, last)
+    if same is not None:
+        said = {**same}
+    elif isinstance(earlier, TotalCounts) or not of_input or last.input == earlier.input:
+        said = {name: told for name, told in said.items() if _counts(told) or getattr(earlier, name) in _UNSAID}
+    if of_input and any(name in said for name in WRITE_CLASSES):
         said.setdefault("cache_write", None)
-    elif _sum_of(earlier.split) > said.get("cache_write", MOST_TOKENS):
+    elif of_input and _sum_of(earlier.split) > said.get("cache_write", MOST_TOKENS):
         said |= dict.fromkeys(WRITE_CLASSES)
     for name in _OTHERS[type(earlier)]:
         told = getattr(last, name)
         if told not in _UNSAID and (_counts(told) or getattr(earlier, name) in _UNSAID):
             said[name] = told
     merged = replace(earlier, **said)
-    took_back = last.input == 0 and not _input_of(last) and _input_of(earlier) > 0
+    disagree = _input_of(merged) * 10 < _input_of(earlier) * 9
+    if disagree:
+        merged = replace(merged, **{name: getattr(earlier, name) for name in _INPUTS[type(earlier)]})
+    took_back = same is not None or (last.input == 0 and not _input_of(last) and _input_of(earlier) > 0)
     took_back = took_back or (of_input and _input_of(merged) < _input_of(earlier))
     took_back = took_back or (last.output is not None and last.output < (earlier.output or 0))
-    merged = replace(merged, contradicted=merged.contradicted or last.contradicted or took_back or garbled)
+    merged = replace(
+        merged,
+        contradicted=merged.contradicted or last.contradicted or took_back or garbled,
+        disagree=merged.disagree or last.disagree or disagree,
+    )
     if isinstance(merged, MessagesCounts) or isinstance(last, MessagesCounts):
         return merged
     named = merged.cache_named if last.cache_named == "in_input" else last.cache_named
@@ -448,21 +482,28 @@ def at_most(usage: Mapping[str, int], guessed: int, most: int) -> Mapping[str, i
 
 
 def at_least(reading: Reading, streamed: int) -> Reading:
-    """Return a reading of an answer that broke off, with the `streamed` tokens where more than its output came."""
+    """Return a reading of an answer whose output nobody counted, with the `streamed` tokens where more of it came."""
     more = streamed - reading.usage.get("output", streamed)
     if more <= 0:
         return reading
-    return replace(reading, usage={**reading.usage, "output": streamed}, guessed=reading.guessed + more)
+    return replace(
+        reading,
+        usage={**reading.usage, "output": streamed},
+        flags=(*reading.flags, "output_streamed"),
+        guessed=reading.guessed + more,
+    )
 
 
-def so_far(reading: Reading | None, streamed: int, *, ended: bool) -> Reading | None:
+def so_far(reading: Reading | None, streamed: int, *, counted: int, ended: bool) -> Reading | None:
     """Return the usage of an answer as far as it is a fact.
 
-    Of one that goes on and whose output nobody has counted yet, that is the `streamed` tokens.
+    Its output was told when `counted` tokens had been streamed: what came after that is not in it, however the answer
+    ended. Of one that goes on and whose output nobody has counted yet, it is the `streamed` tokens too.
     """
-    if reading is None or not reading.usage or ended or reading.usage["output"]:
+    if reading is None or not reading.usage:
         return reading
-    return at_least(reading, streamed)
+    is_told = streamed <= counted and (ended or reading.usage["output"] > 0)
+    return reading if is_told else at_least(reading, streamed)
 
 
 class _Tally:
@@ -608,7 +649,7 @@ _INPUTS: Mapping[type, tuple[str, ...]] = {
     MessagesCounts: ("input", "cache_read", "cache_write", *WRITE_CLASSES),
 }
 _OTHERS: Mapping[type, tuple[str, ...]] = {
-    TotalCounts: ("output", "reasoning", "output_parts", "total", "searches"),
+    TotalCounts: ("output", "reasoning", "output_parts", "total", "searches", "seconds"),
     MessagesCounts: ("output", "reasoning", "searches"),
 }
 """Counts by how a later word of a stream treats them: those of the input are one group."""
@@ -677,6 +718,29 @@ def _input_of(counts: Counts) -> int:
         return counts.input or 0
     written = counts.cache_write if counts.cache_write is not None else _sum_of(counts.split)
     return (counts.input or 0) + (counts.cache_read or 0) + written
+
+
+FEW = 8
+"""Tokens by which two counts of one prompt may differ: servers add some of their own around it."""
+
+
+def _same_prompt(earlier: Counts, last: Counts) -> Mapping[str, int] | None:
+    """Return the words of `last` for the input where they count the prompt of `earlier` once more; None elsewhere.
+
+    Relays of OpenAI's words have all input as fresh in one event and its cached part in the other. First all, then
+    what of it was read: 3,602, then 3,604 read (jeremychone/rust-genai issue 258: DashScope). First the parts, then
+    all: 3 and 16,813 written, then 16,816 (8monkey-ai/hebo-gateway pull request 187). Both read 2026-11.
+    """
+    if isinstance(earlier, TotalCounts) or isinstance(last, TotalCounts):
+        return None
+    cached_before, cached = (_input_of(counts) - (counts.input or 0) for counts in (earlier, last))
+    differ = abs(cached - (earlier.input or 0))
+    if last.input is None and cached and not cached_before and differ <= min(FEW, cached // 100):
+        own = {name: told for name in _INPUTS[MessagesCounts] if (told := getattr(last, name)) is not None}
+        return {**own, "input": max((earlier.input or 0) - cached, 0)}
+    if last.input and not cached and cached_before and last.input == _input_of(earlier):
+        return {}
+    return None
 
 
 def _fitting(writes: Mapping[str, int], room: int) -> Mapping[str, int]:

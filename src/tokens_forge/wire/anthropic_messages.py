@@ -25,6 +25,7 @@ from tokens_forge.core.usage import MessagesCounts, Reading, at_least
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -37,9 +38,9 @@ from tokens_forge.wire.request import (
     has_entries,
     input_estimate,
     is_text,
+    maximum,
     members,
     model_of,
-    number,
     object_or_none,
     opened_with,
     raw_of,
@@ -52,11 +53,13 @@ from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
 from tokens_forge.wire.usage_objects import (
     FAST,
+    CostBeside,
     Told,
     UsageRead,
     after,
+    cost_beside,
+    cost_told,
     given,
-    read_anthropic_messages,
     read_told,
     says,
     told_in_message,
@@ -96,7 +99,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     Raises RequestError (400) naming the member that is missing or of the wrong kind.
     """
     fields = members(body)
-    most = number(fields, "max_tokens", MOST_OUTPUT, least=0)
+    most = maximum(fields, "max_tokens", unlimited=(-1,))  # 0 only fills the cache
     return _request(
         fields,
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -124,15 +127,15 @@ def read_reply(body: bytes) -> Reply | None:
     message = _message(body)
     if message is None or message.content is None or given(message.error):
         return None
-    read = read_anthropic_messages(message.usage)
+    read = read_told(told_in_message(message.usage), "anthropic_messages", model=message.model or "")
     return Reply(
         model_served=message.model or "",
         upstream_id=message.id or "",
         finish=message.stop_reason or "",
         tier_served=read.tier_served,
         reading=read.reading,
-        reported_cost=read.reported_cost,
-        output_estimate=tokens(sum(map(_said_quarters, message.content))),
+        reported_cost=cost_told(read.reported_cost, cost_beside(message)),
+        output_estimate=tokens(sum(map(_said_quarters, message.content))) or int(any(map(_is_signed, message.content))),
     )
 
 
@@ -146,19 +149,26 @@ def read_count_reply(body: bytes) -> Reply | None:
 
 
 class StreamMeter:
-    """Reads a stream as it passes: what each event is, and what all of them say."""
+    """Reads a stream as it passes: what each event is, and what all of them say.
 
-    def __init__(self) -> None:
+    `most` is what the request is held for: an output that comes without the usage of an answer is no more than that.
+    """
+
+    def __init__(self, *, most: int = MOST_OUTPUT) -> None:
+        self._most = most
         self._begun = False
         self._output_quarters = 0
+        self._signed = False
+        """A signature came: of thinking, though it may not be shown."""
         self._output = 0
         """As the last `message_delta` said that told no input."""
+        self._cost_beside: Decimal | None = None
         self._told: Told | None = None
         """The usage so far; without counts until the input is known."""
         self._final = False
         """It is of a `message_delta` too, so that its output is no placeholder."""
-        self._counted = False
-        """One told an output that is not zero."""
+        self._counted = -1
+        """Tokens streamed when the last one told an output that is not zero; below zero before."""
         self.model_served = ""
         self.upstream_id = ""
         self.finish = ""
@@ -179,7 +189,7 @@ class StreamMeter:
         reading = self._usage().reading
         if reading is None or (self.complete and not self._final):
             return None
-        if self.complete and self._counted:
+        if self.complete and self._counted >= tokens(self._output_quarters):
             return reading
         return at_least(reading, self.output_estimate)
 
@@ -191,15 +201,18 @@ class StreamMeter:
     @property
     def reported_cost(self) -> Decimal | None:
         """The last cost that was told and is not zero: of relays that have this dialect."""
-        return self._usage().reported_cost
+        return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
     def output_estimate(self) -> int:
-        """Tokens streamed so far, from the bytes of text, thinking and tool input; signatures are none.
+        """Tokens streamed so far, from the bytes of text, thinking, also what is not to be read, and tool input.
 
-        An output that was told without any input is at least a floor: thinking that is not shown has no bytes.
+        A signature is none, but one without a text is of thinking that was not shown: that is one token at least.
+
+        An output that was told without any input is at least a floor: thinking that is not shown has no bytes. But it
+        is of no usage, and no model makes more than its request lets it: such a word alone is never millions of tokens.
         """
-        return max(tokens(self._output_quarters), self._output)
+        return max(tokens(self._output_quarters), min(self._output, self._most), int(self._signed))
 
     @property
     def complete(self) -> bool:
@@ -236,12 +249,14 @@ class StreamMeter:
         return FIRST if self._begins() else ORDINARY
 
     def _read(self, said: "_Event") -> None:
+        self._cost_beside = cost_told(cost_beside(said, said.message), self._cost_beside)
         if said.message is not None:
             self._begin(said.message)
-        if said.content_block is not None:
-            self._output_quarters += _said_quarters(said.content_block)
+        for block in (said.content_block, said.delta):
+            if block is not None:
+                self._output_quarters += _said_quarters(block)
+                self._signed = self._signed or _is_signed(block)
         if said.delta is not None:
-            self._output_quarters += _said_quarters(said.delta)
             self.finish = said.delta.stop_reason or self.finish
         if given(said.usage):
             self._take(said.usage)
@@ -260,7 +275,8 @@ class StreamMeter:
         counts = _counts(told)
         if not told.is_usage:
             return
-        self._counted = self._counted or bool(counts.output)
+        if (counts.output or 0) > 0:
+            self._counted = tokens(self._output_quarters)
         if counts.input is None and (self._told is None or not self._told.is_usage):
             self._output = max(counts.output or 0, 0) or self._output
             told = replace(told, counts=MessagesCounts())
@@ -270,7 +286,9 @@ class StreamMeter:
         self._told = after(self._told, told)
 
     def _usage(self) -> UsageRead:
-        return UsageRead() if self._told is None else read_told(self._told, "anthropic_messages")
+        return (
+            UsageRead() if self._told is None else read_told(self._told, "anthropic_messages", model=self.model_served)
+        )
 
     def _begins(self) -> bool:
         begun, self._begun = self._begun, True
@@ -460,10 +478,16 @@ class _Block(msgspec.Struct):
     thinking: msgspec.Raw = msgspec.Raw()
     input: msgspec.Raw = msgspec.Raw()
     partial_json: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+    """Thinking that is not to be read (`redacted_thinking`)."""
+    content: msgspec.Raw = msgspec.Raw()
+    """A compaction's text; of other blocks, what a tool found."""
+    signature: msgspec.Raw = msgspec.Raw()
+    type: str | None = None
     stop_reason: str | None = None
 
 
-class _Message(msgspec.Struct):
+class _Message(CostBeside):
     """The members of a message that metering needs; the decoder skips all others."""
 
     id: str | None = None
@@ -474,7 +498,7 @@ class _Message(msgspec.Struct):
     error: msgspec.Raw = NULL
 
 
-class _Event(msgspec.Struct):
+class _Event(CostBeside):
     """The members of a stream's event that metering needs."""
 
     type: str | None = None
@@ -498,19 +522,17 @@ def _counts(told: Told) -> MessagesCounts:
 def _message(data: bytes) -> _Message | None:
     """Return what metering needs of a message; None for what is no JSON object.
 
-    Members of a kind that this dialect does not know are no reason to break a reply: then only those are read whose
-    kind can't be wrong.
+    Members of a kind that this dialect does not know are no reason to break a reply: then all others are read.
     """
     try:
         return _decode_message(data)
     except msgspec.ValidationError:
-        members = object_or_none(data)
+        message = readable(_Message, data)
     except UNREADABLE:
         return None
-    if members is None:
-        return None
-    content: list[_Block] | None = [] if "content" in members else None
-    return _Message(content=content, usage=members.get("usage", NULL), error=members.get("error", NULL))
+    if message is not None and message.content is None and "content" in (object_or_none(data) or {}):
+        message.content = []
+    return message
 
 
 def _event(data: bytes) -> _Event | None:
@@ -518,18 +540,21 @@ def _event(data: bytes) -> _Event | None:
     try:
         return _decode_event(data)
     except msgspec.ValidationError:
-        members = object_or_none(data)
+        return readable(_Event, data)
     except UNREADABLE:
         return None
-    if members is None:
-        return None
-    return _Event(
-        type=word_or_empty(members.get("type", NULL)),
-        message=_message(members.get("message", NULL)),
-        usage=members.get("usage", NULL),
-        error=members.get("error", NULL),
-    )
 
 
 def _said_quarters(said: _Block) -> int:
-    return sum(text_quarters(bytes(text)) for text in (said.text, said.thinking, said.input, said.partial_json))
+    quarters = sum(text_quarters(bytes(text)) for text in (said.text, said.thinking, said.input, said.partial_json))
+    if said.type in _HIDDEN:
+        quarters += text_quarters(bytes(said.data)) + text_quarters(bytes(said.content))
+    return quarters
+
+
+_HIDDEN = frozenset({"redacted_thinking", "compaction", "compaction_delta"})
+"""Blocks whose words are in members that others use for what is no output (Anthropic's library 2.14.0)."""
+
+
+def _is_signed(said: _Block) -> bool:
+    return given(said.signature)

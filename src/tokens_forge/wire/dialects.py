@@ -96,8 +96,8 @@ def _responses_meter(_request: Request, _metered: bool) -> Meter:
     return openai_responses.StreamMeter()
 
 
-def _messages_meter(_request: Request, _metered: bool) -> Meter:
-    return anthropic_messages.StreamMeter()
+def _messages_meter(request: Request, _metered: bool) -> Meter:
+    return anthropic_messages.StreamMeter(most=request.output_bound)
 
 
 def _messages_fields(request: Request, *, model: str, inject_usage: bool) -> Fields:

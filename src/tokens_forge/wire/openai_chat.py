@@ -11,6 +11,7 @@ guide "Error codes"; OpenRouter docs ("Errors": numeric codes, errors inside a s
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -20,16 +21,17 @@ from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
+from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
-    MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
     Request,
     has_entries,
     input_estimate,
+    maximum,
     members,
     model_of,
     number,
@@ -42,7 +44,20 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, of_choices, read_told, says, told_in_chat
+from tokens_forge.wire.usage_objects import (
+    CostBeside,
+    Told,
+    UsageRead,
+    after,
+    cost_beside,
+    cost_told,
+    given,
+    of_choices,
+    read_told,
+    says,
+    tells_output,
+    told_in_chat,
+)
 
 MOST_CHOICES = 128
 """The most choices that one request may ask for (OpenAI API reference, `n`)."""
@@ -77,7 +92,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     if messages is None:
         raise refused("messages", "it is missing: write the list of messages")
     model = model_of(fields)
-    asked = [number(fields, name, MOST_OUTPUT) for name in ("max_completion_tokens", "max_tokens")]
+    asked = [maximum(fields, name) for name in ("max_completion_tokens", "max_tokens")]
     # Both go upstream, and which one is heeded is the upstream's affair: the larger one bounds either.
     most = max((most for most in asked if most), default=0)
     choices = number(fields, "n", MOST_CHOICES) or 1
@@ -164,11 +179,16 @@ class StreamMeter:
         self._finished: set[bytes] = set()
         self._told: Told | None = None
         """The usage so far."""
+        self._cost_beside: Decimal | None = None
+        self._models: set[str | None] = set()
+        """Those that a breakdown of the usage names."""
         self._told_by_choice: dict[bytes, Told] = {}
         """Of upstreams that tell it with each choice (Moonshot)."""
         self._placeholder: Told | None = None
         """A zero of the last chunk: it is a fact only at the end of the answer (CASES 18)."""
         self._output_quarters = 0
+        self._counted = 0
+        """Tokens streamed when the output was last told."""
         self.model_served = ""
         self.upstream_id = ""
         self.finish = ""
@@ -182,12 +202,12 @@ class StreamMeter:
     @property
     def reading(self) -> Reading | None:
         """The usage so far, as far as it is a fact."""
-        return so_far(self._usage().reading, self.output_estimate, ended=self.complete)
+        return so_far(self._usage().reading, self.output_estimate, counted=self._counted, ended=self.complete)
 
     @property
     def reported_cost(self) -> Decimal | None:
-        """The last cost that was told and is not zero."""
-        return self._usage().reported_cost
+        """The last cost that was told and is not zero; one beside the usage where that tells none."""
+        return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
     def tier_served(self) -> str:
@@ -248,6 +268,8 @@ class StreamMeter:
         self.upstream_id = self.upstream_id or chunk.id or ""
         self._tier_served = chunk.service_tier or self._tier_served
         self._placeholder = None
+        said = ((choice.delta or choice.message) for choice in chunk.choices or ())
+        self._cost_beside = cost_told(cost_beside(chunk, *said), self._cost_beside)
         for choice in chunk.choices or ():
             index = bytes(choice.index) or _FIRST_INDEX
             if (quarters := _quarters(choice)) is not None:
@@ -260,14 +282,20 @@ class StreamMeter:
                 self._open.discard(index)
             if len(choice.usage) and (told := told_in_chat(choice.usage)).is_usage:
                 self._told_by_choice = self._told_by_choice | {index: told}
+                self._counted = self.output_estimate
                 self.accounted = self._all_finished()
+        if chunk.usage_breakdown is not None:
+            self._models |= {part.model for part in chunk.usage_breakdown.models or ()}
         if given(chunk.usage):
             self._take(told_in_chat(chunk.usage))
+        elif chunk.x_groq is not None and given(chunk.x_groq.usage):
+            self._take(told_in_chat(chunk.x_groq.usage))
 
     def end(self) -> None:
         """Note the end of the answer: a zero in its last chunk was no placeholder."""
         if self._placeholder is not None and self._told is None:
             self._told = self._placeholder
+            self._counted = self.output_estimate
 
     def _take(self, told: Told) -> None:
         if told.is_usage:
@@ -276,10 +304,16 @@ class StreamMeter:
                 self._placeholder = told
                 return
         self._told = after(self._told, told)
+        if tells_output(told, self._told):
+            self._counted = self.output_estimate
 
     def _usage(self) -> UsageRead:
-        told = self._told or of_choices(self._told_by_choice.values())
-        return UsageRead() if told is None else read_told(told, "openai_chat")
+        told = of_choices(self._told_by_choice.values())
+        if self._told is not None:
+            told = after(told, self._told)
+        if told is None:
+            return UsageRead()
+        return read_told(replace(told, models_apart=len(self._models) > 1), "openai_chat")
 
     def _all_finished(self) -> bool:
         return len(self._finished) >= self._choices and not self._open
@@ -367,7 +401,7 @@ class _ToolCall(msgspec.Struct):
     function: _Function | None = None
 
 
-class _Said(msgspec.Struct):
+class _Said(CostBeside):
     """What a choice says. Values stay raw: only their length counts, and some upstreams send lists for texts."""
 
     content: msgspec.Raw = msgspec.Raw()
@@ -388,7 +422,23 @@ class _Choice(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw()
 
 
-class _Chunk(msgspec.Struct):
+class _OfGroq(msgspec.Struct):
+    """Where Groq's streams had their usage before 2026 (groq-python, `XGroq`)."""
+
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+class _Part(msgspec.Struct):
+    model: str | None = None
+
+
+class _Breakdown(msgspec.Struct):
+    """What of a usage each model of Groq's Compound made (groq-python, `UsageBreakdown`, read 2026-11)."""
+
+    models: list[_Part] | None = None
+
+
+class _Chunk(CostBeside):
     """The members of a reply or a chunk that metering needs; the decoder skips all others."""
 
     id: str | None = None
@@ -397,6 +447,8 @@ class _Chunk(msgspec.Struct):
     service_tier: str | None = None
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = msgspec.Raw()
+    x_groq: _OfGroq | None = None
+    usage_breakdown: _Breakdown | None = None
     error: msgspec.Raw = msgspec.Raw()
 
 
@@ -407,23 +459,17 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 def _chunk(data: bytes) -> _Chunk | None:
     """Return what metering needs of a JSON object; None for anything else.
 
-    Members of a kind that this dialect does not know are no reason to break a stream: then only those are read whose
-    kind can't be wrong.
+    Members of a kind that this dialect does not know are no reason to break a stream: then all others are read.
     """
     try:
         return _decode_chunk(data)
     except msgspec.ValidationError:
-        pass
+        chunk = readable(_Chunk, data)
     except UNREADABLE:
         return None
-    found = object_or_none(data)
-    if found is None:
-        return None
-    return _Chunk(
-        choices=[_Choice()] if "choices" in found else None,
-        usage=found.get("usage", NULL),
-        error=found.get("error", NULL),
-    )
+    if chunk is not None and chunk.choices is None and "choices" in (object_or_none(data) or {}):
+        chunk.choices = [_Choice()]
+    return chunk
 
 
 def _quarters(choice: _Choice) -> int | None:

@@ -22,7 +22,6 @@ from tokens_forge.core.usage import MOST_TOKENS
 from tokens_forge.wire.openai_chat import MOST_CHOICES, wants_usage
 from tokens_forge.wire.reply import Reply
 from tokens_forge.wire.request import (
-    MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
@@ -30,6 +29,7 @@ from tokens_forge.wire.request import (
     begins,
     input_estimate,
     is_text,
+    maximum,
     members,
     model_of,
     number,
@@ -55,10 +55,11 @@ _PART = 1024 * 1024
 _TOKENS = re.compile(rb"\[\s*+[0-9][0-9,\s]*+\]")
 
 
-def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:  # noqa: ARG001 - the API has a bound of its own
+def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:
     """Return what the `body` of a legacy completion asks for.
 
-    Its bound is for all its prompts and all that is generated for each, also what `best_of` throws away. Raises
+    `output_bound` (tokens) stands in where it asks for no maximum; where it names none, the API has one of its own.
+    The bound is for all its prompts and all that is generated for each, also what `best_of` throws away. Raises
     RequestError (400) naming the member, or the item of a list, that is missing or of the wrong kind.
     """
     fields = members(body)
@@ -66,7 +67,10 @@ def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> R
     count = len(prompts) or 1
     choices = number(fields, "n", MOST_CHOICES) or 1
     generated = max(choices, number(fields, "best_of", MOST_CHOICES) or 1)
-    most = min(_most(fields) * generated * count, MOST_TOKENS)
+    asked = maximum(fields, "max_tokens", unlimited=(-1,))
+    is_given = fields.get("max_tokens", NULL) != NULL
+    one = asked if asked is not None else output_bound if is_given else OUTPUT_WHEN_NOT_GIVEN
+    most = min(one * generated * count, MOST_TOKENS)
     return Request(
         model=model_of(fields),
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -75,7 +79,7 @@ def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> R
         input_estimate=_tokens(fields, "prompt", prompts, inline_tokens)
         + input_estimate(fields, ("suffix",), inline_tokens),
         output_bound=most,
-        output_asked=0 if fields.get("max_tokens", NULL) == NULL else most,
+        output_asked=0 if asked is None else most,
         answers=generated * count,
         choices=choices * count,
         needs=(),
@@ -157,12 +161,6 @@ def _reply(body: bytes, answer: str) -> Reply | None:
         reading=usage.reading,
         reported_cost=usage.reported_cost,
     )
-
-
-def _most(fields: Fields) -> int:
-    """Return the most tokens of one completion; with `echo`, none is a way to have the prompt's own scored."""
-    most = number(fields, "max_tokens", MOST_OUTPUT, least=0)
-    return OUTPUT_WHEN_NOT_GIVEN if most is None else most
 
 
 def _inputs(fields: Fields, name: str, kinds: Mapping[str, Callable[[msgspec.Raw], bool]]) -> Sequence[msgspec.Raw]:

@@ -31,6 +31,7 @@ from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
@@ -54,7 +55,20 @@ from tokens_forge.wire.request import (
 )
 from tokens_forge.wire.sse import Event, data_event
 from tokens_forge.wire.upstream_errors import read_error, word_for
-from tokens_forge.wire.usage_objects import Told, UsageRead, after, given, read_told, says, told_in_response, with_tools
+from tokens_forge.wire.usage_objects import (
+    CostBeside,
+    Told,
+    UsageRead,
+    after,
+    cost_beside,
+    cost_told,
+    given,
+    read_told,
+    says,
+    tells_output,
+    told_in_response,
+    with_tools,
+)
 
 COUNTED_FIELDS = ("instructions", "input", "tools", "text")
 """Members of a request that are billed as input; what the upstream keeps of a conversation can't be seen here."""
@@ -169,6 +183,9 @@ class StreamMeter:
         self._apart = False
         self._told: Told | None = None
         """The usage so far."""
+        self._counted = 0
+        """Tokens streamed when the output was last told."""
+        self._cost_beside: Decimal | None = None
         self._tool_usage = b""
         self.events = 0
         """How many were events of this dialect: the number in sequence of the next."""
@@ -186,12 +203,12 @@ class StreamMeter:
     @property
     def reading(self) -> Reading | None:
         """The usage so far, as far as it is a fact."""
-        return so_far(self._usage().reading, self.output_estimate, ended=self.finish != "")
+        return so_far(self._usage().reading, self.output_estimate, counted=self._counted, ended=self.finish != "")
 
     @property
     def reported_cost(self) -> Decimal | None:
-        """The last cost that was told and is not zero."""
-        return self._usage().reported_cost
+        """The last cost that was told and is not zero; one beside the usage where that tells none."""
+        return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
     def output_estimate(self) -> int:
@@ -230,7 +247,10 @@ class StreamMeter:
         self.events += 1
         kind = said.type or event.name
         if kind in _ENDS:
-            self.read(_response(said.response) or _Response(), ended=_ENDS[kind])
+            response = _response(said.response) or _Response()
+            if not given(response.usage):
+                response.usage = said.usage  # some relays tell it beside the response
+            self.read(response, ended=_ENDS[kind])
             self.done = True
             return Passed(kind="done", first=self._begins())
         if kind == _FAILED:
@@ -272,6 +292,7 @@ class StreamMeter:
             self._apart = self._apart or _is_apart(item)
 
     def _take_usage(self, response: "_Response", *, ended: bool) -> None:
+        self._cost_beside = cost_told(cost_beside(response), self._cost_beside)
         if given(response.tool_usage):
             self._tool_usage = bytes(response.tool_usage)
         if not given(response.usage):
@@ -279,6 +300,8 @@ class StreamMeter:
         told = told_in_response(response.usage)
         if told.is_usage and (ended or says(told)):
             self._told, self.accounted = after(self._told, told), ended
+            if tells_output(told, self._told):
+                self._counted = self.output_estimate
 
     def _usage(self) -> UsageRead:
         if self._told is None:
@@ -433,6 +456,7 @@ class _Event(msgspec.Struct):
     delta: msgspec.Raw = msgspec.Raw()
     item: msgspec.Raw = msgspec.Raw()
     response: msgspec.Raw = msgspec.Raw()
+    usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
 
 
@@ -440,7 +464,7 @@ class _Incomplete(msgspec.Struct):
     reason: str | None = None
 
 
-class _Response(msgspec.Struct):
+class _Response(CostBeside):
     """The members of a response that metering needs."""
 
     id: str | None = None
@@ -493,7 +517,7 @@ def _event(data: bytes) -> _Event | None:
     try:
         return _decode_event(data)
     except msgspec.ValidationError:  # A `type` that is no text, or no object at all.
-        return None if object_or_none(data) is None else _Event()
+        return readable(_Event, data)
     except UNREADABLE:
         return None
 
@@ -501,32 +525,22 @@ def _event(data: bytes) -> _Event | None:
 def _response(data: bytes | msgspec.Raw) -> _Response | None:
     """Return what metering needs of a response; None for what is no JSON object.
 
-    Members of a kind that this dialect does not know are no reason to lose its usage: then only those are read whose
-    kind can't be wrong.
+    Members of a kind that this dialect does not know are no reason to lose its usage: then all others are read.
     """
     try:
         return _decode_response(data)
     except msgspec.ValidationError:
-        found = object_or_none(data)
+        return readable(_Response, data)
     except UNREADABLE:
         return None
-    if found is None:
-        return None
-    return _Response(
-        id=word_or_empty(found.get("id", NULL)),
-        model=word_or_empty(found.get("model", NULL)),
-        service_tier=word_or_empty(found.get("service_tier", NULL)),
-        output=found.get("output", NULL),
-        usage=found.get("usage", NULL),
-        tool_usage=found.get("tool_usage", NULL),
-        error=found.get("error", NULL),
-    )
 
 
 def _item(raw: msgspec.Raw) -> _Item:
-    """Return what metering needs of an item; nothing of one whose shape is unknown."""
+    """Return what metering needs of an item, as `_response` does; nothing of what is no object."""
     try:
         return _decode_item(raw)
+    except msgspec.ValidationError:
+        return readable(_Item, raw) or _Item()
     except UNREADABLE:
         return _Item()
 

@@ -6,8 +6,8 @@ object says nothing, and a member of a wrong kind is a count that is no number.
 
 Relays mix the words of dialects. So there is one table of names for each fact (`_NAMES`), and a name that is used
 anywhere is read wherever it stands: at the top of a usage or in the details of its input or output (CASES 63). Of two
-names for one fact in the same object the count that costs more is taken, and never a zero, since relays write zeros for
-what they do not fill; the dialect's own words for input and output go before those of another.
+names for one fact in the same object the count that costs more is taken, as a guess, and never a zero, since relays
+write zeros for what they do not fill.
 
 Sources, read 2026-11: the types of OpenAI's Python library 3.57.0, made from its API reference (`CompletionUsage`,
 `ResponseUsage`, `ToolUsage`, `CreateEmbeddingResponse`, `Transcription`, `ImagesResponse`) and its guide "Prompt
@@ -26,7 +26,7 @@ from typing import Literal
 
 import msgspec
 
-from tokens_forge.core.money import exponent, rounded, scaled
+from tokens_forge.core.money import exponent, fits_ledger, rounded, scaled
 from tokens_forge.core.usage import (
     MOST_TOKENS,
     NO_PARTS,
@@ -48,9 +48,6 @@ from tokens_forge.core.usage import (
     later,
 )
 
-MOST_COST_DIGITS = 26
-"""Digits before the point beyond which a reported cost is no amount: the ledger's are DECIMAL(38,12)."""
-
 MOST_DECIMALS = 30
 """Digits after the point beyond which it is none."""
 
@@ -71,6 +68,16 @@ FAST = "fast"
 
 Members = Mapping[str, msgspec.Raw]
 """The members of a JSON object by name, each as it was written."""
+
+
+class CostBeside(msgspec.Struct):
+    """Members of a reply, outside its usage, that say what it cost."""
+
+    cost: msgspec.Raw = msgspec.Raw()
+    provider_metadata: msgspec.Raw = msgspec.Raw()
+    """Vercel AI Gateway: `gateway.cost`, a text (its docs, "Usage & Billing", read 2026-11)."""
+    provider_metadata_too: msgspec.Raw = msgspec.field(name="providerMetadata", default=msgspec.Raw())
+    """The same in its SDK's spelling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,10 @@ class Told:
     """What became of a credit for the retry of a refused request: ``redeemed``, ``not_applied``."""
     tools_apart: bool = False
     """It counts calls of the upstream's own tools that have a price for which there is no class."""
+    fetches: bool = False
+    """It counts pages that the upstream fetched."""
+    models_apart: bool = False
+    """It is of several models, and says so beside it."""
     iterations: bytes = b""
     """As it was written."""
 
@@ -207,7 +218,7 @@ def read_gemini(usage: bytes) -> UsageRead:
     """Return what the `usageMetadata` of a response or of a stream's last chunk says.
 
     Cached tokens are in `promptTokenCount`; thoughts are beside `candidatesTokenCount`, and what tools brought is
-    beside the prompt. The tier that was served is in a header (`x-gemini-service-tier`), not here.
+    beside the prompt. The tier that was served is in a header (`x-gemini-service-tier`); Vertex names it here.
     """
     told = _members(usage)
     counts = GeminiCounts(
@@ -222,7 +233,7 @@ def read_gemini(usage: bytes) -> UsageRead:
         cached_parts=_modalities(told, "cacheTokensDetails"),
         candidate_parts=_modalities(told, "candidatesTokensDetails"),
     )
-    return UsageRead(reading=from_gemini(counts))
+    return UsageRead(reading=from_gemini(counts), tier_served=_traffic(told))
 
 
 _READERS: Mapping[Dialect, Callable[..., UsageRead]] = {
@@ -255,20 +266,21 @@ def told_in_message(usage: bytes | msgspec.Raw) -> Told:
 
 def _message_counts(heard: "_Heard") -> MessagesCounts:
     counts = heard.counts
-    fresh = counts.get("input")
-    if fresh is None and (prompt := counts.get("prompt")) is not None:
-        # OpenAI's word, whose count includes the cached tokens.
-        cached = sum(counts.get(name, 0) for name in ("cached", "cache_write"))
-        fresh = prompt - cached if prompt >= cached else prompt
+    fresh, prompt = counts.get("input"), counts.get("prompt")
+    # OpenAI's word, whose count includes the cached tokens.
+    if prompt is not None and (not fresh or heard.disagree_on_input()):
+        cached = heard.in_cache()
+        fresh = max(prompt - cached if prompt >= cached else prompt, fresh or 0)
     return MessagesCounts(
         input=fresh,
         cache_read=counts.get("cached"),
         cache_write=counts.get("cache_write"),
         **heard.split(),
-        output=heard.first("output", "completion"),
+        output=heard.dearest("output", "completion"),
         reasoning=counts.get("reasoning"),
         searches=heard.searches(),
-        contradicted=heard.contradicted,
+        contradicted=False,
+        disagree=heard.disagree,
     )
 
 
@@ -289,6 +301,7 @@ def after(earlier: Told | None, told: Told) -> Told:
         geo=told.geo or earlier.geo,
         credit=told.credit or earlier.credit,
         tools_apart=earlier.tools_apart or told.tools_apart,
+        fetches=earlier.fetches or told.fetches,
         iterations=told.iterations or earlier.iterations,
     )
 
@@ -306,8 +319,12 @@ def of_choices(told: Iterable[Told]) -> Told | None:
     return found
 
 
-def read_told(told: Told, dialect: Dialect) -> UsageRead:
-    """Return what the usage of a reply says, all of whose objects were heard."""
+def read_told(told: Told, dialect: Dialect, *, model: str = "") -> UsageRead:
+    """Return what the usage of a reply says, all of whose objects were heard, and which `model` answered.
+
+    A page that was fetched is free at Anthropic ("Web fetch tool") and at others with its models; DeepSeek charges for
+    it as for a search since 2026-11-01 (API docs, "Models & Pricing", read 2026-11), and of others nobody knows.
+    """
     if isinstance(told.counts, MessagesCounts):
         reading = from_messages(told.counts)
     else:
@@ -316,8 +333,10 @@ def read_told(told: Told, dialect: Dialect) -> UsageRead:
         reading = _with_iterations(replace(reading, geo=told.geo) if told.geo else reading, told.iterations)
         if told.credit:
             reading = _flagged(reading, _CREDITS[told.credit])
-        if told.tools_apart:
+        if told.tools_apart or (told.fetches and model and _OF_ANTHROPIC not in model.lower()):
             reading = _flagged(reading, "tools_apart")
+        if told.models_apart:
+            reading = _flagged(reading, "models_apart")
         if told.is_byok:
             reading = _flagged(reading, "paid_elsewhere")
     # A speed that was asked for and not served is the standard one, whatever else is said of the tier.
@@ -355,6 +374,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cached_read_tokens",  # as `cached_write_tokens`
         "prompt_cache_read_tokens",  # as `prompt_cache_write_tokens`
         "cacheReadInputTokens",  # AWS, Bedrock Converse API, `TokenUsage`
+        "num_cached_tokens",  # Mistral, at the top (vercel/ai issue 14382)
+        "cached_input_tokens",  # Codex's own words, which relays pass on
     ),
     "cache_write": (
         "cache_write_tokens",  # OpenAI; OpenRouter docs, "Usage Accounting"
@@ -366,6 +387,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cache_write_input_tokens",  # relays of Bedrock's
         "created_cache_tokens",  # relays of Gemini's
         "cacheWriteInputTokens",  # AWS, Bedrock Converse API, `TokenUsage`
+        "caching_tokens",  # Requesty docs, "Prompt Caching", in the details
     ),
     "cache_write_5m": (
         "ephemeral_5m_input_tokens",  # Anthropic, `CacheCreation`; LiteLLM and Alibaba Cloud have it in details
@@ -373,6 +395,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cache_creation_5m_input_tokens",  # ding113/claude-code-hub
         "cache_creation_5m_tokens",  # relays after new-api
         "cache_write_5m_tokens",  # the same
+        "cached_write_tokens_5m",  # maximhq/bifrost, `ChatPromptTokensDetails`
+        "write_5m_tokens",  # Helicone AI Gateway, `cache_write_details`
     ),
     "cache_write_30m": ("ttl_30m_tokens",),  # OpenAI, `InputTokensDetailsCacheWriteTokensDetails`
     "cache_write_1h": (
@@ -381,6 +405,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
         "cache_creation_1h_input_tokens",
         "cache_creation_1h_tokens",
         "cache_write_1h_tokens",
+        "cached_write_tokens_1h",
+        "write_1h_tokens",
     ),
     "cache_write_12h": ("ttl_12h_tokens",),
     "reasoning": (
@@ -390,13 +416,15 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "searches": (
         "web_search_requests",  # Anthropic, `ServerToolUsage`; LiteLLM in the details of the prompt
         "web_search_calls",  # xAI
-        "num_search_queries",  # Perplexity (genai-prices 0.2.3)
+        "num_search_queries",  # Perplexity (genai-prices 0.2.3); maximhq/bifrost in the details of the output
     ),
     "sources": ("num_sources_used",),  # xAI, Live Search: charged by the source
     "tools": (
         "citation_tokens",  # Perplexity, deep research: at a rate of their own
         "google_maps_grounding_requests",  # LiteLLM, for Gemini
     ),
+    "audio_in": ("audio_tokens",),  # Mistral, at the top (genai-prices pull request 591)
+    "seconds": ("prompt_audio_seconds",),  # the same: sound that is billed by its length
     "tools_in_all": ("num_server_side_tools_used",),  # xAI
 }
 """Each fact of a usage, and every name that it has with a provider or a relay."""
@@ -410,6 +438,12 @@ _BESIDE = frozenset(
 """Names that mean counts beside the input where they come from (Anthropic, AWS). At the top of a usage some relays
 count them in the prompt (LiteLLM), others beside it (forks of one-api); within its details they are parts of it."""
 
+_IN_DETAILS: Mapping[str, Mapping[str, str]] = {
+    "in": {"cache_read": "cached", "audio": "audio_in"},
+    "out": {"reasoning": "reasoning", "audio": "audio_out"},
+}
+"""Short words of LangChain's `UsageMetadata` (danny-avila/LibreChat issue 12855), which mean other things elsewhere."""
+
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
 _OUTPUT_DETAILS = (
     "completion_tokens_details",
@@ -422,7 +456,11 @@ _WRITE_DETAILS = (
     "cache_creation_token_details",  # LiteLLM
     "cache_creation_tokens_details",
     "cache_write_tokens_details",  # OpenAI, `InputTokensDetails`
+    "cached_write_token_details",  # maximhq/bifrost
+    "cache_write_details",  # Helicone AI Gateway
 )
+_FRESH_ALONE = "cache_write_details"
+"""Where Helicone tells this, its prompt leaves out what was read from and written to a cache."""
 
 _TOOL_COUNTS = (
     "server_tool_use",  # Anthropic; OpenRouter, also in chat completions
@@ -433,6 +471,7 @@ _TOOL_COUNTS = (
     "plugins",  # Alibaba Cloud Model Studio, "Web search": {"search":{"count":1}}
     "x_tools",  # the same, of its Responses
     "tool_calls_details",  # Perplexity, Agent API: {"search_web":{"invocation":1}} (genai-prices 0.2.3)
+    "tool_usage",  # Volcengine Ark, Responses: {"web_search":1,"image_process":1,"mcp":1}
 )
 """Members that count calls of the upstream's own tools by name: as numbers, or in `count` or `invocation` of each."""
 
@@ -450,9 +489,11 @@ _SEARCH_TOOLS = frozenset(
         "search_web",
     }
 )
+_FETCHES = "web_fetch_requests"
+_OF_ANTHROPIC = "claude"
 _FREE_TOOLS = frozenset(
     {
-        "web_fetch_requests",  # Anthropic, "Web fetch tool": no charge beyond its tokens
+        _FETCHES,  # but see `read_told`
         "tool_search_requests",
         "mcp_calls",  # xAI, "Pricing": its tokens alone
         "SERVER_SIDE_TOOL_MCP",
@@ -469,11 +510,15 @@ _COSTS: Mapping[str, int] = {
     "cost_usd_total": 0,  # LLM Gateway, "Cost Breakdown"
     "estimated_cost": 0,  # DeepInfra API docs, chat completions
     "response_cost": 0,  # LiteLLM
+    "cost_usd": 0,
 }
-"""Members that say what the upstream charges, and the power of ten of their unit. The first that is told counts."""
+"""Members that say what the upstream charges, and the power of ten of their unit. The first that is not zero counts."""
 
-_COST_TOTALS = ("total_cost", "total")
+_COST_TOTALS = ("total_cost", "total", "amount")
 """Where an object says it as a whole."""
+
+_OURS = frozenset({"", "USD"})
+"""What a cost's `currency` may be: another one is no amount in dollars, and nobody says at which rate."""
 
 _Scope = Literal["top", "input", "output", "writes", "tools"]
 
@@ -484,7 +529,12 @@ def _table(facts: tuple[str, ...], scopes: Mapping[str, tuple[str, ...]], suffix
     """Return which fact each name tells in a place, and which members hold more of them."""
     names = {name: fact for fact in facts for name in _NAMES[fact]}
     kinds = {f"{kind}_tokens": f"{kind}_{suffix}" for kind in _KINDS_OF_TOKENS if suffix}
-    return names | kinds | {name: f"/{scope}" for scope, members in scopes.items() for name in members}
+    return (
+        names
+        | kinds
+        | dict(_IN_DETAILS.get(suffix, {}))
+        | {name: f"/{scope}" for scope, members in scopes.items() for name in members}
+    )
 
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
@@ -498,7 +548,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         },
     ),
     "/input": _table((*_OF_CACHE, "searches", "tools"), {"writes": _WRITE_DETAILS}, "in"),
-    "/output": _table(("reasoning",), {}, "out"),
+    "/output": _table(("reasoning", "searches", "tools"), {}, "out"),
     "/writes": _table(WRITE_CLASSES, {}),
 }
 """What each name tells in each place; a fact with a slash is another place."""
@@ -515,14 +565,35 @@ class _Heard:
         self.counts: dict[str, int] = {}
         self.beside = False
         """Cached tokens have names that mean counts beside the input."""
-        self.contradicted = False
+        self.fresh_alone = False
+        """There is no doubt that they are."""
+        self.disagree = False
         self.tools_apart = False
+        self.fetches = False
         self._listen(members, "/top")
 
     def first(self, *facts: str) -> int | None:
         """Return the first of some counts that says something."""
         told = [self.counts[fact] for fact in facts if fact in self.counts]
         return next((count for count in told if count > 0), told[0] if told else None)
+
+    def dearest(self, *facts: str) -> int | None:
+        """Return as `first`, and the largest where they disagree."""
+        told = {count for fact in facts if (count := self.counts.get(fact, 0)) > 0}
+        self.disagree = self.disagree or len(told) > 1
+        return max(told) if told else self.first(*facts)
+
+    def disagree_on_input(self) -> bool:
+        """Say whether two words for the input differ, by more than what one of them leaves to the cache."""
+        less, more = sorted(self.counts.get(fact, 0) for fact in _INPUT_FIRST)
+        read, written = (max(self.counts.get(name, 0), 0) for name in ("cached", "cache_write"))
+        differ = less > 0 and more - less not in {0, read, written, read + written}
+        self.disagree = self.disagree or differ
+        return differ
+
+    def in_cache(self) -> int:
+        """Return the tokens that were read from or written to a cache."""
+        return sum(max(self.counts.get(name, 0), 0) for name in ("cached", "cache_write"))
 
     def split(self) -> Mapping[str, int | None]:
         """Return the cache writes by lifetime."""
@@ -545,7 +616,15 @@ class _Heard:
             fact = table.get(name)
             if fact is None or not given(raw):
                 continue
-            if fact == "/tools":
+            self.fresh_alone = self.fresh_alone or name == _FRESH_ALONE
+            if (
+                place == "/input"
+                and name == "cache_creation"
+                and (written := _number(raw)) is not None
+                and written >= 0
+            ):
+                self._hear("cache_write", written)  # LangChain: a count where others have an object
+            elif fact == "/tools":
                 self._count_tools(_members(raw))
             elif fact[0] == "/":
                 self._listen(_members(raw), fact)
@@ -557,7 +636,7 @@ class _Heard:
     def _hear(self, fact: str, count: int) -> None:
         before = self.counts.get(fact, -1)
         if count > 0 < before != count:
-            self.contradicted = True
+            self.disagree = True
             self.counts[fact] = min(before, count) if fact == "cached" else max(before, count)
         else:
             self.counts[fact] = max(before, count)
@@ -567,6 +646,7 @@ class _Heard:
         for name, raw in tools.items():
             inner = _members(raw)
             count = _first(inner.get("count"), inner.get("invocation")) if inner else _number(raw)
+            self.fetches = self.fetches or (name == _FETCHES and bool(count))
             if name in _SEARCH_TOOLS:
                 searches += [] if count is None else [count]
             elif count and name not in _FREE_TOOLS:
@@ -580,11 +660,10 @@ def _told(usage: bytes | msgspec.Raw, order: tuple[str, str]) -> Told:
     members = _members(usage)
     heard = _Heard(members)
     counts = heard.counts
-    output = heard.first(*(_OUTPUTS[name] for name in order))
-    completion = counts.get("completion", 0)
+    differ = heard.disagree_on_input()
     told = TotalCounts(
-        input=heard.first(*order),
-        output=output,
+        input=max(counts[name] for name in order) if differ else heard.first(*order),
+        output=heard.dearest(*(_OUTPUTS[name] for name in order)),
         total=counts.get("total"),
         cached=counts.get("cached"),
         cache_write=counts.get("cache_write"),
@@ -593,10 +672,12 @@ def _told(usage: bytes | msgspec.Raw, order: tuple[str, str]) -> Told:
         reasoning=counts.get("reasoning"),
         output_parts=heard.parts("out"),
         searches=heard.searches(),
+        seconds=counts.get("seconds") if not counts.get("audio_in") else None,
         cache_named=_cache_named(members, heard),
         # Perplexity counts the reasoning of its deep research apart (genai-prices 0.2.3).
         reasoning_beside="citation_tokens" in members and "reasoning_tokens" in members,
-        contradicted=heard.contradicted or counts.get("output", 0) > 0 < completion != counts.get("output"),
+        contradicted=False,
+        disagree=heard.disagree,
     )
     return _with_words(members, heard, told)
 
@@ -607,7 +688,7 @@ def _cache_named(members: Members, heard: _Heard) -> Literal["in_input", "either
     There is no doubt where the object is one of Anthropic's as a whole, or where new-api says in whose sense it is
     (QuantumNous/new-api, `dto.Usage.UsageSemantic`, read 2026-11).
     """
-    if "usage_semantic" in members and _text(members, "usage_semantic") == "anthropic":
+    if heard.fresh_alone or _text(members, "usage_semantic") == "anthropic":
         return "beside_input"
     if not heard.beside:
         return "in_input"
@@ -618,10 +699,10 @@ def _cache_named(members: Members, heard: _Heard) -> Literal["in_input", "either
 def _with_words(members: Members, heard: _Heard, counts: Counts) -> Told:
     """Return what a usage tells: its counts, and what it says in words and money."""
     unknown = heard.counts.get("tools_in_all", 0) > 0 and not counts.searches and _TOOLS.isdisjoint(members)
-    costs = (_cost(members, name) for name in _COSTS if name in members)
     told = Told(
         counts=counts,
-        cost=next((cost for cost in costs if cost is not None), None),
+        cost=_first_amount(_cost(members, name) for name in _COSTS if name in members),
+        fetches=heard.fetches,
         tools_apart=heard.tools_apart or heard.counts.get("tools", 0) > 0 or unknown,
     )
     if _SAYS_MORE.isdisjoint(members):
@@ -632,7 +713,7 @@ def _with_words(members: Members, heard: _Heard, counts: Counts) -> Told:
         told,
         upstream_cost=_amount(_inner(members, "cost_details").get("upstream_inference_cost")),
         is_byok=bytes(members.get("is_byok", b"")) == b"true",
-        tier=_text(members, "service_tier"),
+        tier=_text(members, "service_tier") or _traffic(members),
         speed=_text(members, "speed"),
         geo="" if geo in _NOWHERE else geo,
         credit=status if status in _CREDITS else "",
@@ -647,8 +728,31 @@ def _listed(raw: msgspec.Raw | None) -> bytes:
 
 
 _SAYS_MORE = frozenset(
-    {"cost_details", "is_byok", "service_tier", "speed", "inference_geo", "fallback_credit", "iterations"}
+    {
+        "cost_details",
+        "is_byok",
+        "service_tier",
+        "speed",
+        "inference_geo",
+        "fallback_credit",
+        "iterations",
+        "extra_properties",
+    }
 )
+
+_TRAFFIC = {
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+    "PROVISIONED_THROUGHPUT": "provisioned",
+}
+"""Tiers of service by Vertex's word for the traffic (`UsageMetadata.trafficType`; in chat completions in
+`extra_properties.google.traffic_type`; read 2026-11). Any other is the standard one."""
+
+
+def _traffic(members: Members) -> str:
+    google = _inner(_inner(members, "extra_properties"), "google")
+    return _TRAFFIC.get(_text(google, "traffic_type") or _text(members, "trafficType"), "")
+
 
 _NOWHERE = frozenset({"", "global", "not_available"})
 """Words of `inference_geo` that name no geography (Claude docs, "Data residency", read 2026-11)."""
@@ -703,6 +807,12 @@ def _together(told: Iterable[Told]) -> Told | None:
     for one in told:
         found = after(found, one)
     return found
+
+
+def tells_output(told: Told, merged: Told) -> bool:
+    """Say whether the output of a stream so far, `merged`, is what its last usage told; zeros alone tell none."""
+    output = told.counts.output
+    return output is not None and output == merged.counts.output and says(told) == says(merged)
 
 
 def says(told: Told) -> bool:
@@ -788,7 +898,7 @@ def _first(*raws: msgspec.Raw | None) -> int | None:
 
 
 def _count(told: Members, name: str) -> int | None:
-    """Return a count, None when it is not given, -1 when it is no whole number (``12.0`` is one)."""
+    """Return a count, None when it is not given, -1 when it is none (``12.0`` is one)."""
     return _number(told.get(name))
 
 
@@ -796,9 +906,10 @@ def _number(raw: msgspec.Raw | None) -> int | None:
     if raw is None or not given(raw):
         return None
     try:
-        return _decode_count(raw)
+        count = _decode_count(raw)
     except _UNREADABLE:
         return -1
+    return count if 0 <= count <= MOST_TOKENS else -1
 
 
 def _seconds(told: Members) -> int | None:
@@ -818,7 +929,31 @@ def _cost(told: Members, name: str) -> Decimal | None:
     if amount is not None:
         return amount
     parts = _members(told[name])
-    return next((amount for total in _COST_TOTALS if (amount := _amount(parts.get(total))) is not None), None)
+    if _text(parts, "currency").upper() not in _OURS:
+        return None
+    return _first_amount(_amount(parts.get(total)) for total in _COST_TOTALS)
+
+
+def cost_beside(*told: CostBeside | None) -> Decimal | None:
+    """Return what members outside a usage say that a reply cost; None where they say nothing."""
+    found: list[Decimal | None] = []
+    for one in told:
+        if one is not None:
+            found += [_cost({"cost": one.cost}, "cost")] if len(one.cost) else []
+            metadata = (one.provider_metadata, one.provider_metadata_too)
+            found += [_amount(_inner(_members(raw), "gateway").get("cost")) for raw in metadata if len(raw)]
+    return _first_amount(found)
+
+
+def cost_told(cost: Decimal | None, beside: Decimal | None) -> Decimal | None:
+    """Return the cost that a usage tells, else the one beside it: a zero tells none where the other does."""
+    return _first_amount((cost, beside))
+
+
+def _first_amount(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the first amount that is not zero, else a zero: relays write zeros for what they do not fill."""
+    told = [amount for amount in amounts if amount is not None]
+    return next((amount for amount in told if amount), told[0] if told else None)
 
 
 def _amount(raw: msgspec.Raw | None, power: int = 0) -> Decimal | None:
@@ -836,5 +971,5 @@ def _amount(raw: msgspec.Raw | None, power: int = 0) -> Decimal | None:
     if not amount.is_finite() or amount < 0 or exponent(amount) < -MOST_DECIMALS or amount.adjusted() > LONGEST_COST:
         return None
     amount = scaled(amount, power)
-    fits = amount.adjusted() < MOST_COST_DIGITS and bool(rounded(amount)) == bool(amount)
-    return amount if fits else None
+    booked = rounded(amount)
+    return amount if fits_ledger(booked) and bool(booked) == bool(amount) else None
