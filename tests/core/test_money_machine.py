@@ -282,7 +282,7 @@ class Money(RuleBasedStateMachine):
         """Enter what the provider's page shows of the pool: what it leaves, if its windows allow so much."""
         pool = self.bench.terms.config.balance["plan"]
         told = self.bench.order("plan", "set", f"{amount} requests")
-        assert (told != "") == (amount > min(window.allow for window in pool.windows))
+        assert (told != "") == (amount > min(window.allow for window in allowances(pool)))
         if told:
             return
         rests = left(pool, self._state("plan"), self.bench.at).values()
