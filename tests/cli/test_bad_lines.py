@@ -79,6 +79,11 @@ BAD: dict[str, Bad] = {
     "usage 2**63": member("usage", '{"input":9223372036854775808}'),
     "usage negative": member("usage", '{"input":-5}'),
     "usage of 19 digits": member("usage", '{"input":1000000000000000000}'),
+    "charge negative": member("charge", '"-5"'),
+    "hold words": member("hold", '"x"'),
+    "total_ms a text": member("total_ms", '"5"'),
+    "certainty unknown": member("certainty", '"sure"'),
+    "unit a number": member("unit", "5"),
     "n too large": member("n", "99999999999999999999"),
     "balance missing": lambda line: line.replace(b'"balance":"rmb-wallet",', b""),
 }

@@ -26,7 +26,7 @@ from tokens_forge.core.entries import (
     Tasked,
     WindowHeld,
 )
-from tokens_forge.core.entry_check import MOST_COUNTED, check, faults
+from tokens_forge.core.entry_check import MOST_COUNTED, check, faults, is_sound
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.money import fits_ledger, rounded, text
 
@@ -160,13 +160,22 @@ def test_every_figure_is_in_the_table() -> None:
 
 @given(st.decimals(allow_nan=True, allow_infinity=True) | st.decimals(min_value=-(10**20), max_value=10**20, places=18))
 def test_what_fits_can_be_written(value: Decimal) -> None:
-    """What `fits_ledger` lets through is, once rounded, a charge that the ledger takes; nothing else is."""
+    """What `fits_ledger` lets through is, once rounded, an amount that the ledger takes; nothing else is."""
     if fits_ledger(value):
-        entry = settled_official(CALL, charge=text(rounded(value)))
-        # Rounding may reach the bound itself; nobody is charged that.
+        entry = settled_official(CALL, overrun=text(rounded(value)))
+        # Rounding may reach the bound itself; nobody owes that.
         assert [] == wrong(entry) or abs(rounded(value)) == 10**20
     else:
         assert not value.is_finite() or abs(value) >= 10**20
+
+
+def test_a_charge_is_never_negative() -> None:
+    """What is given back is an entry of its own; a line that says otherwise is named."""
+    (fault,) = faults(settled_official(CALL, charge="-5"))
+    assert str(fault).startswith("charge is `-5`, and must be plain digits")
+    assert str(fault).endswith("and no minus")
+    assert not is_sound(settled_official(CALL, charge="-5"))
+    assert not is_sound(settled_official(CALL, charge=""))
 
 
 def test_a_year_of_counts_can_be_summed() -> None:

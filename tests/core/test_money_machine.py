@@ -283,7 +283,7 @@ class Money(RuleBasedStateMachine):
         pool = self.bench.terms.config.balance["plan"]
         assert not isinstance(pool.windows, str), "it has windows of our own"
         told = self.bench.order("plan", "set", f"{amount} requests")
-        assert (told != "") == (amount > min(window.allow for window in pool.windows))
+        assert (told != "") == (amount > min(window.allow for window in allowances(pool)))
         if told:
             return
         rests = left(pool, self._state("plan"), self.bench.at).values()

@@ -32,6 +32,11 @@ KNOWN = (
     "qwen3-max",
     "o3-mini",
     "mistral-large-2512",
+    "gpt-image-1.5",
+    "gpt-image-2",
+    "gpt-5.4-image-2",
+    "openai/gpt-5.4",
+    "claude-3-opus",
 )
 
 
@@ -56,6 +61,10 @@ KNOWN = (
         ("llama-4-70b-versatile", "llama-3.3-70b-versatile"),
         ("qwen4-max", "qwen3-max"),
         ("o5-mini", "o3-mini"),
+        ("gpt-image-3", "gpt-image-2"),  # the family first, then the version
+        ("gpt-5.9-image-3", "gpt-5.4-image-2"),
+        ("azure/gpt-5.4", "openai/gpt-5.4"),  # the very model under another seller's name
+        ("claude-2-opus", "claude-3-opus"),
     ],
 )
 def test_the_newest_of_the_same_words_and_size(model: str, expected: str) -> None:
@@ -76,6 +85,8 @@ def test_the_newest_of_the_same_words_and_size(model: str, expected: str) -> Non
         "7",
         "",
         "gpt-4o-nano",
+        "gpt-6-luna-2",  # a version in two places
+        "gpt-luna-6",  # in another place
     ],
 )
 def test_another_size_or_word_is_another_family(model: str) -> None:

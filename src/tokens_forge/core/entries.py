@@ -875,6 +875,7 @@ def candidate_name(route: str, model: str) -> str:
 
 FigureKind = Literal[
     "amount",
+    "charge",
     "known",
     "exact",
     "priced",
@@ -890,11 +891,11 @@ FigureKind = Literal[
     "rates",
     "shown",
 ]
-"""What a figure of an entry is. `amount`: in the unit of a balance or budget, at most 12 places, always there; `known`:
-one that is there where it is known; `exact`: a decimal; `priced`: an amount with its unit; `count`, and `counts` by
-name; `seconds`: a decimal; `span`: milliseconds; `moment`, `day`, and `begins`, either of both; `parts`: records with
-figures of their own. Nothing is reckoned with a decimal that is only `told`, with such `rates` by name, nor with a
-record that is `shown`."""
+"""What a figure of an entry is. `amount`: in the unit of a balance or budget, at most 12 places, always there;
+`charge`: one that is never negative; `known`: one that is there where it is known; `exact`: a decimal; `priced`: an
+amount with its unit; `count`, and `counts` by name; `seconds`: a decimal; `span`: milliseconds; `moment`, `day`, and
+`begins`, either of both; `parts`: records with figures of their own. Nothing is reckoned with a decimal that is only
+`told`, with such `rates` by name, nor with a record that is `shown`."""
 
 FIGURES: dict[type[Record], dict[str, FigureKind]] = {
     PassedOver: {
@@ -949,7 +950,7 @@ FIGURES: dict[type[Record], dict[str, FigureKind]] = {
         "waited_ms": "count",
     },
     Settled: {
-        "charge": "amount",
+        "charge": "charge",
         "list": "known",
         "saving": "known",
         "hold": "amount",

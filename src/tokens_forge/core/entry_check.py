@@ -25,6 +25,7 @@ MOST_MS = 10**12
 """Nothing lasts thirty years."""
 
 _AMOUNT = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}(?:\.[0-9]{{1,{PLACES}}})?")
+_CHARGE = re.compile(_AMOUNT.pattern.removeprefix("-?"))
 # Rates, shares and exchange rates multiply to some 50 places (`price_check.RATE_PLACES`).
 _EXACT = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,80})?")
 _SECONDS = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,12})?")
@@ -39,6 +40,7 @@ _A_MOMENT = "a moment such as 2026-11-24T10:00:00.000000Z"
 _A_DAY = "a day such as 2026-11-24"
 _WANTED: dict[FigureKind, str] = {
     "amount": _AN_AMOUNT,
+    "charge": f"{_AN_AMOUNT}, and no minus",
     "known": _AN_AMOUNT,
     "exact": _AN_EXACT,
     "told": _AN_EXACT,
@@ -82,7 +84,7 @@ def faults(record: Record, *, within: str = "", shown: bool = False) -> Iterator
                 yield from faults(part, within=f"{path}{place}.", shown=shown or kind == "shown")
         else:
             for name, figure in _figures(record, field, kind):
-                if (figure or kind == "amount") and not _FITS[kind](figure):
+                if (figure or kind in _ALWAYS_THERE) and not _FITS[kind](figure):
                     yield _fault(f"{path}{name}", kind, figure, told=shown or kind in _TOLD)
 
 
@@ -199,6 +201,7 @@ def _reads(form: re.Pattern[str], written: str) -> bool:
 
 _FITS: dict[FigureKind, Callable[[Any], object]] = {
     "amount": _AMOUNT.fullmatch,
+    "charge": _CHARGE.fullmatch,
     "known": _AMOUNT.fullmatch,
     "exact": _EXACT.fullmatch,
     "told": _EXACT.fullmatch,
@@ -214,6 +217,7 @@ _FITS: dict[FigureKind, Callable[[Any], object]] = {
 }
 """By its kind what says, of a figure that is there, whether it has its form."""
 
+_ALWAYS_THERE: tuple[FigureKind, ...] = ("amount", "charge")
 _BY_NAME = frozenset({"counts", "rates"})
 _RECORDS = frozenset({"parts", "shown"})
 _TOLD = frozenset({"told", "rates"})
@@ -236,7 +240,7 @@ def _plan(fields: dict[str, FigureKind]) -> _Plan:
         kinds.setdefault(kind, []).append(field)
     apart = {"amount", *_BY_NAME, *_RECORDS, *_TOLD}
     return _Plan(
-        amounts=tuple(kinds.get("amount", ())),
+        amounts=tuple(field for kind in _ALWAYS_THERE for field in kinds.get(kind, ())),
         # What `stamp` wrote has its form; whether a year has such a day is asked of a ledger that is read.
         figures=tuple(
             (_MOMENT.fullmatch if kind == "moment" else _FITS[kind], _getter(names))

@@ -7,6 +7,7 @@ user's word (`[settle] unpriced`).
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 _DATE = re.compile(
     r"(?<!\d)(?:20\d\d-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|1[0-2])[0-3]\d|0\d\d)(?!\d)"
@@ -68,24 +69,45 @@ def _variants(name: str) -> set[str]:
 
 
 def newest_sibling(model: str, known: Iterable[str]) -> str | None:
-    """Return the newest of the known names that differ from `model` in nothing but their version; None for no such."""
-    words, version = _read(model)
-    if not words or not version:
+    """Return the newest of the known names that differ from `model` in nothing but their version; None for no such.
+
+    The very version goes before a newer one: ``azure/gpt-5.4`` is ``gpt-5.4`` under another seller's name. Where the
+    version stands is a part of the name: neither ``gpt-5.4-image-2`` nor ``gpt-5-image`` is a ``gpt-image-3``.
+    """
+    asked = _read(model)
+    if not asked.words or not asked.version:
         return None
-    siblings = [(found, name) for name in known for family, found in (_read(name),) if family == words and found]
-    return max(siblings)[1] if siblings else None
+    siblings = [
+        (found.version == asked.version, found.version, name)
+        for name in known
+        for found in (_read(name),)
+        if (found.words, found.places) == (asked.words, asked.places)
+    ]
+    return max(siblings)[-1] if siblings else None
 
 
-def _read(model: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the words of a model's name, sizes such as ``70b`` among them, and its version."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Name:
+    """A model's name in its parts."""
+
+    words: tuple[str, ...]
+    """Sizes such as ``70b`` among them."""
+    version: tuple[int, ...]
+    places: tuple[int, ...]
+    """Behind how many words a part of the version stands: of ``gpt-5.4-image-2`` behind 1 and behind 2."""
+
+
+def _read(model: str) -> _Name:
     name = _DATE.sub("", model.lower().rpartition("/")[2])
     words: list[str] = []
     version: list[int] = []
+    places: list[int] = []
     for part in _PART.findall(name):
         if _VERSION.fullmatch(part):
             whole, *further = part.split(".")
             # xAI wrote 4.20 before 4.3: a zero at the end is a decimal's.
             version += (int(whole), *(int(number.rstrip("0") or "0") for number in further))
+            places.append(len(words))
         elif part not in _MATURITY:
             words.append(part)
-    return tuple(words), tuple(version)
+    return _Name(words=tuple(words), version=tuple(version), places=tuple(dict.fromkeys(places)))

@@ -22,7 +22,7 @@ from typing import get_args
 import duckdb
 
 from tokens_forge.core.book import COUNT_UNITS, FREE_UNIT
-from tokens_forge.core.entries import Line, NamedScope, Renamed
+from tokens_forge.core.entries import Certainty, Line, NamedScope, Renamed
 from tokens_forge.core.entry_check import MOST_COUNTED
 from tokens_forge.core.errors import LedgerDamaged, LedgerError
 from tokens_forge.core.moments import stamp
@@ -67,6 +67,8 @@ _IS_LINE = (
 _FORMS = {
     "amount_form": rf'"-?[0-9]{{1,{MOST_DIGITS}}}([.][0-9]{{1,{PLACES}}})?"',
     "priced_form": rf"[+-]?[0-9]{{1,{MOST_DIGITS}}}([.][0-9]{{1,24}})? [A-Za-z][A-Za-z0-9$€¥£_-]{{0,15}}",
+    "span_form": "[0-9]{1,12}([.][0-9]+)?",
+    "unit_form": "[A-Za-z][A-Za-z0-9$€¥£_-]{0,15}",
 }
 """How amounts are written, quotes and all. What is not written so is looked at again: the last word has `sift.py`."""
 
@@ -219,6 +221,7 @@ def _read(read: _Pages, names: Sequence[str], *, table: str, which: str, bounds:
     usage = ", ".join(f'"{name}" BIGINT' for name in USAGE)
     beside = "coalesce(list_bool_and([{} for one in iterations]), true)".format(_are_counts("one.usage"))
     parts = {"table": table, "usage": usage, "which": which, "is_line": _IS_LINE}
+    parts["certainties"] = ", ".join(repr(word) for word in get_args(Certainty))
     parts["are_counts"] = f"{_are_counts('usage')} and {beside}"
     _fill(
         read,

@@ -15,12 +15,15 @@ select
         and (list is null or regexp_full_match(list, $amount_form))
         and (saving is null or regexp_full_match(saving, $amount_form))
         and (amount is null or regexp_full_match(amount, $amount_form))
+        and (hold is null or regexp_full_match(hold, $amount_form))
+        and (total_ms is null or regexp_full_match(total_ms, $span_form))
+        and (unit is null or regexp_full_match(unit, $unit_form))
         and (paid is null or regexp_full_match(paid, $priced_form))
         and (fee is null or regexp_full_match(fee, $priced_form))
         and case type
             when 'settled' then
                 id || route || balance || unit || outcome || certainty || usage_source is not null
-                and charge is not null and usage is not null
+                and charge is not null and usage is not null and charge not like '"-%' and certainty in ({certainties})
             when 'adjusted' then balance || unit || reason is not null and amount is not null
             when 'refused' then id || reason is not null
             else id || outcome is not null
@@ -40,7 +43,7 @@ from read_json(
         saving: 'JSON', certainty: 'VARCHAR', usage: 'STRUCT({usage})', usage_source: 'VARCHAR',
         iterations: 'STRUCT(usage STRUCT({usage}), model VARCHAR, card STRUCT(id VARCHAR))[]', flags: 'VARCHAR[]',
         card: 'STRUCT(unit VARCHAR, fx VARCHAR)',
-        corrects: 'VARCHAR', amount: 'JSON', paid: 'VARCHAR', fee: 'VARCHAR'
+        hold: 'JSON', total_ms: 'JSON', corrects: 'VARCHAR', amount: 'JSON', paid: 'VARCHAR', fee: 'VARCHAR'
     }
 )
 where {which} or not coalesce({is_line}, false);
