@@ -86,6 +86,9 @@ def test_an_odd_message_keeps_the_rest() -> None:
         reply.finish,
         reply.output_estimate,
     )
+    as_text = anthropic_messages.read_reply(b'{"id":"a","content":"12345678","stop_reason":"end_turn",%s}' % usage)
+    assert as_text is not None
+    assert ("a", "end_turn", "priority") == (as_text.upstream_id, as_text.finish, as_text.tier_served)
     meter = anthropic_messages.StreamMeter()
     for data in (
         b'{"type":"message_start","message":{"id":123,"model":"m","content":{},%s}}' % usage,
