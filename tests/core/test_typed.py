@@ -121,7 +121,7 @@ def test_what_a_person_means(written: str, unit: str, known: tuple[str, ...], me
         ("€5 USD", "", (), "`€5 USD` names two units, `€` and `USD`: write one of them"),
         ("5.000 EUR", "", (), "is it 5.000 or 5000? Write `5.0000` for the first, and `5,000` for the second"),
         ("€-10.123", "", (), "is it 10.123 or 10123?"),
-        ("10.123", "usd", (), "is it 10.123 or 10123?"),
+        ("10.123", "eur", (), "is it 10.123 or 10123?"),
         ("US5", "", (), "`US` is not a unit that is known here."),
         ("R10", "", (), "`R` is not a unit that is known here."),
         ("5\u201310 USD", "", (), "is no amount"),
@@ -187,7 +187,12 @@ def test_what_is_kept(written: str, kept: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "expected"),
-    [("1.019 USD", "1.0190 USD"), ("-1.019 USD", "-1.0190 USD"), ("0.019 USD", "0.019 USD"), ("1.01 USD", "1.01 USD")],
+    [
+        ("1.019 EUR", "1.0190 EUR"),
+        ("-1.019 EUR", "-1.0190 EUR"),
+        ("0.019 EUR", "0.019 EUR"),
+        ("1.019 USD", "1.019 USD"),
+    ],
 )
 def test_what_we_write_is_not_asked_about(written: str, expected: str) -> None:
     """A figure of the ledger in a command that is shown, and the sum of a cap that is raised."""

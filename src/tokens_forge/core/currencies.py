@@ -102,6 +102,32 @@ COUNTS: dict[str, str] = {
 """What is counted, and how people write it."""
 
 
+POINT_PARTS_THOUSANDS = frozenset(
+    {
+        "ARS",
+        "BAM",
+        "BOB",
+        "BRL",
+        "CLP",
+        "COP",
+        "DKK",
+        "EUR",
+        "IDR",
+        "ISK",
+        "MKD",
+        "PYG",
+        "RON",
+        "RSD",
+        "TRY",
+        "UYU",
+        "VES",
+        "VND",
+    }
+)
+"""Currencies of countries in whose chief language a point parts thousands: ``5.000 EUR`` may be 5 or 5000 (Unicode CLDR
+48, number symbols `group`; read 2026-11 through babel 2.19.0)."""
+
+
 def meant(sign: str) -> tuple[str, ...]:
     """Return the currencies that a sign or word may mean, the likeliest first; none for what is no sign.
 

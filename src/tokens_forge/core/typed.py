@@ -10,7 +10,7 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from tokens_forge.core.config import near_name
-from tokens_forge.core.currencies import COUNTS, CURRENCIES, SIGNS, UNDECIDED, WORDS, meant
+from tokens_forge.core.currencies import COUNTS, CURRENCIES, POINT_PARTS_THOUSANDS, SIGNS, UNDECIDED, WORDS, meant
 from tokens_forge.core.errors import MoneyError
 from tokens_forge.core.money import Amount, is_unit, read_amount
 from tokens_forge.core.visible import visible
@@ -51,7 +51,7 @@ def read_typed(written: str, unit: str = "", known: Collection[str] = ()) -> Amo
 
     `unit` is what a bare number is in, and what a sign means that may mean it: ``$`` is a dollar of Canada on a balance
     in CAD, and USD elsewhere. `known` are further units of the config, taken as they are written there. A comma parts
-    thousands, and nothing else; but a point before three digits of a currency does so in half the world. Raises
+    thousands, and nothing else; but a point before three digits does so too where some currencies are at home. Raises
     MoneyError, with a question where more than one amount may be meant.
     """
     match = _TYPED.fullmatch(written.translate(_PLAIN)) if len(written) <= _LONGEST else None
@@ -60,7 +60,7 @@ def read_typed(written: str, unit: str = "", known: Collection[str] = ()) -> Amo
         raise _no_amount(written)
     number = _number(match["number"], written)
     named = _unit(match["before"] or "", match["after"] or "", written, unit, known)
-    if named.upper() in CURRENCIES and _LIKE_THOUSANDS.fullmatch(match["number"]):
+    if named.upper() in POINT_PARTS_THOUSANDS and _LIKE_THOUSANDS.fullmatch(match["number"]):
         raise MoneyError(
             f"`{written}` is no amount for sure: is it {number} or {number.replace('.', '')}? Write `{number}0` for "
             f"the first, and `{number.replace('.', ',')}` for the second"
@@ -70,9 +70,10 @@ def read_typed(written: str, unit: str = "", known: Collection[str] = ()) -> Amo
 
 
 def unasked(written: str) -> str:
-    """Return an amount of the ledger (``1.019 USD``) as one that `read_typed` does not ask about (``1.0190 USD``)."""
+    """Return an amount of the ledger (``1.019 EUR``) as one that `read_typed` does not ask about (``1.0190 EUR``)."""
     number, space, unit = written.partition(" ")
-    return f"{number}0{space}{unit}" if _LIKE_THOUSANDS.fullmatch(number.lstrip("+-")) else written
+    asked = unit in POINT_PARTS_THOUSANDS and _LIKE_THOUSANDS.fullmatch(number.lstrip("+-"))
+    return f"{number}0{space}{unit}" if asked else written
 
 
 def kept_form(written: str, unit: str = "", known: Collection[str] = ()) -> str:
