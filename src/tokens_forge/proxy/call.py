@@ -438,6 +438,7 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         answered_by=_told(reading.answered_by, attempted)[:LONGEST_MODEL_NAME] if reading else "",
         geo=_told(reading.geo, attempted)[:40] if reading else "",
         reported_cost=said.reported_cost if said else None,
+        cost_unit=said.cost_unit if said else "",
         wait_s=attempted.wait_s,
         limits=attempted.limits,
     )

@@ -135,6 +135,7 @@ def read_reply(body: bytes) -> Reply | None:
         tier_served=read.tier_served,
         reading=read.reading,
         reported_cost=cost_told(read.reported_cost, cost_beside(message)),
+        cost_unit=read.cost_unit,
         output_estimate=tokens(sum(map(_said_quarters, message.content))) or int(any(map(_is_signed, message.content))),
     )
 
@@ -202,6 +203,11 @@ class StreamMeter:
     def reported_cost(self) -> Decimal | None:
         """The last cost that was told and is not zero: of relays that have this dialect."""
         return cost_told(self._usage().reported_cost, self._cost_beside)
+
+    @property
+    def cost_unit(self) -> str:
+        """The unit that its usage says of the cost."""
+        return self._usage().cost_unit
 
     @property
     def output_estimate(self) -> int:

@@ -210,6 +210,11 @@ class StreamMeter:
         return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
+    def cost_unit(self) -> str:
+        """The unit that its usage says of the cost."""
+        return self._usage().cost_unit
+
+    @property
     def tier_served(self) -> str:
         """As a chunk names it, else its usage (LiteLLM)."""
         return self._tier_served or self._usage().tier_served

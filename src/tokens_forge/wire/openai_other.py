@@ -160,6 +160,7 @@ def _reply(body: bytes, answer: str) -> Reply | None:
         tier_served=word_or_empty(told.get("service_tier", NULL)),
         reading=usage.reading,
         reported_cost=usage.reported_cost,
+        cost_unit=usage.cost_unit,
     )
 
 

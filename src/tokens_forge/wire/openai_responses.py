@@ -211,6 +211,11 @@ class StreamMeter:
         return cost_told(self._usage().reported_cost, self._cost_beside)
 
     @property
+    def cost_unit(self) -> str:
+        """The unit that its usage says of the cost."""
+        return self._usage().cost_unit
+
+    @property
     def output_estimate(self) -> int:
         """Tokens streamed so far, from the bytes of text, reasoning and tool arguments.
 

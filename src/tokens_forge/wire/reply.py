@@ -27,7 +27,9 @@ class Reply:
     reading: Reading | None = None
     """None when it reports no usage."""
     reported_cost: Decimal | None = None
-    """What the upstream says that it cost, in its own money, where it names it."""
+    """What the upstream says that it cost, where it names it."""
+    cost_unit: str = ""
+    """The unit that it says of the cost; empty for the upstream's own money."""
     output_estimate: int = 0
     """Tokens, from the bytes of what it says: text, reasoning, tool arguments."""
 
@@ -72,7 +74,12 @@ class Meter(Protocol):
 
     @property
     def reported_cost(self) -> Decimal | None:
-        """What the upstream says that it cost, in its own money."""
+        """What the upstream says that it cost."""
+        ...
+
+    @property
+    def cost_unit(self) -> str:
+        """The unit that it says of the cost; empty for the upstream's own money."""
         ...
 
     @property
@@ -114,6 +121,7 @@ def reply_of(meter: Meter) -> Reply:
         tier_served=meter.tier_served,
         reading=meter.reading,
         reported_cost=meter.reported_cost,
+        cost_unit=meter.cost_unit,
         output_estimate=meter.output_estimate,
     )
 

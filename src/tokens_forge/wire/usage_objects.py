@@ -87,7 +87,9 @@ class UsageRead:
     reading: Reading | None = None
     """None when it reports no usage."""
     reported_cost: Decimal | None = None
-    """What this upstream charges for it, in its own money, where it says so."""
+    """What this upstream charges for it, where it says so."""
+    cost_unit: str = ""
+    """The unit that it says of the cost; empty for the upstream's own money."""
     upstream_cost: Decimal | None = None
     """What a provider behind it bills to a key of one's own, beside `reported_cost`."""
     tier_served: str = ""
@@ -100,6 +102,8 @@ class Told:
 
     counts: Counts
     cost: Decimal | None = None
+    cost_unit: str = ""
+    """The unit that it says of the cost; empty for the upstream's own money."""
     upstream_cost: Decimal | None = None
     is_byok: bool = False
     tier: str = ""
@@ -291,9 +295,11 @@ def after(earlier: Told | None, told: Told) -> Told:
     counts = later(earlier.counts, told.counts)
     # A cost is that of the counts that it came with.
     stands = told.cost is not None or is_silent(told.counts) or counts == earlier.counts
+    paid = earlier if stands and earlier.cost is not None and not told.cost else told
     return Told(
         counts=counts,
-        cost=earlier.cost if stands and earlier.cost is not None and not told.cost else told.cost,
+        cost=paid.cost,
+        cost_unit=paid.cost_unit,
         upstream_cost=told.upstream_cost or earlier.upstream_cost,
         is_byok=earlier.is_byok or told.is_byok,
         tier=told.tier or earlier.tier,
@@ -302,6 +308,7 @@ def after(earlier: Told | None, told: Told) -> Told:
         credit=told.credit or earlier.credit,
         tools_apart=earlier.tools_apart or told.tools_apart,
         fetches=earlier.fetches or told.fetches,
+        models_apart=earlier.models_apart or told.models_apart,
         iterations=told.iterations or earlier.iterations,
     )
 
@@ -344,6 +351,7 @@ def read_told(told: Told, dialect: Dialect, *, model: str = "") -> UsageRead:
     return UsageRead(
         reading=reading,
         reported_cost=told.cost,
+        cost_unit=told.cost_unit,
         upstream_cost=told.upstream_cost if told.is_byok else None,
         tier_served=tier,
     )
@@ -503,22 +511,20 @@ _FREE_TOOLS = frozenset(
 )
 """Tools that cost nothing beside tokens. Any other that is no search is taken to have a price."""
 
-_COSTS: Mapping[str, int] = {
-    "cost": 0,  # OpenRouter docs, "Usage Accounting"; as an object: Perplexity, API reference, `Cost`
-    "cost_in_usd_ticks": -10,  # xAI, "Cost Tracking": 10,000,000,000 ticks are 1 USD
-    "total_cost": 0,
-    "cost_usd_total": 0,  # LLM Gateway, "Cost Breakdown"
-    "estimated_cost": 0,  # DeepInfra API docs, chat completions
-    "response_cost": 0,  # LiteLLM
-    "cost_usd": 0,
+_COSTS: Mapping[str, tuple[int, str]] = {
+    "cost": (0, ""),  # OpenRouter docs, "Usage Accounting"; as an object: Perplexity, API reference, `Cost`
+    "cost_in_usd_ticks": (-10, "USD"),  # xAI, "Cost Tracking": 10,000,000,000 ticks are 1 USD
+    "total_cost": (0, ""),
+    "cost_usd_total": (0, "USD"),  # LLM Gateway, "Cost Breakdown"
+    "estimated_cost": (0, ""),  # DeepInfra API docs, chat completions
+    "response_cost": (0, ""),  # LiteLLM
+    "cost_usd": (0, "USD"),
 }
-"""Members that say what the upstream charges, and the power of ten of their unit. The first that is not zero counts."""
+"""Members that say what the upstream charges, the power of ten of what they count, and the unit that their name says;
+empty where it is the upstream's own money. The first that is not zero counts."""
 
 _COST_TOTALS = ("total_cost", "total", "amount")
 """Where an object says it as a whole."""
-
-_OURS = frozenset({"", "USD"})
-"""What a cost's `currency` may be: another one is no amount in dollars, and nobody says at which rate."""
 
 _Scope = Literal["top", "input", "output", "writes", "tools"]
 
@@ -699,9 +705,11 @@ def _cache_named(members: Members, heard: _Heard) -> Literal["in_input", "either
 def _with_words(members: Members, heard: _Heard, counts: Counts) -> Told:
     """Return what a usage tells: its counts, and what it says in words and money."""
     unknown = heard.counts.get("tools_in_all", 0) > 0 and not counts.searches and _TOOLS.isdisjoint(members)
+    cost = _first_cost(_cost(members, name) for name in _COSTS if name in members)
     told = Told(
         counts=counts,
-        cost=_first_amount(_cost(members, name) for name in _COSTS if name in members),
+        cost=cost[0] if cost else None,
+        cost_unit=cost[1] if cost else "",
         fetches=heard.fetches,
         tools_apart=heard.tools_apart or heard.counts.get("tools", 0) > 0 or unknown,
     )
@@ -923,37 +931,48 @@ def _seconds(told: Members) -> int | None:
     return ceil(seconds)
 
 
-def _cost(told: Members, name: str) -> Decimal | None:
-    """Return what a member says that it cost, as a number or as the total of an object."""
-    amount = _amount(told[name], _COSTS[name])
-    if amount is not None:
-        return amount
-    parts = _members(told[name])
-    if _text(parts, "currency").upper() not in _OURS:
-        return None
-    return _first_amount(_amount(parts.get(total)) for total in _COST_TOTALS)
+_Cost = tuple[Decimal, str]
+"""An amount, and the unit that it says of itself; empty for the upstream's own money."""
+
+
+def _cost(told: Members, name: str) -> _Cost | None:
+    """Return what a member says that it cost, as a number or as the total of an object, which may name a currency."""
+    power, unit = _COSTS[name]
+    amount = _amount(told[name], power)
+    if amount is None:
+        parts = _members(told[name])
+        totals = [found for total in _COST_TOTALS if (found := _amount(parts.get(total))) is not None]
+        amount = next((found for found in totals if found), totals[0] if totals else None)
+        unit = _text(parts, "currency").upper() or unit
+    return None if amount is None else (amount, unit)
 
 
 def cost_beside(*told: CostBeside | None) -> Decimal | None:
-    """Return what members outside a usage say that a reply cost; None where they say nothing."""
-    found: list[Decimal | None] = []
+    """Return what members outside a usage say that a reply cost in the upstream's own money; None for nothing."""
+    found: list[_Cost | None] = []
     for one in told:
         if one is not None:
             found += [_cost({"cost": one.cost}, "cost")] if len(one.cost) else []
             metadata = (one.provider_metadata, one.provider_metadata_too)
-            found += [_amount(_inner(_members(raw), "gateway").get("cost")) for raw in metadata if len(raw)]
-    return _first_amount(found)
+            gateways = (_inner(_members(raw), "gateway") for raw in metadata if len(raw))
+            found += [_cost(gateway, "cost") for gateway in gateways if "cost" in gateway]
+    cost = _first_cost(one for one in found if one and one[1] in _OURS)
+    return cost[0] if cost else None
+
+
+_OURS = frozenset({"", "USD"})
+"""What a cost beside a usage may say of its currency."""
 
 
 def cost_told(cost: Decimal | None, beside: Decimal | None) -> Decimal | None:
     """Return the cost that a usage tells, else the one beside it: a zero tells none where the other does."""
-    return _first_amount((cost, beside))
+    return beside if beside is not None and not cost else cost
 
 
-def _first_amount(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the first amount that is not zero, else a zero: relays write zeros for what they do not fill."""
-    told = [amount for amount in amounts if amount is not None]
-    return next((amount for amount in told if amount), told[0] if told else None)
+def _first_cost(costs: Iterable[_Cost | None]) -> _Cost | None:
+    """Return the first cost that is not zero, else a zero: relays write zeros for what they do not fill."""
+    told = [cost for cost in costs if cost is not None]
+    return next((cost for cost in told if cost[0]), told[0] if told else None)
 
 
 def _amount(raw: msgspec.Raw | None, power: int = 0) -> Decimal | None:
