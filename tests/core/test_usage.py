@@ -593,16 +593,16 @@ def test_the_last_word_of_a_stream_holds() -> None:
             MessagesCounts(input=780, cache_read=0, output=8),
             MessagesCounts(input=780, cache_read=0, cache_write=7, output=8, contradicted=True),
         ),
-        # Far less input than before was not moved: the larger stands, as a guess.
+        # Far less input than before was not moved: the last word is a guess.
         (
             MessagesCounts(input=233_535, output=1),
             MessagesCounts(input=89_828, cache_read=10_240, output=500),
-            MessagesCounts(input=233_535, output=500, disagree=True),
+            MessagesCounts(input=89_828, cache_read=10_240, output=500, contradicted=True, disagree=True),
         ),
         (
             TotalCounts(input=1000, cached=800, output=1),
             TotalCounts(input=100, cached=40, output=9),
-            TotalCounts(input=1000, cached=800, output=9, disagree=True),
+            TotalCounts(input=100, cached=40, output=9, contradicted=True, disagree=True),
         ),
         # The split of cache writes goes with its total.
         (

@@ -55,3 +55,17 @@ def test_the_cost_of_a_usage_goes_first() -> None:
         reply = openai_chat.read_reply(body % own)
         assert reply is not None
         assert reply.reported_cost == cost
+
+
+def test_a_cost_says_its_unit_in_a_stream_too() -> None:
+    """xAI's ticks are of a USD in every dialect."""
+    chat = openai_chat.StreamMeter(include_usage=True)
+    usage = b'{"prompt_tokens":9,"completion_tokens":1,"cost_in_usd_ticks":31000000}'
+    assert told_by(chat, b'{"choices":[],"usage":%s}' % usage) == Decimal("0.0031")
+    messages = anthropic_messages.StreamMeter()
+    usage = b'{"input_tokens":9,"output_tokens":1,"cost_in_usd_ticks":31000000}'
+    assert told_by(messages, b'{"type":"message_delta","delta":{},"usage":%s}' % usage) == Decimal("0.0031")
+    responses = openai_responses.StreamMeter()
+    ended = b'{"type":"response.completed","response":{"output":[],"usage":%s}}' % usage
+    assert told_by(responses, ended) == Decimal("0.0031")
+    assert ["USD"] * 3 == [meter.cost_unit for meter in (chat, messages, responses)]

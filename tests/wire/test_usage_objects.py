@@ -266,8 +266,8 @@ def test_a_stream_of_messages_says_it_bit_by_bit() -> None:
     assert (usage, ()) == shown(read)
     assert read.tier_served == "priority"
     last = b'{"input_tokens":472,"cache_read_input_tokens":0,"cache_creation_input_tokens":0,"output_tokens":15}'
-    del usage["searches"]
-    assert (usage, ("counts_disagree",)) == shown(read_anthropic_messages(start, last))
+    flags = ("contradictory_usage", "counts_disagree")
+    assert ({"input": 472, "output": 15}, flags) == shown(read_anthropic_messages(start, last))
     assert read_anthropic_messages(b"", b"null").reading is None
 
 
@@ -758,7 +758,7 @@ def test_impossible_searches_are_flagged() -> None:
         (b'"cost":0,"cost_in_usd_ticks":62000000', "0.0062"),
         (b'"cost_usd":0.0031', "0.0031"),
         (b'"cost":{"amount":"0.0031","currency":"usd"}', "0.0031"),
-        (b'"cost":{"amount":0.0031,"currency":"EUR"}', None),
+        (b'"cost":{"amount":0.0031,"currency":"EUR"}', "0.0031"),
         (b'"cost":0,"total_cost":0.0', "0"),
         (b'"cost":{"total_cost":0,"total":5}', "5"),
         (b'"cost":{"total_cost":0}', "0"),
@@ -783,6 +783,25 @@ def test_what_an_upstream_says_that_it_charges(told: bytes, cost: str | None) ->
     """CASES 15 and 67: under every name, to the last digit; what the ledger can't take is no amount."""
     usage = b'{"prompt_tokens":9,"completion_tokens":1,%s}' % told
     assert read_openai_chat(usage).reported_cost == (None if cost is None else Decimal(cost))
+
+
+@pytest.mark.parametrize(
+    ("told", "unit"),
+    [
+        (b'"cost":0.0031', ""),
+        (b'"cost":{"total_cost":0.0031}', ""),
+        (b'"cost":{"total_cost":0.0031,"currency":"eur"}', "EUR"),
+        (b'"cost_in_usd_ticks":37756000', "USD"),
+        (b'"cost_usd_total":0.0031', "USD"),
+        (b'"cost":0,"cost_in_usd_ticks":62000000', "USD"),
+        (b'"cost":null', ""),
+    ],
+)
+def test_a_cost_may_say_its_unit(told: bytes, unit: str) -> None:
+    """Else it is in the upstream's own money; a later word without a cost takes neither back."""
+    usage = b'{"prompt_tokens":9,"completion_tokens":1,%s}' % told
+    assert unit == read_openai_chat(usage).cost_unit
+    assert unit == read_openai_chat(usage, b'{"prompt_tokens":9,"completion_tokens":1}').cost_unit
 
 
 def test_a_cost_is_that_of_its_counts() -> None:

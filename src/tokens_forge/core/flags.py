@@ -68,7 +68,7 @@ OF_USAGE: Mapping[str, str] = {
     "models_apart": "several models made the answer: all of it is billed at the rates of the one that was asked",
     "paid_elsewhere": "a provider bills the tokens to a key of your own",
     "contradictory_usage": "the reply told two counts for the same: the last that is not zero is billed",
-    "counts_disagree": "the reply told two counts for the same that can't both be true: the larger is billed",
+    "counts_disagree": "the reply told two counts for the same that can't both be true: one of them is billed",
     "fallback_credit_redeemed": "a credit for the retry of a refused request was taken off",
     "fallback_credit_not_applied": "a credit for the retry of a refused request did not apply",
     "output_streamed": "the output was not counted to its end: what came of it is estimated from its bytes",

@@ -211,7 +211,7 @@ class TotalCounts:
     contradicted: bool = False
     """Whether an earlier word for one of them was another."""
     disagree: bool = False
-    """Whether two words for one of them can't both be true: the larger is taken."""
+    """Whether two words for one of them can't both be true: one of them is taken, as a guess."""
 
     @property
     def split(self) -> Mapping[str, int | None]:
@@ -238,7 +238,7 @@ class MessagesCounts:
     contradicted: bool = False
     """Whether an earlier word for one of them was another."""
     disagree: bool = False
-    """Whether two words for one of them can't both be true: the larger is taken."""
+    """Whether two words for one of them can't both be true: one of them is taken, as a guess."""
 
     @property
     def split(self) -> Mapping[str, int | None]:
@@ -409,14 +409,12 @@ def later(earlier: Counts, last: Counts) -> Counts:
 
     The input counts are one group: an object with any that is not zero replaces those that it names, since a provider
     may move tokens from one to another; where the input is the same, or includes them all, none moves, and a zero is no
-    word. Zeros
-    alone take nothing back, there or of any other count: relays and servers write
-    them where they know nothing; nor does what is no number. Anthropic's Python library, `MessageDeltaUsage` (read
+    word. Zeros alone take nothing back, there or of any other count: relays and servers write them where they know
+    nothing; nor does what is no number. Anthropic's Python library, `MessageDeltaUsage` (read
     2026-11): the counts of `message_delta` are cumulative; those of `message_start` stand where it leaves one out.
 
-    A whole input of less than nine tenths of the one before was not moved, it contradicts it: the larger group stands,
-    as a guess (farion1231/cc-switch issue 6649, read 2026-11: 233,535 at the start, 100,068 at the end, and the gateway
-    billed the first).
+    A whole input of less than nine tenths of the one before was not moved: the last word is billed all the same, as a
+    guess. Which of the two is right differs (farion1231/cc-switch issue 6649: 233,535 at the start, then 100,068).
     """
     if last == earlier:
         return earlier
@@ -440,8 +438,6 @@ def later(earlier: Counts, last: Counts) -> Counts:
             said[name] = told
     merged = replace(earlier, **said)
     disagree = _input_of(merged) * 10 < _input_of(earlier) * 9
-    if disagree:
-        merged = replace(merged, **{name: getattr(earlier, name) for name in _INPUTS[type(earlier)]})
     took_back = same is not None or (last.input == 0 and not _input_of(last) and _input_of(earlier) > 0)
     took_back = took_back or (of_input and _input_of(merged) < _input_of(earlier))
     took_back = took_back or (last.output is not None and last.output < (earlier.output or 0))

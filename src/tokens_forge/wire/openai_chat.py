@@ -273,9 +273,10 @@ class StreamMeter:
         self.upstream_id = self.upstream_id or chunk.id or ""
         self._tier_served = chunk.service_tier or self._tier_served
         self._placeholder = None
-        said = ((choice.delta or choice.message) for choice in chunk.choices or ())
-        self._cost_beside = cost_told(cost_beside(chunk, *said), self._cost_beside)
+        self._take_cost(chunk)
         for choice in chunk.choices or ():
+            if (said := choice.delta or choice.message) is not None:
+                self._take_cost(said)
             index = bytes(choice.index) or _FIRST_INDEX
             if (quarters := _quarters(choice)) is not None:
                 self._output_quarters += quarters
@@ -301,6 +302,10 @@ class StreamMeter:
         if self._placeholder is not None and self._told is None:
             self._told = self._placeholder
             self._counted = self.output_estimate
+
+    def _take_cost(self, told: CostBeside) -> None:
+        if len(told.cost) or len(told.provider_metadata) or len(told.provider_metadata_too):  # hardly a chunk has one
+            self._cost_beside = cost_told(cost_beside(told), self._cost_beside)
 
     def _take(self, told: Told) -> None:
         if told.is_usage:
