@@ -58,7 +58,7 @@ def test_the_cost_of_a_usage_goes_first() -> None:
 
 
 def test_a_cost_says_its_unit_in_a_stream_too() -> None:
-    """xAI's ticks are of a USD in every dialect."""
+    """Ticks of xAI are of a USD in every dialect."""
     chat = openai_chat.StreamMeter(include_usage=True)
     usage = b'{"prompt_tokens":9,"completion_tokens":1,"cost_in_usd_ticks":31000000}'
     assert told_by(chat, b'{"choices":[],"usage":%s}' % usage) == Decimal("0.0031")
