@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from playbook import Setup, playing
-from upstreams import DONE, HELLO, TOKENS, chunk, completion, plain, refusal, stream
+from upstreams import DONE, HELLO, JSON, TOKENS, chunk, completion, plain, refusal, stream
 
 from tokens_forge.core.entries import Held, Settled
 
@@ -60,6 +60,33 @@ async def test_a_reported_price(tmp_path: Path, *, streamed: bool) -> None:
         assert [("requests", 1, "0.00012345")] == [
             (line.usage_class, line.quantity, line.amount) for line in settled.lines
         ]
+
+
+async def test_a_cost_in_the_head_of_a_reply(tmp_path: Path) -> None:
+    """CASES 15: LiteLLM tells it there, where the body tells none; its 0 is no word."""
+    async with playing(tmp_path, priced('price = "reported"')) as play:
+        heads = ({"x-litellm-response-cost": cost} for cost in ("1.25e-05", "0.0", "free"))
+        play.official.answers(
+            *(plain(completion(), headers={**JSON, **head}) for head in heads),
+            plain(costing(0.0006), headers={**JSON, "x-litellm-response-cost": "1.25e-05"}),
+        )
+        told: list[Settled] = []
+        for _ in range(4):
+            await play.ask(model="small")
+            told.append(await play.settled())
+        by_hold = ("0.0000125", "estimated", ("not_reported", "charged_at_hold"))
+        assert [("0.0000125", "reported", ()), by_hold, by_hold] == [
+            (entry.charge, entry.certainty, entry.flags) for entry in told[:3]
+        ]
+        assert ("0.0006", "0.0006") == (told[3].reported_cost, told[3].charge)
+
+
+async def test_a_tier_in_the_head_of_a_reply(tmp_path: Path) -> None:
+    """CASES 8: Gemini names there what served, and steps down from priority without another word."""
+    async with playing(tmp_path, priced('price = "free"', fund="")) as play:
+        play.official.answers(plain(completion(), headers={**JSON, "x-gemini-service-tier": "Priority"}))
+        await play.ask(model="small")
+        assert "priority" == (await play.settled()).tier_served
 
 
 async def test_a_reported_price_that_is_not_reported(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tokens_forge.core.health import Health, announced, cooled
 from tokens_forge.core.moments import moment, stamp
 from tokens_forge.core.money import text
 from tokens_forge.core.visible import visible
-from tokens_forge.wire.reply_headers import MOST_LIMITS, limits, retry_after_s
+from tokens_forge.wire.reply_headers import MOST_LIMITS, cost, limits, retry_after_s, tier
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SOON, LATER = "2026-11-24T15:00:00.000000Z", "2026-11-28T00:00:00.000000Z"
@@ -433,3 +433,26 @@ def test_names_of_windows_are_no_leak() -> None:
         book.apply(at, entry)
     kept = book.state("plan", "percent").provider
     assert (16, True) == (len(kept), "provider/59d" in kept)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("0.0123", "0.0123"),
+        ("1.25e-05", "0.0000125"),
+        ("0.0", None),
+        ("", None),
+        ("-1", None),
+        ("free", None),
+        ("é", None),
+    ],
+)
+def test_what_a_head_says_that_a_reply_cost(told: str, expected: str | None) -> None:
+    """CASES 15 and 67: as LiteLLM writes it; 0 is no word, and what is no amount says nothing."""
+    assert cost({"x-litellm-response-cost": told}) == (None if expected is None else Decimal(expected))
+    assert cost({}) is None
+
+
+def test_the_tier_in_a_head() -> None:
+    """CASES 8: in small letters, as cards name it."""
+    assert ["priority", "", ""] == [tier(head) for head in ({"x-gemini-service-tier": " Priority"}, {"a": "b"}, {})]

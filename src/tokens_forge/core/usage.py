@@ -725,7 +725,7 @@ def _same_prompt(earlier: Counts, last: Counts) -> Mapping[str, int] | None:
 
     Relays of OpenAI's words have all input as fresh in one event and its cached part in the other. First all, then
     what of it was read: 3,602, then 3,604 read (jeremychone/rust-genai issue 258: DashScope). First the parts, then
-    all: 3 and 16,813 written, then 16,816 (8monkey-ai/hebo-gateway pull request 187). Both read 2026-11.
+    all: 3 and 16,813 written, then 16,816 (8monkey-ai/hebo-gateway issue 187). Both read 2026-11.
     """
     if isinstance(earlier, TotalCounts) or isinstance(last, TotalCounts):
         return None

@@ -33,7 +33,7 @@ from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
 from tokens_forge.wire.dialects import Dialect
 from tokens_forge.wire.reply import Meter, Reply, Said
-from tokens_forge.wire.reply_headers import limits, retry_after_s
+from tokens_forge.wire.reply_headers import cost, limits, retry_after_s, tier
 from tokens_forge.wire.request import Request
 from tokens_forge.wire.sse import Event, Splitter, comment
 from tokens_forge.wire.translation import StreamTranslator, Translation
@@ -128,6 +128,10 @@ class Attempted:
     """Whether the reply came to its end."""
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
+    cost: Decimal | None = None
+    """What the reply's head says that it cost (`wire/reply_headers.py`)."""
+    tier: str = ""
+    """The tier of service that the reply's head names."""
     head: Mapping[str, str] = field(default_factory=dict[str, str])
     """Headers of the upstream's reply that the client gets: its id of the request, and to a client that came with its
     own login what its provider says of that login's limits."""
@@ -177,6 +181,8 @@ class _Taking:
     content_type: str = ""
     wait_s: Decimal | None = None
     limits: tuple[Limit, ...] = ()
+    cost: Decimal | None = None
+    tier: str = ""
     head: Mapping[str, str] = field(default_factory=dict[str, str])
     meter: Meter | None = None
     """Of a stream."""
@@ -194,6 +200,7 @@ class _Taking:
         self.content_type = answer.headers.get("content-type", "")
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
+        self.cost, self.tier = cost(answer.headers), tier(answer.headers)
         own_id = answer.headers.get("x-request-id") or answer.headers.get("request-id", "")
         own_id = visible(said_without_secret(own_id, *self.order.secrets()))[:120]
         head = {"x-tf-upstream-request-id": own_id} if own_id else {}
@@ -234,6 +241,8 @@ class _Taking:
             whole=whole,
             wait_s=self.wait_s,
             limits=self.limits,
+            cost=self.cost,
+            tier=self.tier,
             head=self.head,
             secrets=self.order.secrets(),
         )

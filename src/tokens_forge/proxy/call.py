@@ -46,6 +46,7 @@ from tokens_forge.proxy.upstream import Client, Endpoint, said_without_secret
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire.dialects import DIALECTS, TRANSLATIONS, Dialect
 from tokens_forge.wire.reply import Reply, Said
+from tokens_forge.wire.reply_headers import COST_UNIT
 from tokens_forge.wire.request import Request, encoded
 from tokens_forge.wire.translations import Translations, translations
 
@@ -415,6 +416,7 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
     row = classify(attempted.error, wait_s=attempted.wait_s)
     said = attempted.said
     reading = said.reading if said else None
+    by_head = said is not None and said.reported_cost is None and attempted.cost is not None
     return Finish(
         row=row,
         error=attempted.error,
@@ -432,13 +434,13 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         model_served=_told(said.model_served, attempted)[:LONGEST_MODEL_NAME] if said else "",
         upstream_id=_told(said.upstream_id, attempted)[:MOST_ID] if said else "",
         finish=_told(said.finish, attempted)[:40] if said else "",
-        tier_served=_told(said.tier_served, attempted)[:40] if said else "",
+        tier_served=_told(said.tier_served or attempted.tier, attempted)[:40] if said else "",
         cache_counted=reading.cache_counted if reading else "",
         iterations=tuple(_iterations(reading.iterations, attempted)) if reading else (),
         answered_by=_told(reading.answered_by, attempted)[:LONGEST_MODEL_NAME] if reading else "",
         geo=_told(reading.geo, attempted)[:40] if reading else "",
-        reported_cost=said.reported_cost if said else None,
-        cost_unit=said.cost_unit if said else "",
+        reported_cost=attempted.cost if by_head else said.reported_cost if said else None,
+        cost_unit=COST_UNIT if by_head else said.cost_unit if said else "",
         wait_s=attempted.wait_s,
         limits=attempted.limits,
     )

@@ -28,6 +28,7 @@ from tokens_forge.core.entries import Limit
 from tokens_forge.core.moments import stamp
 from tokens_forge.core.money import scaled, subtract, text
 from tokens_forge.core.visible import visible
+from tokens_forge.wire.usage_objects import amount_told
 
 MOST_LIMITS = 16
 """So many limits of a reply are kept; the real ones have up to eight."""
@@ -37,6 +38,21 @@ FURTHEST = timedelta(days=366)
 
 STALE = timedelta(days=1)
 """Nor is one that was longer ago than this: clocks and copies of headers lag by less, and ``0`` is no moment."""
+
+COST_UNIT = "USD"
+"""What `cost` is in."""
+
+
+def cost(headers: Mapping[str, str]) -> Decimal | None:
+    """Return what a reply's head says that it cost, above 0, in `COST_UNIT`; None where it says nothing."""
+    told = headers.get("x-litellm-response-cost", "")
+    return amount_told(told) or None
+
+
+def tier(headers: Mapping[str, str]) -> str:
+    """Return the tier of service that a reply's head names, in small letters; empty for none."""
+    return headers.get("x-gemini-service-tier", "").strip().lower()
+
 
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 _LONGEST_VALUE = 64

@@ -975,6 +975,11 @@ def _first_cost(costs: Iterable[_Cost | None]) -> _Cost | None:
     return next((cost for cost in told if cost[0]), told[0] if told else None)
 
 
+def amount_told(written: str) -> Decimal | None:
+    """Return what a text says that something cost, as a member of a usage does; None for no amount."""
+    return _amount(msgspec.Raw(written.encode()))
+
+
 def _amount(raw: msgspec.Raw | None, power: int = 0) -> Decimal | None:
     """Return an amount times ten to the `power`, to the last digit that was written.
 
