@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pytest
 from playbook import FUNDS, REQUEST, SECRETS, Setup
 from upstreams import DONE, HELLO, Upstream, stream
 
@@ -112,13 +113,25 @@ async def test_ctrl_c_lets_a_stream_end(tmp_path: Path) -> None:
         assert not paths.socket.exists()
 
 
-async def test_a_stop_during_the_start_is_orderly(tmp_path: Path) -> None:
-    """From its first word on, and before it, a process that is stopped ends in order."""
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+async def test_a_stop_during_the_start_is_orderly(tmp_path: Path, asked: signal.Signals) -> None:
+    """From its first word on, and before it, a process that is stopped ends in order; so does a closed terminal."""
     async with serving(tmp_path) as (process, _url, _upstream):
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(asked)
         code, _out, err = await ended(process)
         assert 0 == code, err
         assert verify(paths_in(tmp_path).ledger).seq > 0
+
+
+async def test_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    """SIGHUP stops nothing where whoever started the process had it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        async with serving(tmp_path) as (process, url, _), httpx.AsyncClient(trust_env=False) as http:
+            process.send_signal(signal.SIGHUP)
+            assert 200 == (await http.get(f"{url}/health")).status_code
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_second_one_names_the_first(tmp_path: Path) -> None:

@@ -279,6 +279,7 @@ def test_a_credential_is_resolved_from_where_the_config_says(tmp_path: Path) -> 
         ("env:UNSET", "env:UNSET: the variable `UNSET` is not set: `export UNSET=…` where `tf serve` is started"),
         ("env:EMPTY", "env:EMPTY: the variable `EMPTY` is not set: "),
         ("env:LINES", "env:LINES: what is there is no credential: it must be one line"),
+        ("env:OURS", "env:OURS: what is there is a key of tf (`sk-tf-…`), which opens tf to a tool"),
         (
             "file:none",
             "file:none: the file {folder}/none can't be read (No such file or directory): put the credential",
@@ -294,7 +295,7 @@ def test_a_credential_that_can_not_be_had_says_the_next_step(tmp_path: Path, for
     (tmp_path / "link").symlink_to(tmp_path / "empty")
     os.mkfifo(tmp_path / "pipe", 0o600)
     path = written(tmp_path, GOOD.replace("env:OPENAI_API_KEY", form))
-    environ = {"EMPTY": "", "LINES": "sk-a\r\nx-injected: 1"}
+    environ = {"EMPTY": "", "LINES": "sk-a\r\nx-injected: 1", "OURS": "sk-tf-sk-a"}
     config = load(path, None)
     with pytest.raises(ConfigError) as raised:
         credential(config.upstream["openai"], path, environ)

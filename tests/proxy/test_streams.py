@@ -244,6 +244,18 @@ async def test_an_upstream_that_refuses_to_tell_its_usage(tmp_path: Path) -> Non
         assert [True, False] * 5 == ["stream_options" in got.asked for got in play.relay.got]
 
 
+async def test_an_upstream_that_refuses_it_as_unprocessable(tmp_path: Path) -> None:
+    """DESIGN 3: FastAPI's servers say 422, and where the member stands; that is ours to mend as well."""
+    told = b'{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs"}]}'
+    async with playing(tmp_path) as play:
+        play.relay.answers(plain(told, status=422), stream(*HELLO, DONE))
+        assert TOLD == (await play.ask(stream=True)).body
+        assert [True, False] == ["stream_options" in got.asked for got in play.relay.got]
+        assert "voided 1 rejected stream_options 422 zero" in play.transcript()
+        play.relay.answers(plain(told.replace(b"stream_options", b"top_k"), status=422))
+        assert 422 == (await play.ask(stream=True)).status
+
+
 async def test_what_the_client_wrote_is_not_taken_out(tmp_path: Path) -> None:
     """A client that asked for the usage itself gets its upstream's refusal, once."""
     async with playing(tmp_path) as play:

@@ -44,6 +44,7 @@ from tokens_forge.core.errors import ConfigError, Problem
 from tokens_forge.core.plain import encode
 from tokens_forge.core.visible import visible
 from tokens_forge.files.config_shape import faults
+from tokens_forge.files.keys_file import TOKEN_PREFIX
 from tokens_forge.files.paths import read_private
 from tokens_forge.files.price_sheets import Kept, merged, read_sheets
 from tokens_forge.files.toml_file import problem_at, tables_of, text_of
@@ -136,7 +137,8 @@ def credential(upstream: Upstream, config_path: Path, environ: Mapping[str, str]
     """Return the credential that `upstream` names, or None for ``none``.
 
     A file is looked for beside the config and is read without one line feed at its end. Raises ConfigError with the
-    next step when the variable is not set, the file can't be read, or what is there can't be sent in a header.
+    next step when the variable is not set, the file can't be read, or what is there can't be sent in a header or is a
+    key of tf itself.
     """
     form, _, name = upstream.credential.partition(":")
     match form:
@@ -152,7 +154,16 @@ def credential(upstream: Upstream, config_path: Path, environ: Mapping[str, str]
     if not re.fullmatch(r"[!-~]+", value):
         what = "what is there is no credential: it must be one line of letters, digits and signs, without spaces"
         raise ConfigError((Problem(where=upstream.credential, what=what),))
+    if value.startswith(TOKEN_PREFIX):
+        raise ConfigError((Problem(where=upstream.credential, what=_KEY_OF_TF),))
     return value
+
+
+_KEY_OF_TF = (
+    f"what is there is a key of tf (`{TOKEN_PREFIX}…`), which opens tf to a tool and says nothing to a provider: put "
+    "the provider's own key there. Where a tool's lines were pasted into the shell that starts `tf serve`, start it in "
+    "another one"
+)
 
 
 def unresolved(config_path: Path, environ: Mapping[str, str]) -> Further:

@@ -51,6 +51,8 @@ MOST_TOLD = 1_000
 _OK = range(200, 300)
 _REDIRECTS = range(300, 400)
 _BAD_REQUEST = 400
+_MAY_BE_OURS = frozenset({400, 422})
+"""By which an upstream refuses a member that it does not know; servers on FastAPI say 422."""
 
 _OF_LOGIN = ("anthropic-ratelimit-", "x-codex-", "retry-after")
 """How the headers begin by which Claude Code and Codex show how much of a plan is left."""
@@ -302,7 +304,7 @@ def _refusal(order: Order, status: int, body: bytes) -> str:
     said = read_error(status, body)
     if own := own_word(order.errors, said):
         return own
-    if order.request.stream and order.injected and status == _BAD_REQUEST and openai_chat.names_stream_options(body):
+    if order.request.stream and order.injected and status in _MAY_BE_OURS and openai_chat.names_stream_options(body):
         return "stream_options"
     word = word_for(said)
     return "login_refused" if order.login and word == "unauthorized" else word

@@ -130,14 +130,16 @@ class Running:
 
 
 def stop_asked() -> asyncio.Event:
-    """Return what is set when the process is asked to stop (SIGINT, SIGTERM), from now on.
+    """Return what is set when the process is asked to stop (SIGINT, SIGTERM, SIGQUIT, SIGHUP), from now on.
 
-    Taken before a start: a process that is stopped while it starts ends in order too.
+    Taken before a start: a process that is stopped while it starts ends in order too. A closed terminal (SIGHUP) is no
+    reason to stop where whoever started the process said so (`nohup`).
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(asked, stop.set)
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        if asked != signal.SIGHUP or signal.getsignal(asked) != signal.SIG_IGN:
+            loop.add_signal_handler(asked, stop.set)
     return stop
 
 

@@ -334,7 +334,7 @@ class StreamMeter:
 
 
 def names_stream_options(body: bytes) -> bool:
-    """Say whether an upstream's 400 complains about being asked for a stream's usage."""
+    """Say whether an upstream's 400 or 422 complains about being asked for a stream's usage."""
     return b"stream_options" in body or b"include_usage" in body
 
 
