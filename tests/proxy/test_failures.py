@@ -13,7 +13,7 @@ import pytest
 from playbook import SHORT, Playbook, Reply, Setup, playing
 from upstreams import DONE, HELLO, Answer, End, completion, event, plain, refusal, refusing, stream, until
 
-from tokens_forge.core.entries import Settled
+from tokens_forge.core.entries import Settled, Voided
 from tokens_forge.proxy import server as server_file
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -209,6 +209,32 @@ async def test_a_date_to_wait_for(tmp_path: Path) -> None:
         assert [ROUTED, HELD, LIMITED] == [routed, held, limited]
         assert cooled in {COOLED.format(59), COOLED.format(60)}  # a date has no fractions
         assert [f"{FELL_BACK} rate_limited", ANSWERED] == rest
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_wait_that_only_the_body_says(tmp_path: Path, *, streamed: bool) -> None:
+    """CASES 24: OpenAI and Groq say it in words, and an error inside a stream has no header for it."""
+    error = b'{"error":{"message":"Please try again in 1m30s.","type":"tokens","code":"rate_limit_exceeded"}}'
+    async with playing(tmp_path) as play:
+        play.relay.answers(stream(b"data: %s\n\n" % error) if streamed else plain(error, status=429))
+        await play.ask(stream=streamed)
+        assert COOLED.format(90) in play.transcript()
+
+
+async def test_a_header_goes_before_the_words(tmp_path: Path) -> None:
+    """Retry-After is exact."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(429, message="try again in 20s", headers={"retry-after": "40"}))
+        await play.ask()
+        assert COOLED.format(40) in play.transcript()
+
+
+async def test_no_other_error_asks_to_wait(tmp_path: Path) -> None:
+    """The words of a wrong request are its own."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(refusal(400, message="wait 20 seconds"))
+        assert 400 == (await play.ask()).status
+        assert "" == next(line.entry.wait_s for line in play.lines() if isinstance(line.entry, Voided))
 
 
 async def test_a_short_wait_is_waited_for(tmp_path: Path) -> None:

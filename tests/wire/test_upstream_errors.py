@@ -331,6 +331,37 @@ TOO_LONG: dict[str, tuple[int, object]] = {
         ),
     ),
     "groq": (400, openai("Please reduce the length of the messages or completion.")),
+    "anthropic, with its maximum": (
+        400,
+        messages(
+            "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease input length or "
+            "`max_tokens` and try again",
+            "invalid_request_error",
+        ),
+    ),
+    "sglang": (
+        400,
+        {
+            "object": "error",
+            "message": "The input (61709 tokens) is longer than the model's context length (40960 tokens).",
+            "type": "BadRequestError",
+            "code": 400,
+        },
+    ),
+    "sglang, memory": (
+        400,
+        openai("Input length (160062 tokens) exceeds the maximum allowed length (59862 tokens)."),
+    ),
+    "alibaba": (
+        400,
+        openai("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 204800]"),
+    ),
+    "lm studio": (
+        400,
+        {"error": "Trying to keep the first 15857 tokens when context the overflows. However, the model is loaded"},
+    ),
+    "copilot": (400, openai("prompt token count of 93854 exceeds the limit of 90000", "", "")),
+    "copilot, code": (400, {"error": {"message": "too long", "code": "model_max_prompt_tokens_exceeded"}}),
     "vllm": (400, {"object": "error", "message": "This model's maximum context length is 9 tokens.", "code": 400}),
     "llama.cpp": (400, openai("the request exceeds the available context size", "exceed_context_size_error", 400)),
     "openrouter": (400, {"error": {"code": 400, "message": "This endpoint's maximum context length is 64000 tokens."}}),

@@ -36,6 +36,7 @@ from tokens_forge.wire.reply import Meter, Reply, Said
 from tokens_forge.wire.reply_headers import cost, limits, retry_after_s, tier
 from tokens_forge.wire.request import Request
 from tokens_forge.wire.sse import Event, Splitter, comment
+from tokens_forge.wire.told_wait import told_wait_s
 from tokens_forge.wire.translation import StreamTranslator, Translation
 from tokens_forge.wire.upstream_errors import own_word, read_error, word_for
 
@@ -58,6 +59,9 @@ _OF_LOGIN = ("anthropic-ratelimit-", "x-codex-", "retry-after")
 """How the headers begin by which Claude Code and Codex show how much of a plan is left."""
 
 _KEEP_ALIVE = comment("keep-alive")
+
+_MAY_ASK_TO_WAIT = frozenset({"rate_limited", "insufficient_quota", "server_error"})
+"""Errors whose bodies say when to come again. Of any other a wait is a word of the message and no more."""
 
 _UNSENT = {"client_left": "left_before_contact", "stopped": "stopped_before_contact", "deadline": "connect_timeout"}
 """What an interruption is when no byte of the request had gone."""
@@ -258,7 +262,12 @@ class _Taking:
             self.gone = True
 
     def refused(self, error: str, body: bytes) -> Attempted:
-        """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
+        """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks.
+
+        Where no header says how long to wait its body may.
+        """
+        if self.wait_s is None and error in _MAY_ASK_TO_WAIT:
+            self.wait_s = told_wait_s(body, datetime.now(UTC))
         body = without_secret(body, *self.order.secrets())
         if self.order.translation is not None:
             message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"

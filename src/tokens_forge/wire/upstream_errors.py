@@ -201,16 +201,29 @@ _TABLE = (
     # code rate_limit_exceeded (captured).
     _row("context_too_long", statuses=frozenset({413, 429}), wording=r"\ARequest too large for "),
     # OpenAI; llama.cpp; Baidu Qianfan "Error codes"; Zhipu 1261 with its wording below.
-    _row("context_too_long", "context_length_exceeded", "exceed_context_size_error", "tokens_too_long"),
+    # Copilot's code, where it gives one (jjleng/copilot-more issue 35, ericc-ch/copilot-api issue 65).
+    _row(
+        "context_too_long",
+        "context_length_exceeded",
+        "exceed_context_size_error",
+        "tokens_too_long",
+        "model_max_prompt_tokens_exceeded",
+    ),
     # By the wording alone: vLLM, OpenRouter, DeepSeek, Together ("Error codes": 403) and Mistral, Anthropic, Google,
-    # xAI, Groq, Moonshot ("Errors"), Zhipu. In this order.
+    # xAI, Groq, Moonshot ("Errors"), Zhipu; then Anthropic where the maximum is what does not fit (docker/docker-agent
+    # issue 569), SGLang (QwenLM/Qwen3 issue 1321, sgl-project/sglang issue 4048), Alibaba (QwenLM/qwen-code issue 98),
+    # LM Studio (lmstudio-ai/lmstudio-bug-tracker issue 237) and Copilot. In this order.
     _row(
         "context_too_long",
         statuses=frozenset({400, 403, 413, 422}),
         wording=r"maximum context length|context window|context size|must be less than the context length"
         r"|\Aprompt is too long|input token count .{0,40}exceeds the maximum"
         r"|maximum prompt length is|reduce the length of the messages"
-        r"|exceeded model token limit|Input token length too long|Prompt 超长",
+        r"|exceeded model token limit|Input token length too long|Prompt 超长"
+        r"|exceed context limit|is longer than the model's context length"
+        r"|Input length \(\d+ tokens\) exceeds the maximum allowed length|Range of input length should be \["
+        r"|\ATrying to keep the first \d+ tokens when context the overflows"
+        r"|prompt token count of \d+ exceeds the limit of",
     ),
     # OpenAI: 404, and 403 for a project without it (cursor/cursor issue 2953). new-api: 503 without a channel for it
     # (`middleware/distributor.go`). Mistral: 400, by its type (captured). Groq: 400 for one that is no more, 403 for
