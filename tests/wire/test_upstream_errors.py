@@ -25,6 +25,18 @@ def gemini(status: int, word: str, message: str, *details: Body) -> list[Body]:
     return [{"error": {"code": status, "message": message, "status": word, "details": details}}]
 
 
+def test_a_402_that_names_a_wait() -> None:
+    """OpenRouter holds the cost of requests under way: that is no empty balance, unlike a request that never fits."""
+    in_flight = openai(
+        "This request would exceed your available credits given your current in-flight requests. Retry after in-flight "
+        "requests settle, or add credits.",
+    )
+    assert "rate_limited" == word(402, in_flight)
+    heavy = read_error(402, json.dumps(openai("too heavy", code="weight_exceeds_budget")).encode())
+    assert "insufficient_quota" == word_for(heavy)
+    assert "rate_limited" == word_for(heavy, waits=True)
+
+
 def word(status: int, body: object) -> str:
     """Return our word for an error with a body in JSON."""
     return word_for(read_error(status, json.dumps(body).encode()))

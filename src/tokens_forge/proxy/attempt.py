@@ -262,12 +262,7 @@ class _Taking:
             self.gone = True
 
     def refused(self, error: str, body: bytes) -> Attempted:
-        """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks.
-
-        Where no header says how long to wait its body may.
-        """
-        if self.wait_s is None and error in _MAY_ASK_TO_WAIT:
-            self.wait_s = told_wait_s(body, datetime.now(UTC))
+        """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
         body = without_secret(body, *self.order.secrets())
         if self.order.translation is not None:
             message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"
@@ -288,14 +283,14 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     if answer.status not in _OK:
         wait.allow(idle_s, "reset")
         body = await drain(answer)
-        return taking.refused(_refusal(taking.order, answer.status, body), body)
+        return taking.refused(_refusal(taking, answer.status, body), body)
     if taking.order.request.stream:
         return await _stream(taking, answer, wait, idle_s)
     wait.allow(idle_s, "reset")
     body = await answer.body()
     reply = taking.order.dialect.read_reply(body)
     if reply is None:
-        return taking.refused(_unreadable(taking.order, answer.status, body), body)
+        return taking.refused(_unreadable(taking, answer.status, body), body)
     if taking.order.translation is not None:
         try:
             body = taking.order.translation.reply(body, taking.order.request, taking.order.call_id)
@@ -306,23 +301,33 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> A
     return taking.ended("client_left" if taking.downstream.left else "", body=body, said=reply)
 
 
-def _refusal(order: Order, status: int, body: bytes) -> str:
-    """Return the word for a reply that is no success; the config's own table goes first."""
+def _refusal(taking: _Taking, status: int, body: bytes) -> str:
+    """Return the word for a reply that is no success. Where no header says how long to wait its body may."""
     if status in _REDIRECTS:
         return "redirect"
+    asked_s = told_wait_s(body, datetime.now(UTC)) if taking.wait_s is None else taking.wait_s
+    word = _word(taking.order, status, body, waits=asked_s is not None)
+    if word in _MAY_ASK_TO_WAIT:
+        taking.wait_s = asked_s
+    return word
+
+
+def _word(order: Order, status: int, body: bytes, *, waits: bool) -> str:
+    """Return the word for an error that an upstream told; the config's own table goes first."""
     said = read_error(status, body)
     if own := own_word(order.errors, said):
         return own
     if order.request.stream and order.injected and status in _MAY_BE_OURS and openai_chat.names_stream_options(body):
         return "stream_options"
-    word = word_for(said)
+    word = word_for(said, waits=waits)
     return "login_refused" if order.login and word == "unauthorized" else word
 
 
-def _unreadable(order: Order, status: int, body: bytes) -> str:
+def _unreadable(taking: _Taking, status: int, body: bytes) -> str:
     """Return the word for a success that holds no answer: the error in it, where it is one that is known (CASES 54)."""
     said = read_error(status, body)
-    return _refusal(order, status, body) if said.names or own_word(order.errors, said) else "bad_reply"
+    known = said.names or own_word(taking.order.errors, said)
+    return _refusal(taking, status, body) if known else "bad_reply"
 
 
 async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
@@ -346,7 +351,7 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
                 await _send(taking, wait, passed.out)
                 wait.allow(idle_s, "idle_timeout")
             if passed.refused:
-                return taking.refused(_refusal(order, answer.status, passed.last), passed.last)
+                return taking.refused(_refusal(taking, answer.status, passed.last), passed.last)
             if passed.end is not None:
                 return taking.ended(passed.end, body=passed.last)
     except UpstreamFault:
@@ -365,7 +370,7 @@ def _no_stream(taking: _Taking, status: int, head: bytes) -> Attempted:
     """
     if (reply := taking.order.dialect.read_reply(head)) is not None:
         return taking.ended("bad_reply", said=reply)
-    return taking.refused(_unreadable(taking.order, status, head), head)
+    return taking.refused(_unreadable(taking, status, head), head)
 
 
 async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:

@@ -4,7 +4,8 @@ Headers go first (`wire/reply_headers.py`); what is done about a wait is decided
 what can't be read says nothing.
 
 Sources, read 2026-11: a ChatGPT plan that is used up (`usage_limit_reached`) has `resets_in_seconds` and `resets_at` in
-Unix seconds (router-for-me/CLIProxyAPI issue 1666); OpenAI and Groq say it in words, ``Please try again in 1m47.5854s``
+Unix seconds (router-for-me/CLIProxyAPI issue 1666); OpenRouter's refusal of a spent key or budget has
+`metadata.resets_at` ("Limits"); OpenAI and Groq say it in words, ``Please try again in 1m47.5854s``
 (semanser/codel issue 72, bklieger-groq/stockbot-on-groq issue 46), Copilot ``Please wait 8 seconds before trying
 again`` (microsoft/vscode-copilot-release issue 1853). Google's `details` have a `RetryInfo` (google.rpc,
 `error_details.proto`: `retryDelay`, a duration such as ``26s``).
@@ -25,7 +26,8 @@ LONGEST_S = 400 * 86_400
 """A wait of more than a year is none that was meant."""
 
 _MOST_WORDS = 2_000
-_UNIX_DIGITS = 12
+_UNIX = re.compile(r"[0-9]{9,10}(?:\.[0-9]{1,9})?")
+_LONGEST_MOMENT = 40
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,12})?"
 _DURATION = re.compile(rf"(?:({_NUMBER})h)?(?:({_NUMBER})m(?!s))?(?:({_NUMBER})s)?(?:({_NUMBER})ms)?")
 _IN_WORDS = re.compile(
@@ -41,10 +43,15 @@ class _Detail(msgspec.Struct):
     retry_delay: str | None = msgspec.field(name="retryDelay", default=None)
 
 
+class _Metadata(msgspec.Struct):
+    resets_at: msgspec.Raw = msgspec.Raw()
+
+
 class _Error(msgspec.Struct):
     message: str | None = None
     resets_in_seconds: Decimal | None = None
-    resets_at: Decimal | None = None
+    resets_at: msgspec.Raw = msgspec.Raw()
+    metadata: _Metadata | None = None
     details: list[_Detail] | None = None
 
 
@@ -58,7 +65,14 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 def told_wait_s(body: bytes, now: datetime) -> Decimal | None:
     """Return the seconds that an error's body asks to wait at `now`, zero or more; None where it says nothing."""
     error = _error_in(body)
-    found = (error.resets_in_seconds, _until(error.resets_at, now), *_delays(error), _in_words(error.message or ""))
+    of_key = error.metadata.resets_at if error.metadata else msgspec.Raw()
+    found = (
+        error.resets_in_seconds,
+        _until(error.resets_at, now),
+        _until(of_key, now),
+        *_delays(error),
+        _in_words(error.message or ""),
+    )
     return next((wait for wait in found if wait is not None and 0 <= wait <= LONGEST_S), None)
 
 
@@ -74,10 +88,16 @@ def _error_in(body: bytes) -> _Error:
     return readable(_Error, outer.error) or readable(_Error, whole) or _Error()
 
 
-def _until(moment: Decimal | None, now: datetime) -> Decimal | None:
-    if moment is None or not moment.is_finite() or moment.adjusted() > _UNIX_DIGITS:
+def _until(moment: msgspec.Raw, now: datetime) -> Decimal | None:
+    """Return the seconds until a moment in Unix seconds, as a number or a text, or in ISO 8601 with its zone."""
+    written = bytes(moment)[:_LONGEST_MOMENT].decode("utf-8", "replace").strip('"')
+    if _UNIX.fullmatch(written):
+        return max(Decimal(0), subtract(Decimal(written), Decimal(int(now.timestamp()))))
+    try:
+        then = datetime.fromisoformat(written)
+    except ValueError:
         return None
-    return max(Decimal(0), subtract(moment, Decimal(int(now.timestamp()))))
+    return max(Decimal(0), Decimal(int((then - now).total_seconds()))) if then.tzinfo else None
 
 
 def _delays(error: _Error) -> Iterator[Decimal | None]:

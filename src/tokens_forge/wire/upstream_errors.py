@@ -11,7 +11,8 @@ and a refusal that is about one model, one prompt or one region locks nobody out
 - Gemini's 429 `RESOURCE_EXHAUSTED` stays a rate limit, also when its details name a quota of the day: those quotas are
   of a project and a model, so the candidate cools and the balance may still pay for other models. Only the wording
   of spent prepaid credits is empty.
-- OpenRouter's 402 "can only afford N" tokens is empty, as every 402 is: what is left can't pay for such calls.
+- OpenRouter's 402 "can only afford N" tokens is empty, as a 402 is that names no wait: what is left can't pay for such
+  calls. So is its `weight_exceeds_budget`: one request that is larger than all that may be under way.
 - Mistral answers a spent plan with the same 401 as a wrong key (diegosouzapw/OmniRoute issue 7638): nothing to read.
 
 Each row names its source, read 2026-11: a provider's document by its title, else the code or the issue with a body as
@@ -83,10 +84,15 @@ def own_word(own: Sequence[UpstreamError], said: Said) -> ErrorWord | Literal[""
     return ""
 
 
-def word_for(said: Said) -> ErrorWord:
-    """Return our word for an error by the built-in table, else by its status; a success with an error is a server's."""
-    if said.status == 402:  # noqa: PLR2004 - Payment Required, whatever else it says
-        return "insufficient_quota"
+def word_for(said: Said, *, waits: bool = False) -> ErrorWord:
+    """Return our word for an error by the built-in table, else by its status; a success with an error is a server's.
+
+    A 402 is about money, whatever else it says; one that `waits`, as it says when to come again, is about requests
+    under way: OpenRouter reserves the cost of each ("Limits", "In-flight spending budget"; the wording is that of
+    macanderson/stella issue 4380).
+    """
+    if said.status == 402:  # noqa: PLR2004 - Payment Required
+        return "rate_limited" if waits or _IN_FLIGHT.search(said.message[:MOST_WORDING]) else "insufficient_quota"
     names = {name.casefold() for name in said.names}
     wording = said.message[:MOST_WORDING]
     for row in _TABLE:
@@ -95,6 +101,7 @@ def word_for(said: Said) -> ErrorWord:
     return _word_of_status(said.status)
 
 
+_IN_FLIGHT = re.compile(r"\bin-flight requests settle", re.IGNORECASE)
 _ERRORS_FROM = 400
 _STATUS = re.compile(r"[45][0-9]{2}")
 _ANY: frozenset[int] = frozenset()
