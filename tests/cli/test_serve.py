@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,25 +113,38 @@ async def test_ctrl_c_lets_a_stream_end(tmp_path: Path) -> None:
         assert not paths.socket.exists()
 
 
+@contextmanager
+def hangups(handled: signal.Handlers) -> Generator[None]:
+    """Have SIGHUP handled so by what is started meanwhile, whoever started these tests."""
+    before = signal.signal(signal.SIGHUP, handled)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+async def ends_in_order(process: Process, folder: Path) -> None:
+    """Expect a process that was asked to stop to end in order."""
+    code, _out, err = await ended(process)
+    assert 0 == code, err
+    assert verify(paths_in(folder).ledger).seq > 0
+
+
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 async def test_a_stop_during_the_start_is_orderly(tmp_path: Path, asked: signal.Signals) -> None:
     """From its first word on, and before it, a process that is stopped ends in order; so does a closed terminal."""
-    async with serving(tmp_path) as (process, _url, _upstream):
-        process.send_signal(asked)
-        code, _out, err = await ended(process)
-        assert 0 == code, err
-        assert verify(paths_in(tmp_path).ledger).seq > 0
+    with hangups(signal.SIG_DFL):
+        async with serving(tmp_path) as (process, _url, _upstream):
+            process.send_signal(asked)
+            await ends_in_order(process, tmp_path)
 
 
 async def test_nohup_outlives_its_terminal(tmp_path: Path) -> None:
     """SIGHUP stops nothing where whoever started the process had it ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
+    with hangups(signal.SIG_IGN):
         async with serving(tmp_path) as (process, url, _), httpx.AsyncClient(trust_env=False) as http:
             process.send_signal(signal.SIGHUP)
             assert 200 == (await http.get(f"{url}/health")).status_code
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_second_one_names_the_first(tmp_path: Path) -> None:
