@@ -192,7 +192,7 @@ class Estimates(msgspec.Struct, kw_only=True):
         both = (learnt.last, learnt.before)
         return max(*(one.dearest for one in both), *(cost for one in both for cost in one.costs.values()))
 
-    def is_silent(self, candidate: str) -> bool:
+    def tells_no_cost(self, candidate: str) -> bool:
         """Say whether a candidate that was to tell its own costs told none, of late and ever."""
         learnt = self.candidates.get(candidate)
         return learnt is not None and learnt.costless >= COSTLESS_AT_MOST and not self.dearest(candidate)

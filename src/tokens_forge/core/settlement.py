@@ -552,10 +552,10 @@ def _input_class(routed: Routed, upstream: config.Upstream, need: _Need, card: R
 
 
 _PLAIN = ("input", "output")
+"""The classes of a hold that is for text, and nothing is written of it."""
 
 _BROUGHT: Mapping[Need, str] = {"audio": "audio_in", "vision": "image_in"}
 """What the input of a request may be billed at by what it needs of a model."""
-
 
 _WRITES = frozenset(WRITE_CLASSES)
 
@@ -721,7 +721,7 @@ def _money_for(asked: Question, candidate: str, need: _Need) -> tuple[Decimal, H
             basis = replace(basis, beside=text(subtract(whole, amount)))
     if (unpriced or whole is None) and card.terms == "reported":  # no list says what it may cost, but calls before did
         estimates = asked.fold.estimates
-        if refuses and estimates.is_silent(candidate):
+        if refuses and estimates.tells_no_cost(candidate):
             return None
         return estimates.dearest(candidate), replace(basis, kind="reported")
     if (unpriced or whole is None) and refuses:
@@ -756,7 +756,7 @@ def _usage(
         return told, source, ()
     silent: dict[str, int] = {}
     spoken = any(told.get(name) for name in OUTPUT_CLASSES)
-    if not any(told.get(name) for name in INPUT_CLASSES) and (spoken or output or _is_silent_by_nature(routed)):
+    if not any(told.get(name) for name in INPUT_CLASSES) and (spoken or output or _has_no_output(routed)):
         silent["input"] = sent
     if output and not spoken:
         silent["output"] = output
@@ -765,8 +765,8 @@ def _usage(
     return {**told, **silent}, "estimated", ("zero_usage",)
 
 
-def _is_silent_by_nature(routed: Routed) -> bool:
-    """Say whether a good answer to such a call has no output: an embedding."""
+def _has_no_output(routed: Routed) -> bool:
+    """Say whether a good answer to such a call has no output by its nature: an embedding."""
     return routed.dialect_in == "openai_embeddings"
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from tokens_forge.core.money import multiply, scaled, subtract, total
 from tokens_forge.wire.readable import readable
-from tokens_forge.wire.request import UNREADABLE
+from tokens_forge.wire.upstream_errors import error_object, read_error
 
 LONGEST_S = 400 * 86_400
 """A wait of more than a year is none that was meant."""
@@ -48,44 +48,24 @@ class _Metadata(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    message: str | None = None
     resets_in_seconds: Decimal | None = None
     resets_at: msgspec.Raw = msgspec.Raw()
     metadata: _Metadata | None = None
     details: list[_Detail] | None = None
 
 
-class _Body(msgspec.Struct):
-    error: msgspec.Raw = msgspec.Raw()
-
-
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
 def told_wait_s(body: bytes, now: datetime) -> Decimal | None:
     """Return the seconds that an error's body asks to wait at `now`, zero or more; None where it says nothing."""
-    error = _error_in(body)
+    error = readable(_Error, error_object(body) or b"") or _Error()
     of_key = error.metadata.resets_at if error.metadata else msgspec.Raw()
     found = (
         error.resets_in_seconds,
         _until(error.resets_at, now),
         _until(of_key, now),
         *_delays(error),
-        _in_words(error.message or ""),
+        _in_words(read_error(0, body).message),
     )
     return next((wait for wait in found if wait is not None and 0 <= wait <= LONGEST_S), None)
-
-
-def _error_in(body: bytes) -> _Error:
-    """Return a body's `error`, or the body itself; of a list (Google) the first."""
-    try:
-        whole = next(iter(_decode_list(body)), msgspec.Raw(b"{}")) if body.lstrip().startswith(b"[") else body
-    except UNREADABLE:
-        whole = body
-    outer = readable(_Body, whole)
-    if outer is None:
-        return _Error(message=body[:_MOST_WORDS].decode("utf-8", "replace"))
-    return readable(_Error, outer.error) or readable(_Error, whole) or _Error()
 
 
 def _until(moment: msgspec.Raw, now: datetime) -> Decimal | None:

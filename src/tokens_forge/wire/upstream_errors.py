@@ -60,9 +60,7 @@ class Said:
 
 
 def read_error(status: int, body: bytes) -> Said:
-    """Return what an error says of itself: in a body's `error`, or the body itself; of a list (Gemini) the first.
-
-    The event of a response that failed (Responses) has it in its `response`.
+    """Return what the error in a body says of itself (`error_object`).
 
     A stream's error has status 200; then a numeric code in the body is taken for the status.
     """
@@ -352,22 +350,32 @@ _decode_error = msgspec.json.Decoder(_ErrorMembers).decode
 _decode_plain = msgspec.json.Decoder(str | int).decode
 
 
-def _error_in(body: bytes) -> _Error:
+def error_object(body: bytes) -> msgspec.Raw | None:
+    """Return the JSON object of the error in a body: its `error`, or the body itself; of a list (Gemini) the first.
+
+    The event of a response that failed (Responses) has it in its `response`. Where the error is a bare text with its
+    code beside it (xAI), it is the object around it. None for what is no JSON object.
+    """
     try:
         found = _decode_list(body)[:1] if body.lstrip().startswith(b"[") else [msgspec.Raw(body)]
-        outer = _decode_error(found[0]) if found else _ErrorMembers()
-        if given(outer.response) and not given(outer.error):
-            outer = _decode_error(outer.response)
+        around = found[0] if found else msgspec.Raw(b"{}")
+        members = _decode_error(around)
+        if given(members.response) and not given(members.error):
+            around = members.response
+            members = _decode_error(around)
     except _UNREADABLE:
+        return None
+    return members.error if bytes(members.error).startswith(b"{") else around
+
+
+def _error_in(body: bytes) -> _Error:
+    found = error_object(body)
+    if found is None:
         return _Error(message=body[:MOST_ERROR_BYTES].decode("utf-8", "replace"))
-    inner = outer
-    if given(outer.error):
-        try:
-            inner = _decode_error(outer.error)
-        except msgspec.DecodeError:  # The error is a bare text, its code beside it (xAI).
-            inner = _ErrorMembers(code=outer.code, type=outer.type, message=outer.error)
-    message = _plain(inner.message) or _plain(inner.msg) or _plain(inner.detail)
-    return _Error(code=_plain(inner.code), type=_plain(inner.type), message=message)
+    error = _decode_error(found)
+    told = (error.error, error.message, error.msg, error.detail)
+    message = next((text for raw in told if (text := _plain(raw))), "")
+    return _Error(code=_plain(error.code), type=_plain(error.type), message=message)
 
 
 def _plain(raw: msgspec.Raw) -> str:
