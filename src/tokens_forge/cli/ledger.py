@@ -110,6 +110,6 @@ def _next_step(bad: "BadLine", cut: _Cut | None) -> str:
             "where it has more."
         )
     return (
-        "Reports leave this line out. Put the page back from a backup; without one, enter what the balance really is, "
-        'if it is wrong, with `tf balance set NAME "AMOUNT UNIT"`.'
+        "Reports leave this line out, or count it without what is wrong. Put the page back from a backup; without one, "
+        'enter what the balance really is, if it is wrong, with `tf balance set NAME "AMOUNT UNIT"`.'
     )
