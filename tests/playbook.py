@@ -158,6 +158,10 @@ class Setup:
         )
 
 
+NO_WAIT = '[policy]\nwait = "none"'
+"""Of a config: calls that time alone keeps back are answered at once."""
+
+
 @dataclass(slots=True)
 class Clock:
     """The time of the ledger's entries: the real one, moved on by hand."""

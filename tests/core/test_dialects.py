@@ -217,7 +217,7 @@ def test_a_login_never_follows_a_fallback() -> None:
 
 
 def test_the_limit_of_a_login_is_the_clients_own() -> None:
-    """Its client is to hear of it as the provider said it, where nobody else may answer; a key of ours has no such."""
+    """Its client is to hear of it as the provider said it, where nobody else may answer; of a key of ours likewise."""
     made = bench(RELAY, relay=LOGIN)
     call = made.route(login=True)
     made.attempt(call, "rate_limited")
@@ -226,7 +226,7 @@ def test_the_limit_of_a_login_is_the_clients_own() -> None:
     made = bench(RELAY)
     call = made.route()
     made.attempt(call, "rate_limited")
-    assert 502 == made.refused(call).client_status
+    assert 429 == made.refused(call).client_status
     assert [] == made.disagreeing()
 
 

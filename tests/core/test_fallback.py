@@ -7,7 +7,16 @@ import pytest
 from builders import Bench, finished
 
 from tokens_forge.core.entries import Certainty, Outcome
-from tokens_forge.core.fallback import TABLE, Cooling, asked_wait_s, classify, cooling_ms, row_of
+from tokens_forge.core.fallback import (
+    TABLE,
+    Cooling,
+    asked_wait_s,
+    classify,
+    cooling_ms,
+    named_wait_ms,
+    row_of,
+    turned_away,
+)
 
 UPSTREAM = "upstream after 3 for 5 s to 300 s"
 CANDIDATE = "candidate after 3 for 5 s to 300 s"
@@ -130,3 +139,43 @@ def test_the_row_of_an_entry_knows_its_wait() -> None:
 
     assert (Decimal("1.5"), "wait") == (asked_wait_s(short), row_of(short).next)
     assert (None, "done") == (asked_wait_s(whole), row_of(whole).next)
+
+
+@pytest.mark.parametrize(
+    ("error", "wait_s", "times", "expected"),
+    [
+        ("rate_limited", "20", 0, 20_000),
+        ("rate_limited", "0", 0, 0),
+        ("rate_limited", "0", 1, 1_000),
+        ("server_error", "0.5", 4, 8_000),
+        ("timeout_upstream", "9", 2, 9_000),
+        ("rate_limited", "9000000", 0, 604_800_000),
+        ("insufficient_quota", "9", 0, None),
+        ("rate_limited", "", 0, None),
+    ],
+)
+def test_a_named_wait(error: str, wait_s: str, times: int, expected: int | None) -> None:
+    """As long as it was asked for, a week at most; each time after the first at least a second, doubling."""
+    bench = Bench()
+    bench.topup(wallet="1 CNY")
+    entry = bench.end(bench.held(bench.route()), finished(error, wait_s=wait_s))
+    assert expected == named_wait_ms(entry, times=times)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "expected"),
+    [
+        ("rate_limited", 429, 429),
+        ("rate_limited", 402, 429),
+        ("rate_limited", 200, 429),
+        ("rate_limited", 529, 529),
+        ("server_error", 503, 503),
+        ("server_error", 529, 529),
+        ("server_error", 500, 0),
+        ("server_error", 200, 0),
+        ("unauthorized", 503, 0),
+    ],
+)
+def test_what_only_asks_to_come_later(error: str, status: int, expected: int) -> None:
+    """An SDK waits by 429, 503 and 529; what may have been worked on is none of them."""
+    assert expected == turned_away(error, status)

@@ -125,6 +125,24 @@ def test_a_balance_without_anything(name: str, word: str) -> None:
         assert bool(found.until) == (name == PLAN)
 
 
+def test_whose_turns_are_all_taken_is_busy() -> None:
+    """An upstream that takes two attempts at a time: how many are under way, and busy only when both turns are."""
+    upstreams = config().upstream
+    two = replace(upstreams["relay"], concurrency=2)
+    bench = Bench(terms=agreed(listed(RELAY, upstream=upstreams | {"relay": two})))
+    bench.topup(wallet="100 CNY")
+    told = [health(bench, RELAY)]
+    held = bench.held(bench.route())
+    told.append(health(bench, RELAY))
+    bench.held(bench.route())
+    told.append(health(bench, RELAY))
+    bench.end(held)
+    told.append(health(bench, RELAY))
+
+    assert [("ok", 0), ("ok", 1), ("busy", 2), ("ok", 1)] == [(one.health, one.under_way) for one in told]
+    assert {2} == {one.concurrency for one in told}
+
+
 def test_a_wait_is_told_before_money_and_money_before_a_probe() -> None:
     """What passes a candidate over comes first; a probe that nothing can pay is not due."""
     bench = Bench(terms=agreed(listed(RELAY)))

@@ -26,7 +26,10 @@ from tokens_forge.core.config import (
     Window,
 )
 from tokens_forge.core.entries import Held, PassedOver, Refused, Settled
+from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.prices import Cards
+from tokens_forge.core.routing import Refuse, Take, decide, may_outlast_ms
+from tokens_forge.core.story import reason_text
 
 FX = Report(fx={"CNY": (Rate(valid_from=date(2026, 1, 1), rate=Decimal(8)),)})
 
@@ -176,9 +179,12 @@ class TestAttempts:
     def test_retries_have_a_budget(self) -> None:
         """DESIGN 7: 20 % of the last minute's calls, never fewer than 3."""
         made = bench(listed(RELAY, OFFICIAL, policy=Policy(attempts_per_candidate=9, attempts=9)))
+        for _ in range(3):
+            call = made.route()
+            made.attempt(call, "server_error")
+            made.attempt(call)
         call = made.route()
-        for _ in range(4):
-            made.attempt(call, finished("rate_limited", wait_s="1"))  # it is retried and cools nothing
+        made.attempt(call, "server_error")
         held = made.held(call)
         assert [(RELAY, "retry_budget")] == over(held)[:1]
 
@@ -190,6 +196,134 @@ class TestAttempts:
             made.attempt(call, "stream_options")
             assert RELAY == taken(made.attempt(call))
         assert {0} == {second.retries for second in made.fold.health.seconds.values()}
+
+
+class TestPutOff:
+    """What an upstream asked to wait for, where nobody else answers."""
+
+    def test_it_is_asked_again_once_its_wait_is_over(self) -> None:
+        """Until then the refusal says the moment; the attempt that follows is a retry, and neither counts as one."""
+        made = bench(listed(RELAY, policy=Policy(attempts=1)))
+        call = made.route()
+        made.attempt(call, finished("server_error", wait_s="20"))
+        put_off = decide(made.terms, made.fold, made.open(call), made.at)
+        assert isinstance(put_off, Refuse)
+        assert (20_000, [(RELAY, "attempts_used")]) == (
+            microseconds(moment(put_off.passed_over[0].until)) // 1_000 - microseconds(moment(made.at)) // 1_000,
+            [(over.candidate, over.reason) for over in put_off.passed_over],
+        )
+        assert 60_000 == may_outlast_ms(made.terms, put_off, made.at, waited_ms=0)
+        assert 0 == may_outlast_ms(made.terms, put_off, made.at, waited_ms=40_001)
+        assert 0 == may_outlast_ms(made.terms, put_off, made.at, waited_ms=60_000)
+        made.later(seconds=20)
+        assert "retry" == made.attempt(call, finished("server_error", wait_s="20")).role
+        made.later(seconds=20)
+        assert "retry" == made.attempt(call).role
+        assert [] == made.disagreeing()
+
+    def test_others_go_before(self) -> None:
+        """The wait of the first may be over by the time that the second has failed: then it is asked again."""
+        made = bench(listed(RELAY, OFFICIAL))
+        call = made.route()
+        made.attempt(call, finished("server_error", wait_s="3"))
+        made.later(seconds=3)
+        made.attempt(call, "model_not_found")
+        held = made.held(call)
+        assert ("fallback", RELAY, [(OFFICIAL, "failed_in_call")]) == (held.role, taken(held), over(held))
+
+    def test_what_stands_against_it_by_then(self) -> None:
+        """Once its wait is over it is judged as any other: here its money is gone."""
+        made = bench(listed(RELAY), wallet="0.1 CNY")
+        call = made.route()
+        made.attempt(call, finished("rate_limited", wait_s="3"))
+        made.order("wallet", "set", "0 CNY", yes=True)
+        made.later(seconds=3)
+        assert [(RELAY, "balance_short")] == over(made.refused(call))
+
+    def test_not_at_all_where_the_config_says_so(self) -> None:
+        """`[policy] wait = "none"`."""
+        made = bench(listed(RELAY, policy=Policy(wait="none")))
+        call = made.route()
+        made.attempt(call, finished("rate_limited", wait_s="3"))
+        made.later(seconds=3)
+        decision = decide(made.terms, made.fold, made.open(call), made.at)
+        assert isinstance(decision, Refuse)
+        assert (429, True) == (decision.status, decision.passes)
+        assert 0 == may_outlast_ms(made.terms, decision, made.at, waited_ms=0)
+
+    @pytest.mark.parametrize(
+        ("errors", "expected"),
+        [
+            (("rate_limited", "rate_limited"), (429, "rate_limited", True)),
+            (("model_not_found", "rate_limited"), (502, "candidates_exhausted", False)),
+            (("first_byte_timeout", "rate_limited"), (502, "candidates_exhausted", False)),
+            (("model_not_found", "connect", "connect"), (502, "candidates_exhausted", True)),
+            (("rate_limited", "server_error", "server_error"), (502, "candidates_exhausted", False)),
+        ],
+    )
+    def test_what_the_client_is_told(self, errors: tuple[str, ...], expected: tuple[int, str, bool]) -> None:
+        """The upstream's own status where all only put it off; whether an SDK may ask again, by what was billed."""
+        made = bench(listed(RELAY, OFFICIAL))
+        call = made.route()
+        for error in errors:
+            made.attempt(call, error)
+        decision = decide(made.terms, made.fold, made.open(call), made.at)
+        assert isinstance(decision, Refuse)
+        assert expected == (decision.status, decision.error, decision.passes)
+
+    def test_a_probe_and_a_cooldown_pass(self) -> None:
+        """Of both time is the end; how long a probe takes is not known."""
+        made = bench(listed(RELAY))
+        made.attempt(made.route(), "rate_limited")
+        waits = decide(made.terms, made.fold, made.open(made.route()), made.at)
+        assert (60_000, 0) == tuple(may_outlast_ms(made.terms, waits, made.at, waited_ms=ms) for ms in (0, 55_000))
+        made.later(seconds=10)
+        made.held(made.route())
+        waits = decide(made.terms, made.fold, made.open(made.route()), made.at)
+        assert 5_000 == may_outlast_ms(made.terms, waits, made.at, waited_ms=55_000)
+
+
+class TestTurns:
+    """`[upstream] concurrency`."""
+
+    def busy(self, *candidates: str) -> Bench:
+        """Return a bench whose relay takes one attempt at a time, and has it."""
+        plain = config()
+        relay = replace(plain.upstream["relay"], concurrency=1)
+        made = bench(listed(*candidates, upstream={**plain.upstream, "relay": relay}))
+        made.held(made.route())
+        return made
+
+    def test_the_live_holds_of_an_upstream_are_counted(self) -> None:
+        """Another goes elsewhere, or waits for its turn before; a turn that came free is taken."""
+        made = self.busy(RELAY, OFFICIAL)
+        call = made.route()
+        decision = decide(made.terms, made.fold, made.open(call), made.at)
+        assert isinstance(decision, Take)
+        assert (OFFICIAL, [("busy", "1", "1")]) == (
+            decision.candidate.name,
+            [(over.reason, over.spent, over.limit) for over in decision.passed_over],
+        )
+        assert 60_000 == may_outlast_ms(made.terms, decision, made.at, waited_ms=0)
+        (live,) = (hold for other in made.fold.calls.values() for hold in other.holds.values())
+        made.end(live)
+        held = made.held(call)
+        assert ("first", RELAY) == (held.role, taken(held))
+        assert [] == made.disagreeing()
+
+    def test_a_choice_that_nothing_keeps_back_waits_for_nothing(self) -> None:
+        """A candidate that was passed over for another reason is not waited for."""
+        made = bench(listed(RELAY, OFFICIAL))
+        made.attempt(call := made.route(), "rate_limited")
+        decision = decide(made.terms, made.fold, made.open(call), made.at)
+        assert 0 == may_outlast_ms(made.terms, decision, made.at, waited_ms=0)
+
+    def test_nobody_else(self) -> None:
+        """It is busy, not cooling; where another cools, that is told."""
+        made = self.busy(RELAY)
+        refused = made.refused(made.route())
+        assert ("busy", "busy", 503) == (refused.reason, refused.error, refused.client_status)
+        assert "its upstream is busy: 1 of 1 attempts are under way" == reason_text(refused.passed_over[0])
 
 
 REPORTED = card(RELAY, {}, unit="CNY", terms="reported")

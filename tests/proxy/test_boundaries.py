@@ -314,24 +314,24 @@ async def test_at_most_four_attempts_a_call(tmp_path: Path) -> None:
 
 async def test_retries_have_a_budget(tmp_path: Path) -> None:
     """DESIGN 7: retries are at most a fifth of the last minute's calls, three at least; then a call falls back."""
-    wait = refusal(429, headers={"retry-after": "0"})
+    failed = refusal(500)
     async with playing(tmp_path) as play:
         for _call in range(3):
-            play.relay.answers(wait)
+            play.relay.answers(failed)
             assert "2" == (await play.ask()).headers["x-tf-attempts"]
         play.lines()
-        play.relay.answers(wait)
+        play.relay.answers(failed)
         reply = await play.ask()
-        assert "relay/relay-gpt-5>official/gpt-5; rate_limited" == reply.headers["x-tf-fell-back"]
+        assert "relay/relay-gpt-5>official/gpt-5; server_error" == reply.headers["x-tf-fell-back"]
         assert [
             ROUTED,
             "held 1 first relay by wallet",
-            "voided 1 rejected rate_limited 429 zero",
-            "held 2 fallback official by credit past relay/relay-gpt-5 retry_budget after rate_limited",
+            "voided 1 error server_error 500 assumed_zero",
+            "held 2 fallback official by credit past relay/relay-gpt-5 retry_budget after server_error",
             "settled 2 ok 0.096 USD computed; final 200",
         ] == play.transcript()
         play.clock.on(minutes=1, seconds=1)
-        play.relay.answers(wait)
+        play.relay.answers(failed)
         reply = await play.ask()
         assert ("relay", "ordinary", "wallet", "2") == told(reply)
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from playbook import Playbook, Reply, Setup, playing
+from playbook import NO_WAIT, Playbook, Reply, Setup, playing
 from upstreams import DONE, chunk, completion, plain, refusal, stream
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
@@ -56,12 +56,14 @@ async def other_route(play: Playbook, reason: str) -> Reply:
 
 
 async def test_all_cooling_names_the_earliest_recovery(tmp_path: Path) -> None:
-    """CASES 40: 503 with a Retry-After of the earliest, which shrinks as time passes."""
-    async with playing(tmp_path) as play:
+    """CASES 40: 503 with a Retry-After of the earliest, which shrinks as time passes; an SDK may come again."""
+    async with playing(tmp_path, Setup(more=NO_WAIT)) as play:
         play.clock.stop()
         play.relay.answers(limited(60))
         play.official.answers(limited(30))
-        assert (502, "candidates_exhausted") == (await play.ask()).error
+        limited_too = await play.ask()
+        assert (429, "rate_limited") == limited_too.error
+        assert {"retry-after": "30"} == limited_too.said("retry-after", "x-should-retry")
         assert [
             ROUTED,
             "held 1 first relay by wallet",
@@ -70,13 +72,13 @@ async def test_all_cooling_names_the_earliest_recovery(tmp_path: Path) -> None:
             "held 2 fallback official by credit past relay/relay-gpt-5 failed_in_call after rate_limited",
             "voided 2 rejected rate_limited 429 zero",
             "cooled candidate official/gpt-5 30 s, level 1, rate_limited",
-            "refused exhausted past relay/relay-gpt-5 failed_in_call, official/gpt-5 failed_in_call; final 502",
+            "refused exhausted past relay/relay-gpt-5 failed_in_call, official/gpt-5 failed_in_call; final 429",
         ] == play.transcript()
         reply = await play.ask()
         assert (503, "all_cooling") == reply.error
         until = play.fold.health.cooldowns["candidate official/gpt-5"].until
         assert f" The earliest recovers at {until}." in reply.message
-        assert {"retry-after": "30", "x-should-retry": "false"} == reply.said("retry-after", "x-should-retry")
+        assert {"retry-after": "30"} == reply.said("retry-after", "x-should-retry")
         assert [
             ROUTED,
             "refused all_cooling past relay/relay-gpt-5 cooling, official/gpt-5 cooling; final 503",
@@ -128,7 +130,7 @@ async def test_half_open_lets_one_probe_through(tmp_path: Path) -> None:
 async def test_nothing_but_a_probe(tmp_path: Path) -> None:
     """When the only candidate is being probed, nobody knows how long that takes: 503 without a Retry-After."""
     go = asyncio.Event()
-    async with playing(tmp_path, Setup(fallback="none")) as play:
+    async with playing(tmp_path, Setup(fallback="none", more=NO_WAIT)) as play:
         play.relay.answers(limited(60), (go, *plain(completion())))
         await play.ask()
         play.clock.on(seconds=61)
@@ -242,7 +244,7 @@ async def test_a_limit_of_tokens_is_reached_by_a_stream(tmp_path: Path) -> None:
 async def test_all_that_there_is_has_reached_its_limit(tmp_path: Path) -> None:
     """CASES 40: 503 with a Retry-After of the reset, and afterwards more than one call at a time may try."""
     go = asyncio.Event()
-    async with playing(tmp_path, Setup(fallback="none")) as play:
+    async with playing(tmp_path, Setup(fallback="none", more=NO_WAIT)) as play:
         play.clock.stop()
         last = answered(limit_requests="60", remaining_requests="0", reset_requests="30s")
         play.relay.answers(last, (go, *plain(completion())), plain(completion()))
@@ -260,7 +262,7 @@ async def test_all_that_there_is_has_reached_its_limit(tmp_path: Path) -> None:
 
 async def test_an_upstream_that_is_down(tmp_path: Path) -> None:
     """DESIGN 7: after three failures to connect in a row an upstream cools, whatever the model."""
-    async with playing(tmp_path, Setup(fallback="none")) as play:
+    async with playing(tmp_path, Setup(fallback="none", more=NO_WAIT)) as play:
         await play.relay.close()
         assert (502, "candidates_exhausted") == (await play.ask()).error
         play.lines()

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 import pytest
-from playbook import Playbook, Reply, Setup, playing
+from playbook import NO_WAIT, Playbook, Reply, Setup, playing
 from upstreams import (
     DONE,
     HELLO,
@@ -287,8 +287,7 @@ def foretell(pair: Pair) -> Tale:
     for n in range(1, 6):
         place, past = _next(tale)
         if place is None:
-            context = {ended.word for ended in tale.trail} == {"context_too_long"}
-            tale.status, tale.code = (400, "context_length_exceeded") if context else (502, "candidates_exhausted")
+            tale.status, tale.code = _told(tale.trail)
             tale.lines.append(f"refused exhausted past {', '.join(past)}; final {tale.status}")
             return tale
         _hold(tale, n, place, past)
@@ -297,12 +296,33 @@ def foretell(pair: Pair) -> Tale:
     raise AssertionError("a call has four attempts at most")
 
 
+def _told(trail: list[Ended]) -> tuple[int, str]:
+    """Return what a client is told after the last attempt: what the upstream said by which an SDK waits, or 502."""
+    if {ended.word for ended in trail} == {"context_too_long"}:
+        return 400, "context_length_exceeded"
+    turned = {"rate_limited": 429, "server_error": 503}
+    last = trail[-1]
+    away = [ended.word == "rate_limited" or ended.place.way.status == 503 for ended in trail]
+    unbilled = [TABLE[ended.word].certainty == "zero" and TABLE[ended.word].outcome != "error" for ended in trail]
+    named = last.place.way.wait_s is not None
+    if away[-1] and all(one or (named and other) for one, other in zip(away, unbilled, strict=True)):
+        return turned[last.word], last.word
+    return 502, "candidates_exhausted"
+
+
 def _next(tale: Tale) -> tuple[Place | None, list[str]]:
     """Return which candidate is attempted now, and who was passed over before it and why."""
     places = list(tale.places)
     if tale.trail and tale.trail[-1].again:
         places.sort(key=lambda place: place is not tale.trail[-1].place)
-    if len(tale.trail) == 4:  # the bound on attempts is the call's, so the candidates stand as they were routed
+    waited = [
+        ended
+        for n, ended in enumerate(tale.trail)
+        if ended.place.way.wait_s is not None and ended.place in [later.place for later in tale.trail[n + 1 :]]
+    ]
+    if (
+        len(tale.trail) - len(waited) == 4
+    ):  # the bound on attempts is the call's, so the candidates stand as they were routed
         return None, [f"{place.candidate} attempts_used" for place in tale.places]
     past: list[str] = []
     for place in places:
@@ -391,7 +411,7 @@ def _cool(tale: Tale, place: Place, word: str, row: Row) -> None:
 
 def config(pairs: Iterable[Pair], nobody: str) -> str:
     """Return the config of all pairs, with a playbook's blanks."""
-    toml = "\n".join(line for pair in pairs for line in pair.toml(nobody))
+    toml = "\n".join((NO_WAIT, *(line for pair in pairs for line in pair.toml(nobody))))
     toml = toml.replace("{", "{{").replace("}", "}}")
     return toml.replace("RELAY_URL", "{relay_url}").replace("OFFICIAL_URL", "{official_url}")
 

@@ -66,7 +66,7 @@ async def test_a_pinned_route_is_never_rerouted(tmp_path: Path) -> None:
         ] == play.transcript()
         play.official.answers(refusal(429))
         reply = await play.ask(headers={"x-tf-class": "direct"})
-        assert (502, "candidates_exhausted") == reply.error
+        assert (429, "rate_limited") == reply.error
         assert "relay/relay-gpt-5 by wallet: the client pinned another route or class" in reply.message
         assert (0, "direct") == (len(play.relay.got), routed(play).pinned_class)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
-from playbook import Playbook, Setup, playing
+from playbook import NO_WAIT, Playbook, Setup, playing
 from upstreams import DONE, HELLO, USAGE, End, chunk, completion, plain, refusal, stream
 
 from tokens_forge.core.entries import Adjusted, Held, Settled, Voided
@@ -88,7 +88,8 @@ async def test_whatever_happens_to_them(tmp_path: Path) -> None:
         async with play.streaming() as got:
             await anext(got.aiter_raw(), b"")
 
-    async with playing(tmp_path, Setup(fund={"wallet": "1 CNY", "credit": "0.9 USD"})) as play:
+    setup = Setup(fund={"wallet": "1 CNY", "credit": "0.9 USD"}, more=NO_WAIT)
+    async with playing(tmp_path, setup) as play:
         for n in range(60):
             play.relay.answers(answers[n % 7])
             play.official.answers(answers[(n * 3) % 7])

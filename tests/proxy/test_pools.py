@@ -239,7 +239,7 @@ async def test_a_provider_that_rejects(tmp_path: Path) -> None:
     reset = reset_in(2)
     async with playing(tmp_path, by_provider()) as play:
         play.official.answers(refusal(429, headers=unified(reset, "1.02", "rejected")))
-        assert 502 == (await play.ask(model="small")).status
+        assert 429 == (await play.ask(model="small")).status
         play.clock.on(minutes=30)  # past what a 429 without a wait cools for
         refused = await play.ask(model="small")
         assert (402, "insufficient_balance") == refused.error

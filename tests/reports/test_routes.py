@@ -288,6 +288,8 @@ def test_the_document(tmp_path: Path) -> None:
         "available": None,
         "unit": None,
         "cooldown": None,
+        "concurrency": None,
+        "under_way": 0,
         "attempts": 4,
         "ok": 3,
         "not_counted": 0,

@@ -132,6 +132,14 @@ retries in the last minute: 1 of 3 allowed (12 calls)"""
     assert expected.splitlines() == printed(routes_view(troubled()), 80)
 
 
+def test_turns_are_told() -> None:
+    """How many attempts an upstream takes, how many are under way, and what that means for the next call."""
+    busy = replace(RELAY, health="busy", concurrency=2, under_way=2)
+    lines = printed(routes_view(answer(RouteRow(health=busy, attempts=Attempts()))), 120)
+    assert "relay  ordinary, relay, paid by rmb-wallet; 2 of 2 attempts under way" == lines[3]
+    assert "waits for its turn" in against("busy")
+
+
 def test_at_120_columns_a_sentence_is_a_line() -> None:
     """Nothing is folded where there is room."""
     lines = printed(routes_view(troubled()), 120)

@@ -192,6 +192,8 @@ class Upstream(Table, frozen=True, kw_only=True):
     """Of ``client``: other paths that such a client needs (``GET /v1/me``), passed with no charge."""
     provider: str = ""
     """The provider's name in the price catalogue; found from `base_url` when not given."""
+    concurrency: int | None = None
+    """At most so many attempts are under way there at a time; more calls wait for their turn, up to `[policy] wait`."""
     stream_usage: Literal["inject", "never"] = "inject"
     """Whether a stream is asked for its usage."""
     errors: tuple[UpstreamError, ...] = ()
@@ -370,6 +372,9 @@ class Policy(Table, frozen=True, kw_only=True):
     attempts_per_candidate: int = 2
     deadline: str = "15m"
     """For the whole call, until its reply begins."""
+    wait: str = "60s"
+    """How long a call waits, in all, where time alone stands against it: a cooldown, a wait that an upstream named, its
+    turn at a busy one. ``none`` answers at once, with how long to wait where that is known."""
     expected_output: int = 500
     """Output tokens that `cheapest` expects of a call, and never more than the call's own bound."""
     sticky: str = "1h"

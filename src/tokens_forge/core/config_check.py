@@ -163,6 +163,8 @@ def _settings(config: Config) -> Iterator[Finding]:
         yield from duration(("settle", "wait"), config.settle.wait)
     yield from duration(("settle", "drain_limit"), config.settle.drain_limit)
     yield from duration(("policy", "deadline"), config.policy.deadline)
+    if config.policy.wait != "none":
+        yield from duration(("policy", "wait"), config.policy.wait)
     if config.policy.sticky != "none":
         yield from duration(("policy", "sticky"), config.policy.sticky)
     for field in ("attempts", "attempts_per_candidate", "expected_output"):

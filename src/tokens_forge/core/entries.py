@@ -50,6 +50,7 @@ Reason = Literal[
     "over_max_charge",
     "cooling",
     "probing",
+    "busy",
     "failed_in_call",
     "retry_budget",
     "attempts_used",
@@ -67,6 +68,7 @@ RefusedReason = Literal[
     "no_price",
     "nothing_can_pay",
     "all_cooling",
+    "busy",
     "exhausted",
     "deadline",
     "client_left",
@@ -357,6 +359,9 @@ class Trail(Record, frozen=True, kw_only=True):
     """Our word for what happened."""
     status: int = 0
     """The HTTP status; absent when there was none."""
+    until: str = ""
+    """The moment until which the upstream asked to wait; absent where it named no wait. The call may come back to the
+    candidate then, where nobody else answers."""
 
 
 class Previous(Record, frozen=True, kw_only=True):
@@ -540,7 +545,8 @@ class Held(Entry, frozen=True, kw_only=True, tag="held"):
     jitter_ms: int = 0
     """How long a retry was put off at random, in ms."""
     waited_ms: int = 0
-    """How long the call waited for the holds of others to end, in ms."""
+    """How long the call waited for what alone stood against it, in ms: the holds of others, a task's cap, its turn at a
+    busy upstream, a cooldown, or a wait that the upstream named."""
 
 
 class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
@@ -718,7 +724,7 @@ class Refused(Entry, frozen=True, kw_only=True, tag="refused"):
     final: bool
     """Always true: a refusal closes its call."""
     waited_ms: int = 0
-    """How long the call waited for room on a balance or in a budget, in ms."""
+    """How long the call waited before it was given up, in ms (`waited_ms` of ``held`` says for what)."""
     task: str = ""
     """The task that it belongs to."""
     passed_over: tuple[PassedOver, ...] = ()

@@ -114,6 +114,16 @@ MENDED = "stream_options"
 and no budget of retries counts it."""
 
 
+WAITED_FOR = frozenset({"rate_limited", "server_error", "timeout_upstream"})
+"""The words of a candidate that comes back by itself: a wait that it names is waited for where nobody else answers."""
+
+_TOO_BUSY = frozenset({503, 529})
+"""Statuses of an upstream that turned a request away for its load (RFC 9110, 15.6.4; Anthropic, "Errors": 529 is
+``overloaded_error``; read 2026-11), so that nothing was made and nothing billed."""
+
+_TOO_MANY = 429
+
+
 def classify(error: str, *, wait_s: Decimal | None = None) -> Row:
     """Return the row for a result's word, with the seconds that the upstream asked to wait.
 
@@ -137,6 +147,29 @@ def row_of(entry: Settled | Voided) -> Row:
 def asked_wait_s(entry: Settled | Voided) -> Decimal | None:
     """Return the seconds that the upstream asked to wait, or None."""
     return Decimal(entry.wait_s) if isinstance(entry, Voided) and entry.wait_s else None
+
+
+def named_wait_ms(entry: Settled | Voided, *, times: int) -> int | None:
+    """Return for how long after an attempt its candidate asked to be left alone, in ms, or None where it did not.
+
+    `times` is how often it asked before in this call: from the second on the wait is at least a second, and doubles, so
+    that a call does not knock all the time at one that always says "now".
+    """
+    asked_s = asked_wait_s(entry)
+    if asked_s is None or entry.error not in WAITED_FOR:
+        return None
+    at_least_ms = 1_000 << min(times - 1, 16) if times else 0
+    return max(min(int(asked_s * 1000), LONGEST_MS), at_least_ms)
+
+
+def turned_away(error: str, status: int) -> int:
+    """Return the status that a client gets for a result by which an upstream only asks to come later; 0 for others.
+
+    That is the upstream's own status, by which an SDK knows to wait; a limit in a stream, or by a 402, is 429.
+    """
+    if error == "rate_limited":
+        return status if status in _TOO_BUSY else _TOO_MANY
+    return status if error == "server_error" and status in _TOO_BUSY else 0
 
 
 def cooling_ms(cooling: Cooling, *, level: int, asked_s: Decimal | None) -> int:

@@ -27,8 +27,9 @@ from tokens_forge.core.entries import (
     candidate_name,
 )
 from tokens_forge.core.estimates import Estimates
-from tokens_forge.core.fallback import row_of
+from tokens_forge.core.fallback import named_wait_ms, row_of
 from tokens_forge.core.health import Health
+from tokens_forge.core.moments import later
 from tokens_forge.core.responses import Responses
 from tokens_forge.core.threads import Threads
 
@@ -86,25 +87,33 @@ class Fold(msgspec.Struct, kw_only=True):
             case Held():
                 self.calls[entry.id].holds[entry.n] = entry
             case Settled() | Voided():
-                self._ended(entry)
+                self._ended(line.ts, entry)
             case Refused():
                 self.calls.pop(entry.id, None)
             case _:
                 pass
         self.health.apply(line.ts, entry)
 
+    def under_way(self, upstream: str) -> int:
+        """Return how many attempts at an upstream are under way."""
+        return sum(held.upstream == upstream for call in self.calls.values() for held in call.holds.values())
+
     def encode(self) -> bytes:
         """Return the whole fold as JSON."""
         return plain.encode(self)
 
-    def _ended(self, entry: Settled | Voided) -> None:
+    def _ended(self, ts: str, entry: Settled | Voided) -> None:
         if entry.final:
             self.calls.pop(entry.id, None)
             return
         call = self.calls[entry.id]
         del call.holds[entry.n]
         call.may_retry = row_of(entry).next in ("retry", "wait")
-        call.trail = (*call.trail, trail_of(entry))
+        last = trail_of(entry)
+        times = sum(attempt.candidate == last.candidate and attempt.until != "" for attempt in call.trail)
+        if (wait_ms := named_wait_ms(entry, times=times)) is not None:
+            last = msgspec.structs.replace(last, until=later(ts, wait_ms))
+        call.trail = (*call.trail, last)
 
 
 def decode(data: bytes | msgspec.Raw) -> Fold:

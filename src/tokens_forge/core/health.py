@@ -236,8 +236,7 @@ class Health(msgspec.Struct, kw_only=True):
             self.seconds = {stamp: second for stamp, second in self.seconds.items() if stamp > from_second}
         second = self.seconds.setdefault(now, Second())
         second.calls += entry.n == 1
-        mended = entry.cause is not None and entry.cause.error == MENDED
-        second.retries += entry.role == "retry" and not mended
+        second.retries += entry.role == "retry" and not _is_free_of_budget(entry)
         for key in self._keys(entry):
             cooldown = self.cooldowns.get(key)
             if cooldown is not None and cooldown.until <= ts and not cooldown.probe:
@@ -337,6 +336,11 @@ def topped_up(health: Health, balance: str) -> Recovered | None:
     if health.key("balance", balance) not in health.cooldowns:
         return None
     return Recovered(scope="balance", name=balance, by="topup")
+
+
+def _is_free_of_budget(retry: Held) -> bool:
+    """Say whether a retry is none of a failure: the request was mended, or the upstream named when to come again."""
+    return retry.waited_ms > 0 or (retry.cause is not None and retry.cause.error in {MENDED, "rate_limited"})
 
 
 _SCOPES: tuple[Scope, ...] = ("balance", "upstream", "candidate")

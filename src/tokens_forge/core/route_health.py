@@ -25,6 +25,7 @@ HealthWord = Literal[
     "no_price",
     "cooling",
     "probing",
+    "busy",
     "probe_due",
     "balance_empty_upstream",
     "balance_short",
@@ -50,6 +51,10 @@ class RouteShown(Record, frozen=True, kw_only=True):
     """The models that have a price sheet of their own."""
     unpriced: tuple[str, ...] = ()
     """The models whose calls are refused, as nobody says what they cost."""
+    concurrency: int = 0
+    """How many attempts its upstream takes at a time; absent where there is no bound."""
+    under_way: int = 0
+    """How many attempts at its upstream are under way, by this route or another."""
 
 
 class CandidateHealth(Record, frozen=True, kw_only=True):
@@ -71,6 +76,10 @@ class CandidateHealth(Record, frozen=True, kw_only=True):
     available: str = ""
     """What may be held of its balance, in `unit`; absent where that has no end or is not known."""
     unit: str = ""
+    concurrency: int = 0
+    """How many attempts its upstream takes at a time; absent where there is no bound."""
+    under_way: int = 0
+    """How many attempts at its upstream are under way."""
 
 
 def routes_shown(terms: Terms, fold: Fold, at: str) -> tuple[RouteShown, ...]:
@@ -93,6 +102,8 @@ def routes_shown(terms: Terms, fold: Fold, at: str) -> tuple[RouteShown, ...]:
             free=route.price == "free",
             sheets=_sheets(route),
             unpriced=tuple(model for model in models[name] if _is_unpriced(terms, candidate_name(name, model), at)),
+            concurrency=config.upstream[route.upstream].concurrency or 0,
+            under_way=fold.under_way(route.upstream),
         )
         for name, route in config.route.items()
     )
@@ -137,7 +148,9 @@ def candidate_health(
         word, until = _money(route, model, cooldowns, balances)
     due = next(iter(cooling), None)
     row = next((row for row in balances if row.name == route.balance and row.available is not None), None)
-    if word == "ok" and due is not None:
+    if word == "ok" and 0 < route.concurrency <= route.under_way:
+        word = "busy"
+    elif word == "ok" and due is not None:
         word, stands = "probe_due", due
     return CandidateHealth(
         candidate=name,
@@ -151,6 +164,8 @@ def candidate_health(
         cooldown=stands,
         available="" if row is None or row.available is None else text(row.available),
         unit="" if row is None else row.unit,
+        concurrency=route.concurrency,
+        under_way=route.under_way,
     )
 
 

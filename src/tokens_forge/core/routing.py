@@ -27,11 +27,12 @@ from tokens_forge.core.entries import (
     RefusedReason,
     Role,
     Routed,
+    Trail,
 )
-from tokens_forge.core.fallback import MENDED
+from tokens_forge.core.fallback import MENDED, TABLE, turned_away
 from tokens_forge.core.flags import TIER_UNPRICED
 from tokens_forge.core.fold import Fold, OpenCall
-from tokens_forge.core.moments import moment, read_duration_ms
+from tokens_forge.core.moments import later, moment, read_duration_ms
 from tokens_forge.core.money import ZERO, add, divided, read_amount, subtract, text
 from tokens_forge.core.prices import card_at, cost
 from tokens_forge.core.settlement import (
@@ -52,8 +53,12 @@ can't have read what it wrote."""
 _GOES_ON_BY = {"conversation": "conversation", "message": "thread"}
 """The member by which a request goes on, where that is not `previous_response_id`."""
 
-WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing")
+WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing", "busy")
 """Reasons that time ends."""
+
+
+_TIMED: tuple[Reason, ...] = ("cooling", "failed_in_call", "attempts_used", "retry_budget")
+"""Reasons that end at a moment where one stands beside them: a cooldown's, or that of a wait which was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,8 @@ class Refuse:
     passed_over: tuple[PassedOver, ...]
     until: str = ""
     """The earliest recovery, when time alone ends it."""
+    passes: bool = False
+    """Whether the client may well send it again later: time may end it, and nothing of it may have been billed."""
 
     def refused(self, routed: Routed, *, waited_ms: int = 0) -> Refused:
         """Return the entry to append, which closes the call."""
@@ -207,28 +214,61 @@ def decide(terms: Terms, fold: Fold, call: OpenCall, at: str) -> Take | Refuse:
         return Refuse(reason="unknown_model", error="model_not_found", status=404, passed_over=())
     if stopped(fold.budgets, call.routed.task):
         return Refuse(reason="task_stopped", error="task_stopped", status=403, passed_over=())
-    tried = len(call.trail)
-    if tried >= terms.config.policy.attempts:
-        return _exhausted(terms, call, tuple(_passed(terms, name, "attempts_used") for name in call.routed.candidates))
     passed_over: list[PassedOver] = []
-    for name in _order(call):
-        found = candidate(terms.config, name)
-        verdict = judge(terms, fold, call, found, at)
-        if isinstance(verdict, tuple):
+    if _attempts_made(call) >= terms.config.policy.attempts:
+        passed_over = [_passed(terms, name, "attempts_used") for name in call.routed.candidates]
+    else:
+        for name in _order(call):
+            found = candidate(terms.config, name)
+            verdict = judge(terms, fold, call, found, at)
+            if not isinstance(verdict, tuple):
+                return _take(terms, call, found, verdict, passed_over)
             passed_over.extend(verdict)
+    for last in _asked_to_wait(call):
+        found = candidate(terms.config, last.candidate)
+        here = next(n for n, passed in enumerate(passed_over) if passed.candidate == last.candidate)
+        if at < last.until or terms.config.policy.wait == "none":
+            passed_over[here] = msgspec.structs.replace(passed_over[here], until=last.until)
             continue
-        if verdict.beyond is not None:
-            passed_over.append(verdict.beyond)
-        return Take(
-            candidate=found,
-            n=tried + 1,
-            role=_role(call, name),
-            hold=verdict,
-            passed_over=tuple(passed_over),
-            cause=_cause(call, passed_over),
-            dialect_out=_translated(terms, call.routed, found),
-        )
-    return _refuse(terms, call, tuple(passed_over))
+        verdict = judge(terms, fold, call, found, at, again=True)
+        if not isinstance(verdict, tuple):
+            return _take(terms, call, found, verdict, [*passed_over[:here], *passed_over[here + 1 :]])
+        passed_over[here : here + 1] = verdict
+    return _refuse(terms, fold, call, tuple(passed_over), at)
+
+
+def _take(terms: Terms, call: OpenCall, found: Candidate, hold: Hold, passed_over: list[PassedOver]) -> Take:
+    """Return the attempt at a candidate with a hold, given what stood against those before it."""
+    if hold.beyond is not None:
+        passed_over = [*passed_over, hold.beyond]
+    return Take(
+        candidate=found,
+        n=len(call.trail) + 1,
+        role=_role(call, found.name),
+        hold=hold,
+        passed_over=tuple(passed_over),
+        cause=_cause(call, passed_over),
+        dialect_out=_translated(terms, call.routed, found),
+    )
+
+
+def _asked_to_wait(call: OpenCall) -> tuple[Trail, ...]:
+    """Return the last attempt at each candidate of a call that named a wait: where nobody else answers, it is for them.
+
+    The one that was tried first goes first.
+    """
+    last = {attempt.candidate: attempt for attempt in call.trail}
+    return tuple(attempt for attempt in last.values() if attempt.until)
+
+
+def _attempts_made(call: OpenCall) -> int:
+    """Return how many attempts count: one that ended in a named wait does not once its candidate was asked again."""
+    asked_again: set[str] = set()
+    made = 0
+    for attempt in reversed(call.trail):
+        made += not (attempt.until and attempt.candidate in asked_again)
+        asked_again.add(attempt.candidate)
+    return made
 
 
 def _translated(terms: Terms, routed: Routed, found: Candidate) -> str:
@@ -250,6 +290,34 @@ def may_wait_ms(terms: Terms, fold: Fold, call: OpenCall, refuse: Refuse) -> int
     return max(waits)
 
 
+def may_outlast_ms(terms: Terms, decision: Take | Refuse, at: str, *, waited_ms: int) -> int:
+    """Return for how long more a call may wait at `at` where time alone may end what stands against it.
+
+    That is a cooldown or a named wait that ends early enough, and a turn at a busy upstream: for that it waits also
+    where it could go elsewhere. `waited_ms` is how long it waited before, in all.
+    """
+    wait = terms.config.policy.wait
+    left_ms = 0 if wait == "none" else max(read_duration_ms(wait) - waited_ms, 0)
+    if not left_ms:
+        return 0
+    if isinstance(decision, Take):
+        ends = any(passed.reason == "busy" for passed in decision.passed_over)
+    else:
+        latest = later(at, left_ms)
+        ends = any(_passes_by(passed, latest) for passed in decision.passed_over)
+    return left_ms if ends else 0
+
+
+def _passes_by(passed: PassedOver, latest: str) -> bool:
+    """Say whether time may end what stands against a candidate by the moment `latest`.
+
+    How long a probe or a busy upstream takes is not known.
+    """
+    if passed.reason in {"probing", "busy"}:
+        return True
+    return passed.reason in _TIMED and "" < passed.until <= latest
+
+
 def _order(call: OpenCall) -> tuple[str, ...]:
     """Return the candidates as they are to be looked at: as routed, but for the one to be retried or to stay at."""
     first = call.trail[-1].candidate if call.may_retry else call.routed.sticky
@@ -257,10 +325,15 @@ def _order(call: OpenCall) -> tuple[str, ...]:
     return (first, *(name for name in names if name != first)) if first else names
 
 
-def judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -> Hold | tuple[PassedOver, ...]:
-    """Return the hold on a candidate, or the first reason against each balance that may pay for it."""
+def judge(  # noqa: PLR0913 - a decision's values, and one word
+    terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str, *, again: bool = False
+) -> Hold | tuple[PassedOver, ...]:
+    """Return the hold on a candidate, or the first reason against each balance that may pay for it.
+
+    `again` is for one that asked to wait: what became of it earlier in the call does not stand against it.
+    """
     asked = Question(terms=terms, fold=fold, routed=call.routed, at=at)
-    hold = _permitted(asked, call, found)
+    hold = _permitted(asked, call, found, again=again)
     if isinstance(hold, PassedOver):
         return (hold,)
     paid = _affordable(asked, call, found, hold)
@@ -273,7 +346,7 @@ def judge(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at: str) -
     return (paid, beyond) if isinstance(beyond, PassedOver) else beyond
 
 
-def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | PassedOver:
+def _permitted(asked: Question, call: OpenCall, found: Candidate, *, again: bool) -> Hold | PassedOver:
     """Return the hold on a candidate that may be tried now, whatever its money, else what stands against it."""
     terms, fold, at = asked.terms, asked.fold, asked.at
     hold = _may_serve(asked, found)
@@ -284,11 +357,22 @@ def _permitted(asked: Question, call: OpenCall, found: Candidate) -> Hold | Pass
     crossed = _crossed(asked, found)
     if isinstance(crossed, PassedOver):
         return crossed
-    if (against := _done_in_call(terms, fold, call, found, at)) is not None:
+    if not again and (against := _done_in_call(terms, fold, call, found, at)) is not None:
         return against
-    if (obstacle := fold.health.obstacle(found.target, at)) is not None:
-        return _passed(terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
+    if (against := _not_now(asked, found)) is not None:
+        return against
     return replace(hold, crossed=crossed) if crossed else hold
+
+
+def _not_now(asked: Question, found: Candidate) -> PassedOver | None:
+    """Return a reason when a candidate cools, or as many attempts are under way at its upstream as may be."""
+    if (obstacle := asked.fold.health.obstacle(found.target, asked.at)) is not None:
+        return _passed(asked.terms, found.name, obstacle.reason, until=obstacle.until, error=obstacle.error)
+    most = asked.terms.config.upstream[found.upstream].concurrency
+    if most is None or (under_way := asked.fold.under_way(found.upstream)) < most:
+        return None
+    passed = _passed(asked.terms, found.name, "busy")
+    return msgspec.structs.replace(passed, limit=str(most), spent=str(under_way))
 
 
 def _affordable(asked: Question, call: OpenCall, found: Candidate, hold: Hold) -> Hold | PassedOver:
@@ -440,9 +524,11 @@ def _done_in_call(terms: Terms, fold: Fold, call: OpenCall, found: Candidate, at
     last = attempts[-1]
     if not (call.may_retry and call.trail[-1] is last):
         return _passed(terms, found.name, "failed_in_call", error=last.error)
-    if len(attempts) >= terms.config.policy.attempts_per_candidate:
+    # After a short wait the same candidate goes first, before others; of its failures waits are none.
+    like = attempts if last.until else [attempt for attempt in attempts if not attempt.until]
+    if len(like) >= terms.config.policy.attempts_per_candidate:
         return _passed(terms, found.name, "attempts_used", error=last.error)
-    if last.error != MENDED and not fold.health.may_retry(at):
+    if last.error != MENDED and not last.until and not fold.health.may_retry(at):
         return _passed(terms, found.name, "retry_budget", error=last.error)
     return None
 
@@ -562,19 +648,17 @@ def _cause(call: OpenCall, passed_over: list[PassedOver]) -> Cause | None:
     return None
 
 
-def _refuse(terms: Terms, call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
+def _refuse(terms: Terms, fold: Fold, call: OpenCall, passed_over: tuple[PassedOver, ...], at: str) -> Refuse:
     """Return the refusal that says most: what time ends, then what money ends, then what only the config ends."""
     if call.trail:
-        return _exhausted(terms, call, passed_over)
+        return _exhausted(terms, fold, call, passed_over, at)
     reasons = {passed.reason for passed in passed_over}
-    if reasons & set(WAIT_REASONS):
+    waits = reasons & set(WAIT_REASONS)
+    if waits:
         untils = [passed.until for passed in passed_over if passed.reason in WAIT_REASONS and passed.until]
+        word: RefusedReason = "busy" if waits == {"busy"} else "all_cooling"
         return Refuse(
-            reason="all_cooling",
-            error="all_cooling",
-            status=503,
-            passed_over=passed_over,
-            until=min(untils, default=""),
+            reason=word, error=word, status=503, passed_over=passed_over, until=min(untils, default=""), passes=True
         )
     for reason, (refused, code, status) in _REFUSALS.items():
         if reason in reasons:
@@ -582,20 +666,31 @@ def _refuse(terms: Terms, call: OpenCall, passed_over: tuple[PassedOver, ...]) -
     return Refuse(reason="not_allowed", error="not_allowed", status=403, passed_over=passed_over)
 
 
-def _exhausted(terms: Terms, call: OpenCall, passed_over: tuple[PassedOver, ...]) -> Refuse:
+def _exhausted(terms: Terms, fold: Fold, call: OpenCall, passed_over: tuple[PassedOver, ...], at: str) -> Refuse:
     """Return the refusal after the last attempt.
 
-    One whose request fits nowhere is the client's own to shorten, and the limit of a login is the client's own too:
-    it is told as its provider told it.
+    One whose request fits nowhere is the client's own to shorten. What the last upstream only put off is told by its
+    own status, with the earliest moment to come again: so an SDK waits, as it would have without a proxy.
     """
     if all(attempt.error == "context_too_long" for attempt in call.trail):
         code, status = _REFUSALS["context_too_long"][1:]
         return Refuse(reason="exhausted", error=code, status=status, passed_over=passed_over)
     last = call.trail[-1]
-    upstream = candidate(terms.config, last.candidate).upstream
-    if last.error == "rate_limited" and terms.config.upstream[upstream].credential == CLIENT:
-        return Refuse(reason="exhausted", error="rate_limited", status=429, passed_over=passed_over)
-    return Refuse(reason="exhausted", error="candidates_exhausted", status=502, passed_over=passed_over)
+    unbilled = {attempt.n for attempt in call.trail if attempt.outcome in {"rejected", "not_sent"}}
+    turned = {attempt.n for attempt in call.trail if turned_away(attempt.error, attempt.status)}
+    everyone = {attempt.n for attempt in call.trail}
+    if last.n not in turned or (turned | unbilled if last.until else turned) != everyone:
+        passes = unbilled == everyone and TABLE[last.error].next == "retry"
+        return Refuse(
+            reason="exhausted", error="candidates_exhausted", status=502, passed_over=passed_over, passes=passes
+        )
+    obstacle = fold.health.obstacle(candidate(terms.config, last.candidate).target, at)
+    untils = (*(passed.until for passed in passed_over), last.until, obstacle.until if obstacle else "")
+    until = min((until for until in untils if until > at), default="")
+    status = turned_away(last.error, last.status)
+    return Refuse(
+        reason="exhausted", error=last.error, status=status, passed_over=passed_over, until=until, passes=True
+    )
 
 
 _REFUSALS: dict[Reason, tuple[RefusedReason, str, int]] = {

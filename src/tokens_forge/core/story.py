@@ -124,7 +124,7 @@ class AttemptTold(Record, frozen=True, kw_only=True):
     """What it takes of budgets: its charge once it is settled, its hold before."""
     jitter_ms: int = 0
     waited_ms: int = 0
-    """How long the call waited for room on a balance or in a budget."""
+    """How long the call waited for what alone stood against it, in ms."""
     cause: Cause | None = None
     crossed: str = ""
     """The class that it crossed into, by the model's permission."""
@@ -193,7 +193,7 @@ class Refusal(Record, frozen=True, kw_only=True):
     error: str
     client_status: int
     waited_ms: int = 0
-    """How long it waited for room on a balance or in a budget."""
+    """How long it waited before, in ms."""
     passed_over: tuple[PassedOver, ...] = ()
 
 
@@ -320,13 +320,15 @@ def reason_text(passed: PassedOver) -> str:
         error=f" ({passed.error})" if passed.error else "",
         budget=passed.budget,
         tier=tier,
+        spent=passed.spent,
+        limit=passed.limit,
     )
     return "".join((reason, *_numbers(passed)))
 
 
 def _numbers(passed: PassedOver) -> Iterator[str]:
     """Yield what was spent and held of a limit, which calls hold it, and when some is free again."""
-    if passed.limit:
+    if passed.limit and passed.unit:
         yield f"; {passed.spent} of {passed.limit} {passed.unit} spent"
     if passed.held:
         some = ", ".join(passed.holds[:_MOST_HOLDS])
@@ -335,6 +337,8 @@ def _numbers(passed: PassedOver) -> Iterator[str]:
         yield f"{',' if passed.limit else ';'} {passed.held} {passed.unit} held by calls under way{by}"
     if passed.until and passed.reason in {"over_budget", "balance_short"}:
         yield f"; begins anew at {clock(passed.until)}"
+    if passed.until and passed.reason in {"failed_in_call", "attempts_used", "retry_budget"}:
+        yield f"; asked to wait until {clock(passed.until)}"
 
 
 def clock(stamped: str) -> str:
@@ -365,6 +369,7 @@ _REASONS: dict[Reason, str] = {
     "over_max_charge": "over the client's limit of {available}{need}",
     "cooling": "cooling{until}{error}",
     "probing": "another call probes it after a cooldown{error}",
+    "busy": "its upstream is busy: {spent} of {limit} attempts are under way",
     "failed_in_call": "failed earlier in this call{error}",
     "retry_budget": "too many retries of late to try it again{error}",
     "attempts_used": "no attempt left for it in this call{error}",

@@ -19,7 +19,7 @@ SYNC_EVERY_S = 0.05
 """How long a written line may wait for its sync, so that many share one; with ``always`` none waits."""
 
 _GIVES_ROOM = (Settled, Voided, Adjusted, Tasked, Recovered)
-"""Entries after which a call that nothing could pay may be paid."""
+"""Entries after which a call that had to wait may go on."""
 
 TRY_AGAIN_S = 1.0
 """How long a disk that took nothing is left alone."""
@@ -47,8 +47,8 @@ class Books:
         self._safe = ledger.written
         """The last line that is as safe as `[ledger] sync` asks."""
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._hopeful: list[asyncio.Future[None]] = []
-        """Calls that wait for room on a balance or in a budget."""
+        self._hopeful: dict[asyncio.Future[None], None] = {}
+        """Calls that wait for room, for a turn or for a recovery, the one that waits longest first."""
         self._closed = False
         self._soon()  # what the start closed
 
@@ -74,11 +74,17 @@ class Books:
             self._give_room()
         return seq
 
-    async def room(self) -> None:
-        """Return when something was appended that may let a waiting call be paid, of `_GIVES_ROOM`."""
+    async def room(self, within_s: float | None = None) -> None:
+        """Return when something was appended that may let a waiting call go on (`_GIVES_ROOM`), or after that time."""
         waiter = self._loop.create_future()
-        self._hopeful.append(waiter)
-        await waiter
+        self._hopeful[waiter] = None
+        try:
+            async with asyncio.timeout(within_s):
+                await waiter
+        except TimeoutError:
+            pass
+        finally:
+            self._hopeful.pop(waiter, None)
 
     def configure(self, config: Stored, cards: Stored, changes: tuple[str, ...], at: str) -> None:
         """Put a config and rate cards in force at `at` (of `moment`): kept as files, then named in the ledger."""
@@ -119,7 +125,7 @@ class Books:
             self._fail(self._unwritten, after=self._safe)
 
     def _give_room(self) -> None:
-        hopeful, self._hopeful = self._hopeful, []
+        hopeful, self._hopeful = self._hopeful, {}
         for waiter in hopeful:
             if not waiter.done():
                 waiter.set_result(None)

@@ -31,7 +31,7 @@ from tokens_forge.core.health import announced, begun, cooled, recovered
 from tokens_forge.core.moments import read_duration_ms, stamp
 from tokens_forge.core.narrowing import Narrowed
 from tokens_forge.core.prices import Cards
-from tokens_forge.core.routing import Refuse, Take, decide, may_wait_ms, route
+from tokens_forge.core.routing import Refuse, Take, decide, may_outlast_ms, may_wait_ms, route
 from tokens_forge.core.settlement import Finish, Terms, settle, void
 from tokens_forge.core.stated import output_of, stated
 from tokens_forge.core.usage import Iteration
@@ -49,6 +49,9 @@ from tokens_forge.wire.reply import Reply, Said
 from tokens_forge.wire.reply_headers import COST_UNIT
 from tokens_forge.wire.request import Request, encoded
 from tokens_forge.wire.translations import Translations, translations
+
+LOOK_S = 0.25
+"""How often a call that waits looks again, whatever happens meanwhile: a cooldown ends by the clock."""
 
 RETRY_AFTER_S = 0.2
 JITTER_MS = 250
@@ -113,6 +116,8 @@ class Call:
     """What was asked, in the other dialects of its candidates."""
     unasked: set[str] = field(default_factory=set[str])
     """Upstreams that answered 400 to being asked for a stream's usage: they are not asked again in this call."""
+    waited_ms: int = 0
+    """How long it waited in all for what alone stood against it."""
     contacted: bool = False
     """Whether the request of the hold under way may have gone out."""
     last: Attempted | None = None
@@ -273,9 +278,8 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
         return _append_refusal(call, reply.ended("client_left"), at)
     if call.proxy.watch.time() >= call.deadline:
         return _append_refusal(call, reply.ended("deadline"), at)
-    decision, waited_ms = decide(call.terms, call.proxy.books.fold, call.open, at), 0
-    if isinstance(decision, Refuse) and may_wait_ms(call.terms, call.proxy.books.fold, call.open, decision):
-        decision, at, waited_ms = await _wait_for_room(call, decision, at)
+    decision, at, waited_ms = await _waited_for(call, decide(call.terms, call.proxy.books.fold, call.open, at), at)
+    call.waited_ms += waited_ms
     if isinstance(decision, Refuse):
         return _append_refusal(call, decision, at, waited_ms=waited_ms)
     jitter_ms = jitter_ms if decision.role == "retry" else 0
@@ -284,26 +288,36 @@ async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
     return held, call.proxy.books.append(held, at)
 
 
-async def _wait_for_room(call: Call, refuse: Refuse, at: str) -> tuple[Take | Refuse, str, int]:
-    """Wait until a call can be paid that only others' holds or a cap keep from it.
+async def _waited_for(call: Call, decision: Take | Refuse, at: str) -> tuple[Take | Refuse, str, int]:
+    """Wait while a call may for what alone stands against it, or for its turn before it goes elsewhere.
 
     Return the last decision, its moment and the ms that passed; between it and its entry there is no await either.
     """
+    if not (left_ms := _may_wait_ms(call, decision, at, 0)):
+        return decision, at, 0
     watch, books = call.proxy.watch, call.proxy.books
-    begun = watch.time()
-    decision: Take | Refuse = refuse
-    wait_s = may_wait_ms(call.terms, books.fold, call.open, refuse) / 1000
+    begun, waited_ms = watch.time(), 0
     try:
-        async with Wait(watch, call.client, deadline=min(call.deadline, begun + wait_s)):
-            while isinstance(decision, Refuse) and may_wait_ms(call.terms, books.fold, call.open, decision):
-                await books.room()
+        async with Wait(watch, call.client, deadline=call.deadline):
+            while left_ms:
+                await books.room(min(left_ms / 1000, LOOK_S))
                 at = books.moment()
                 decision = decide(call.terms, books.fold, call.open, at)
+                waited_ms = int((watch.time() - begun) * 1000)
+                left_ms = _may_wait_ms(call, decision, at, waited_ms)
     except Interrupted as end:
         at = books.moment()
-        given_up = end.why == "deadline" and watch.time() < call.deadline
-        decision = decide(call.terms, books.fold, call.open, at) if given_up else reply.ended(end.why)
-    return decision, at, int((watch.time() - begun) * 1000)
+        decision, waited_ms = reply.ended(end.why), int((watch.time() - begun) * 1000)
+    return decision, at, waited_ms
+
+
+def _may_wait_ms(call: Call, decision: Take | Refuse, at: str, waited_ms: int) -> int:
+    """Return for how long more a call may wait before it does what was decided at `at`."""
+    left_ms = may_outlast_ms(call.terms, decision, at, waited_ms=call.waited_ms + waited_ms)
+    if isinstance(decision, Refuse):
+        for_room_ms = may_wait_ms(call.terms, call.proxy.books.fold, call.open, decision)
+        left_ms = max(left_ms, for_room_ms - waited_ms)
+    return left_ms
 
 
 def _append_refusal(call: Call, refuse: Refuse, at: str, *, waited_ms: int = 0) -> tuple[Refuse, int]:
@@ -472,11 +486,21 @@ async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
     """Tell the client why nothing answers, once line `seq` says so."""
     books = call.proxy.books
     await _written(books, seq)
-    if refuse.error == "rate_limited" and call.last is not None:
-        reply.limit_of_login(call.client, refuse, call.last, call.open)
+    # One that waited here has done its SDK's part of waiting: that would wait as long again, and again.
+    may_ask_again = refuse.passes and not call.waited_ms
+    if _is_limit_of_login(call, refuse) and call.last is not None:
+        reply.limit_of_login(call.client, refuse, call.last, call.open, may_ask_again=may_ask_again)
     elif refuse.reason != "client_left":
         why = reply.why(refuse, call.open, call.terms.config, call.last, call.translated.refused.values())
-        reply.refused(call.client, refuse, why, call.open, books.moment())
+        reply.refused(call.client, refuse, why, call.open, books.moment(), may_ask_again=may_ask_again)
+
+
+def _is_limit_of_login(call: Call, refuse: Refuse) -> bool:
+    """Say whether a call ended in the limit of its client's own login: that is told as its provider told it."""
+    if refuse.reason != "exhausted" or refuse.error != "rate_limited":
+        return False
+    config, last = call.terms.config, call.open.trail[-1]
+    return config.upstream[candidate(config, last.candidate).upstream].credential == CLIENT
 
 
 async def _written(books: Books, seq: int) -> bool:

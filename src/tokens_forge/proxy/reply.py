@@ -1,7 +1,8 @@
 """What the client reads: headers, the receipt, and errors in its own dialect.
 
 Every reply of a call carries its id as `x-request-id`, so that what an SDK prints in an error is what `tf explain`
-takes. Errors that `tf` itself decides carry `x-should-retry: false` (CASES 38, 60). Nothing is decided here but words.
+takes. Errors that `tf` decided for good carry `x-should-retry: false` (CASES 38, 60); what time ends does not.
+Nothing is decided here but words.
 """
 
 from collections.abc import Iterable, Mapping
@@ -109,7 +110,9 @@ async def answer(
         error(client, _STOPPING, "stopping", "tf is stopping; the call was ended before its reply.", head)
 
 
-def refused(client: Downstream, refuse: Refuse, message: str, call: OpenCall, at: str) -> None:
+def refused(  # noqa: PLR0913 - a refusal, its words, and to whom
+    client: Downstream, refuse: Refuse, message: str, call: OpenCall, at: str, *, may_ask_again: bool
+) -> None:
     """Give the client the reason why nothing answers, and the wait when time alone ends it.
 
     A long wait stands in the message alone: Codex and OpenCode would sit through it without a word.
@@ -119,15 +122,17 @@ def refused(client: Downstream, refuse: Refuse, message: str, call: OpenCall, at
         wait_s = -(-(microseconds(moment(refuse.until)) - microseconds(moment(at))) // _MICROSECONDS)
         if wait_s <= LONGEST_WAIT_S:
             head["retry-after"] = str(max(1, wait_s))
-    error(client, refuse.status, refuse.error, message, head)
+    error(client, refuse.status, refuse.error, message, head, may_ask_again=may_ask_again)
 
 
-def limit_of_login(client: Downstream, refuse: Refuse, attempted: Attempted, call: OpenCall) -> None:
+def limit_of_login(
+    client: Downstream, refuse: Refuse, attempted: Attempted, call: OpenCall, *, may_ask_again: bool
+) -> None:
     """Give a client that came with its own login what its provider says of its limit, as it says it.
 
     Where that came as the first event of a stream, the status of the reply was no error's.
     """
-    head = {"x-request-id": call.routed.id, "x-tf-attempts": str(len(call.trail)), "x-should-retry": "false"}
+    head = {"x-request-id": call.routed.id, "x-tf-attempts": str(len(call.trail)), **_for_good(not may_ask_again)}
     client.reply(refuse.status, {**head, **attempted.head}, attempted.body, attempted.content_type)
 
 
@@ -137,7 +142,7 @@ def ended(why: str) -> Refuse:
         case "client_left":
             return Refuse(reason="client_left", error="client_left", status=499, passed_over=())
         case "stopped":
-            return Refuse(reason="stopping", error="stopping", status=_STOPPING, passed_over=())
+            return Refuse(reason="stopping", error="stopping", status=_STOPPING, passed_over=(), passes=True)
         case _:
             return Refuse(reason="deadline", error="deadline", status=504, passed_over=())
 
@@ -148,11 +153,18 @@ def ledger_stuck(client: Downstream, call_id: str = "") -> None:
     error(client, 507, "ledger_stuck", "The ledger can't be written (is the disk full?), so no call is served.", head)
 
 
-def error(client: Downstream, status: int, code: str, message: str, head: Mapping[str, str]) -> None:
-    """Give the client an error of ours, in its dialect; it is not to be retried by its SDK."""
+def error(  # noqa: PLR0913 - an error's parts, and one word
+    client: Downstream, status: int, code: str, message: str, head: Mapping[str, str], *, may_ask_again: bool = False
+) -> None:
+    """Give the client an error of ours, in its dialect; it is not to be retried by its SDK unless that may help."""
     message = without_tokens(message)  # of a path that was not written as ours are, say
     body = client.family.error_body(status=status, code=code, message=message, call_id=head.get("x-request-id", ""))
-    client.reply(status, {**head, "x-should-retry": "false"}, body, "application/json")
+    client.reply(status, {**head, **_for_good(not may_ask_again)}, body, "application/json")
+
+
+def _for_good(said: bool) -> Mapping[str, str]:
+    """Return the header by which an SDK does not send a request again, where that is said."""
+    return {"x-should-retry": "false"} if said else {}
 
 
 def why(
@@ -176,7 +188,7 @@ def why(
         case "deadline":
             tried = _trail(call) or "no attempt"
             said = f"The call's deadline of {config.policy.deadline} passed before a reply: {tried}."
-        case "all_cooling":
+        case "all_cooling" | "busy":
             until = f" The earliest recovers at {refuse.until}." if refuse.until else ""
             said = f"Nothing can be tried before something recovers. {passed}.{until}"
         case "nothing_can_pay":

@@ -152,6 +152,8 @@ def _row(row: RouteRow) -> dict[str, object]:
         "until": health.until or None,
         "available": health.available or None,
         "unit": health.unit or None,
+        "concurrency": health.concurrency or None,
+        "under_way": health.under_way,
         "cooldown": None if health.cooldown is None else _cooldown(health.cooldown),
         "attempts": ended.ended,
         "ok": ended.ok,

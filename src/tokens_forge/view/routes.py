@@ -27,6 +27,7 @@ _WORDS: dict[HealthWord, tuple[str, str]] = {
     "no_price": ("no price", "bold red"),
     "cooling": ("cooling", "bold red"),
     "probing": ("probing", "bold yellow"),
+    "busy": ("busy", "bold yellow"),
     "probe_due": ("probe due", "bold yellow"),
     "balance_empty_upstream": ("empty", "bold red"),
     "balance_short": ("no money", "bold red"),
@@ -38,6 +39,7 @@ _WORDS: dict[HealthWord, tuple[str, str]] = {
 _PLAIN = {
     "no_price": "nobody says what it costs, so its calls are refused: `tf check` names the command",
     "not_in_config": "its route is gone from the config",
+    "busy": "as many attempts are under way at its upstream as it takes: the next call waits for its turn",
 }
 """What stands against a candidate that is told alone."""
 
@@ -114,7 +116,10 @@ def _line(layout: _Layout, cells: Sequence[RenderableType]) -> Table:
 
 def _route_line(health: CandidateHealth) -> Text:
     what = ", ".join(part for part in (health.route_class, health.upstream) if part)
-    return Text.assemble((visible(health.route), "bold"), (visible(f"  {what}, paid by {health.balance}"), "dim"))
+    turns = f"; {health.under_way} of {health.concurrency} attempts under way" if health.concurrency else ""
+    return Text.assemble(
+        (visible(health.route), "bold"), (visible(f"  {what}, paid by {health.balance}{turns}"), "dim")
+    )
 
 
 def _cells(row: RouteRow, layout: _Layout) -> tuple[RenderableType, ...]:
@@ -172,7 +177,7 @@ def _against(health: CandidateHealth, at: str) -> str:
             return f"{health.balance} has nothing available{f' until {clock(health.until)}' if health.until else ''}"
         case "pool_used_up":
             return f"{health.balance} is used up{f' until {clock(health.until)}' if health.until else ''}"
-        case "no_price" | "not_in_config":
+        case "no_price" | "not_in_config" | "busy":
             return _PLAIN[health.health]
         case _:
             assert cooldown is not None, "only a cooldown stands against it otherwise"

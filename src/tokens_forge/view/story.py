@@ -92,7 +92,7 @@ def _glance(story: Story) -> Iterator[tuple[str, Text]]:
     for step in _fell_back(story):
         yield "fell back", shown(step, "yellow")
     if story.refusal:
-        waited = f" after waiting {duration(story.refusal.waited_ms)} for room" if story.refusal.waited_ms else ""
+        waited = f" after waiting {duration(story.refusal.waited_ms)}" if story.refusal.waited_ms else ""
         yield (
             "refused",
             shown(f"{story.refusal.reason}{waited}; the client's error code is {story.refusal.error}", "red"),
@@ -335,7 +335,7 @@ def _timing(attempt: AttemptTold) -> Iterator[str]:
     if attempt.after_ms is not None:
         yield f"began after {duration(attempt.after_ms)}"
     if attempt.waited_ms:
-        yield f"waited {duration(attempt.waited_ms)} for room"
+        yield f"waited {duration(attempt.waited_ms)} before it"
     if attempt.jitter_ms:
         yield f"put off by {duration(attempt.jitter_ms)} at random"
     if attempt.first_byte_ms is not None:
