@@ -269,9 +269,11 @@ def test_what_is_wrong_is_said_with_the_next_step(path: str, value: object, wher
     assert found(*path.split("."), to=value) == [(where, what)]
 
 
-def test_a_wait_may_be_none() -> None:
-    """`[settle] wait = "none"` is no duration and right: a call that only holds block is refused at once."""
-    assert [] == found("settle", "wait", to="none")
+@pytest.mark.parametrize("section", ["settle", "policy"])
+def test_a_wait_may_be_none(section: str) -> None:
+    """`wait = "none"` is no duration and right: a call that only holds, or only time, stand against is not kept."""
+    assert [] == found(section, "wait", to="none")
+    assert found(section, "wait", to="soon")
 
 
 def test_a_candidate_must_be_served() -> None:

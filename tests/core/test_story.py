@@ -301,6 +301,12 @@ def test_a_budget_tells_what_is_spent_held_and_when_it_begins_anew() -> None:
     ) == reason_text(over)
 
 
+def test_who_asked_to_be_left_alone_tells_until_when() -> None:
+    """A candidate that was put off in this call is told with the moment that it named."""
+    over = PassedOver(candidate="a/b", reason="failed_in_call", error="rate_limited", until=at("23:00:00"))
+    assert reason_text(over).endswith("; asked to wait until 2026-11-24 23:00:00 UTC")
+
+
 def test_a_short_balance_tells_whose_holds_are_in_the_way() -> None:
     """CASES 30: they are named where they alone are; a balance has no limit to speak of."""
     short = PassedOver(
