@@ -281,6 +281,7 @@ class TestPutOff:
         made.held(made.route())
         waits = decide(made.terms, made.fold, made.open(made.route()), made.at)
         assert 5_000 == may_outlast_ms(made.terms, waits, made.at, waited_ms=55_000)
+        assert 15_000 == may_outlast_ms(made.terms, waits, made.at, waited_ms=0, patience_ms=30_000)
 
 
 class TestTurns:

@@ -147,6 +147,18 @@ async def test_a_wait_that_is_too_long(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("header", ["x-stainless-read-timeout", "x-stainless-timeout"])
+@pytest.mark.parametrize(("patience", "waits"), [("20", False), ("21.5", False), ("600", True), ("None", True)])
+async def test_no_longer_than_its_client(tmp_path: Path, header: str, patience: str, waits: bool) -> None:
+    """A client that gives up after twenty seconds is told of a wait of eleven: its SDK waits outside of those."""
+    async with playing(tmp_path, ALONE) as play:
+        play.relay.answers(put_off(11))
+        call = asyncio.create_task(play.ask(headers={header: patience}))
+        reply = await (waited_through(play, call, 11) if waits else call)
+        assert (200 if waits else 429) == reply.status
+        assert ({} if waits else {"retry-after": "11"}) == reply.said("retry-after", "x-should-retry")
+
+
 async def test_an_overload_keeps_its_status(tmp_path: Path) -> None:
     """Claude Code knows an overload by its 529."""
     async with playing(tmp_path, Setup(fallback="none", more=NO_WAIT)) as play:

@@ -290,14 +290,20 @@ def may_wait_ms(terms: Terms, fold: Fold, call: OpenCall, refuse: Refuse) -> int
     return max(waits)
 
 
-def may_outlast_ms(terms: Terms, decision: Take | Refuse, at: str, *, waited_ms: int) -> int:
+def may_outlast_ms(
+    terms: Terms, decision: Take | Refuse, at: str, *, waited_ms: int, patience_ms: int | None = None
+) -> int:
     """Return for how long more a call may wait at `at` where time alone may end what stands against it.
 
     That is a cooldown or a named wait that ends early enough, and a turn at a busy upstream: for that it waits also
-    where it could go elsewhere. `waited_ms` is how long it waited before, in all.
+    where it could go elsewhere. `waited_ms` is how long it waited before, in all. Of `patience_ms`, after which its
+    client gives up, at most half is waited: the rest is for the answer, which would be paid for and read by nobody.
     """
     wait = terms.config.policy.wait
-    left_ms = 0 if wait == "none" else max(read_duration_ms(wait) - waited_ms, 0)
+    most_ms = 0 if wait == "none" else read_duration_ms(wait)
+    if patience_ms is not None:
+        most_ms = min(most_ms, patience_ms // 2)
+    left_ms = max(most_ms - waited_ms, 0)
     if not left_ms:
         return 0
     if isinstance(decision, Take):

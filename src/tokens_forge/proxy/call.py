@@ -82,6 +82,8 @@ class Asked:
     task: str
     agent: str
     client_retry: int
+    patience_ms: int | None
+    """How long its client waits for an answer, where it says so."""
     wants_receipt: bool
     narrowed: Narrowed
     """What its headers ask for within what the config allows."""
@@ -313,7 +315,8 @@ async def _waited_for(call: Call, decision: Take | Refuse, at: str) -> tuple[Tak
 
 def _may_wait_ms(call: Call, decision: Take | Refuse, at: str, waited_ms: int) -> int:
     """Return for how long more a call may wait before it does what was decided at `at`."""
-    left_ms = may_outlast_ms(call.terms, decision, at, waited_ms=call.waited_ms + waited_ms)
+    before_ms = call.waited_ms + waited_ms
+    left_ms = may_outlast_ms(call.terms, decision, at, waited_ms=before_ms, patience_ms=call.asked.patience_ms)
     if isinstance(decision, Refuse):
         for_room_ms = may_wait_ms(call.terms, call.proxy.books.fold, call.open, decision)
         left_ms = max(left_ms, for_room_ms - waited_ms)

@@ -59,6 +59,7 @@ DUE_EVERY_S = 30.0
 _LOG = logging.getLogger(__name__)
 
 _TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _MODEL = "/v1/models/"
 _BETA = "?beta=true"
 """What Anthropic's SDKs and Claude Code write after the path for what is in beta; no other query goes on."""
@@ -281,6 +282,7 @@ class _Server:
                 task=said.get("x-tf-task", ""),
                 agent=visible(request.headers.get("user-agent", ""))[:120],
                 client_retry=_client_retry(request),
+                patience_ms=_patience_ms(request),
                 wants_receipt=said.get("x-tf-receipt") == "stream",
                 narrowed=narrowed(config, caller.key, read.model, said),
                 dialect=dialect,
@@ -426,6 +428,18 @@ def _client_retry(request: web.BaseRequest) -> int:
     """Return the SDK's own count of retries (`x-stainless-retry-count`, openai-python and -node), 0 when not given."""
     written = request.headers.get("x-stainless-retry-count", "")
     return int(written) if written.isascii() and written.isdecimal() and len(written) < 4 else 0  # noqa: PLR2004 - no SDK retries a thousand times
+
+
+def _patience_ms(request: web.BaseRequest) -> int | None:
+    """Return for how many ms the SDK waits for an answer, or None where it doesn't say or has no bound.
+
+    Both headers are in seconds: `x-stainless-read-timeout` of openai-python and anthropic for Python,
+    `x-stainless-timeout` of theirs for node (`_base_client.py`, `client.ts`; read 2026-11).
+    """
+    for name in ("x-stainless-read-timeout", "x-stainless-timeout"):
+        if _SECONDS.fullmatch(written := request.headers.get(name, "")):
+            return int(float(written) * 1000) or None
+    return None
 
 
 def _check_method(request: web.BaseRequest, path: str, *methods: str) -> None:
