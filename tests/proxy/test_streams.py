@@ -1,6 +1,8 @@
 """Streams as transcripts: what passes, what is hidden, how one breaks, and what a client that leaves costs."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from upstreams import (
 
 from tokens_forge.core.story import tell
 from tokens_forge.files.ledger_reader import find
+from tokens_forge.proxy import attempt as attempt_file
 from tokens_forge.proxy import upstream as upstream_file
 from tokens_forge.proxy import watch as watch_file
 from tokens_forge.view.story import story_view
@@ -408,17 +411,52 @@ async def test_a_stream_that_has_not_begun_falls_back(tmp_path: Path, name: str)
         ] == play.transcript()
 
 
-async def test_comments_do_not_lengthen_the_time_for_an_answer(tmp_path: Path) -> None:
-    """A relay that keeps a connection alive and answers nothing is given up as one that is silent."""
-    ticks = [asyncio.Event() for _ in range(100)]
+@asynccontextmanager
+async def ticking(count: int) -> AsyncGenerator[list[asyncio.Event]]:
+    """Give events that come one after the other, each a third of what `SHORT` lets an upstream be silent."""
+    ticks = [asyncio.Event() for _ in range(count)]
     loop = asyncio.get_running_loop()
-    async with playing(tmp_path, Setup(relay=SHORT)) as play:
-        play.relay.answers(stream(*(step for tick in ticks for step in (KEEP_ALIVE, tick)), *HELLO, DONE))
-        timers = [loop.call_later(0.05 * number, tick.set) for number, tick in enumerate(ticks)]
-        assert "official" == (await play.ask(stream=True)).headers["x-tf-route"]
-        assert UNREAD.format("first_byte_timeout") == play.transcript()[2]
-        for timer in timers:
-            timer.cancel()
+    timers = [loop.call_later(0.1 * number, tick.set) for number, tick in enumerate(ticks, 1)]
+    yield ticks
+    for timer in timers:
+        timer.cancel()
+
+
+async def test_comments_lengthen_the_time_for_an_answer(tmp_path: Path) -> None:
+    """An upstream that says it is at work is waited for beyond `first_byte`: its comments are no silence."""
+    async with playing(tmp_path, Setup(relay=SHORT)) as play, ticking(8) as ticks:
+        play.relay.answers(stream(*(step for tick in ticks for step in (KEEP_ALIVE, tick)), *HELLO, USAGE, DONE))
+        assert TOLD == (await play.ask(stream=True)).body
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
+
+
+async def test_comments_are_life_up_to_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says nothing else until the call's deadline has not answered: its client is told, there is no other."""
+    monkeypatch.setattr(attempt_file, "HELD_BACK_S", 0.1)
+    async with (
+        playing(tmp_path, Setup(relay=SHORT, more='[policy]\ndeadline = "600ms"')) as play,
+        ticking(40) as ticks,
+    ):
+        play.relay.answers(stream(*(step for tick in ticks for step in (KEEP_ALIVE, tick)), *HELLO, USAGE, DONE))
+        reply = await play.ask(stream=True)
+        assert (200, True) == (reply.status, reply.body.startswith(KEEP_ALIVE))
+        assert b"ended early (idle_timeout)" in reply.body
+        assert [] == play.official.got
+
+
+async def test_blanks_before_a_late_reply(tmp_path: Path) -> None:
+    """`idle` bounds the silence between two bytes of a whole reply too: blank lines before its JSON are life."""
+    body = completion()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    async with playing(tmp_path, Setup(relay=SHORT)) as play, ticking(8) as ticks:
+        steps = (step for tick in ticks for step in (b"\n", tick))
+        play.relay.answers((head % (len(body) + len(ticks)), *steps, body))
+        reply = await play.ask()
+        assert (200, "Hi there") == (reply.status, reply.json["choices"][0]["message"]["content"])
+        assert [ROUTED, HELD, ANSWERED] == play.transcript()
+        play.relay.answers((head % (len(body) + 1), b"\n", End.NEVER))
+        assert "official" == (await play.ask()).headers["x-tf-route"]
+        assert "settled 1 unanswered reset 0.009 CNY estimated" == play.transcript()[2]
 
 
 async def test_comments_before_a_slow_first_token(tmp_path: Path) -> None:

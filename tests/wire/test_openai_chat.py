@@ -431,9 +431,9 @@ def test_a_client_that_asked_gets_the_usage_chunk() -> None:
 
 
 def test_a_usage_beside_choices_is_never_hidden() -> None:
-    """A chunk that also says something passes, whoever asked."""
+    """A chunk that also says something passes, whoever asked; its role alone does not begin an answer."""
     meter = StreamMeter(include_usage=False)
-    assert Passed(kind="data", first=True) == meter.feed(event(ZERO))
+    assert Passed(kind="data") == meter.feed(event(ZERO))
 
 
 SECOND = b'{"choices":[{"index":1,"delta":{"content":"ho"},"finish_reason":null}]}'

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokens_forge.core.errors import UpstreamFault
-from tokens_forge.wire.sse import Event, Splitter, comment, data_event
+from tokens_forge.wire.sse import Event, Splitter, comment, data_event, passing
 
 
 def events(*chunks: bytes, most: int = 1 << 20) -> list[Event]:
@@ -107,3 +107,48 @@ def test_no_line_end_gets_into_an_event() -> None:
     """JSON that is moved as it was written may have some between its tokens: they end no event and begin none."""
     written = b'{"a":\r\n\r\n"b",\n\ndata: "c"}'
     assert [b'{"a":    "b",  data: "c"}'] == [found.data for found in events(data_event(written))]
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b"data: a\n\n", b"data: a\n\n"),
+        (b"event: e\ndata: a\n\n", b"event: e\ndata: a\n\n"),
+        (b"data:a\r\n\r\n", b"data:a\r\n\r\n"),
+        (b"data: a\r\r", b"data: a\r\r"),
+        # What lacks its blank line, or half of it, gets it: nothing that follows glues to it.
+        (b"data: a", b"data: a\n\n"),
+        (b"data: a\n", b"data: a\n\n"),
+        (b"data: a\r\n", b"data: a\r\n\r\n"),
+        (b"data: a\r", b"data: a\r\r"),
+        (b"data: a\r\n\r", b"data: a\r\n\r\n"),
+        (b"event: e\ndata: a", b"event: e\ndata: a\n\n"),
+        # Nothing that a parser takes for an event, or reads before a name.
+        (b"\n\n\nretry: 3000\n\nevent: ping\n\nid\n\ndata:\n\ndata: a\n\n", b"data: a\n\n"),
+        (b"\xef\xbb\xbfdata: a\n\n", b"data: a\n\n"),
+        (b"retry: 1\nid: 7\nevent: e\ndata: id\nretry: 1\n\n", b"event: e\ndata: id\n\n"),
+        (b"data: a\nid: 7", b"data: a\n\n"),
+        (b"data: a\rid: 7\r\r", b"data: a\r\r"),
+        (b": so\ndata: identity\n\n", b": so\ndata: identity\n\n"),
+        (b"data: a\nidentity: 7\n\n", b"data: a\nidentity: 7\n\n"),
+    ],
+)
+def test_an_event_passes_as_its_parser_takes_it(stream: bytes, expected: bytes) -> None:
+    """It ends with its blank line and has data; fields that a client of ours has no use for are left out."""
+    assert expected == b"".join(passing(event) for event in events(stream))
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b": keep\n\n", b": keep\n\n"),
+        (b":\r\n\r\n", b":\r\n\r\n"),
+        (b": keep\nretry: 1\nevent: ping\ndata:\n: alive\n\n", b": keep\n: alive\n\n"),
+        (b": keep", b": keep\n\n"),
+        (b"retry: 1\n\n", b""),
+        (b"\n", b""),
+    ],
+)
+def test_of_an_event_without_data_comments_pass(stream: bytes, expected: bytes) -> None:
+    """Clients fail on an event without data; comments are none."""
+    assert [expected] == [passing(event, only_comments=True) for event in events(stream)]

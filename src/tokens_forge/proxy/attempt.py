@@ -1,10 +1,12 @@
 """One attempt of a call: send the request, take in the reply, pass a stream on as it comes.
 
 Every way in which an attempt can end becomes one word of the failure table here, with what is known of it. A stream's
-last event is not sent: it waits until the attempt is settled. Nothing goes downstream before the first data event that
-is no error. It decides neither what a word means nor what anything costs.
+last event is not sent: it waits until the attempt is settled. Nothing goes downstream before the first event that says
+something of an answer, but for what opens a stream and was held back long enough (`HELD_BACK_S`): a client that sees
+nothing leaves. It decides neither what a word means nor what anything costs.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,13 +37,17 @@ from tokens_forge.wire.dialects import Dialect
 from tokens_forge.wire.reply import Meter, Reply, Said
 from tokens_forge.wire.reply_headers import cost, limits, retry_after_s, tier
 from tokens_forge.wire.request import Request
-from tokens_forge.wire.sse import Event, Splitter, comment
+from tokens_forge.wire.sse import Event, Splitter, comment, passing
 from tokens_forge.wire.told_wait import told_wait_s
 from tokens_forge.wire.translation import StreamTranslator, Translation
 from tokens_forge.wire.upstream_errors import own_word, read_error, word_for
 
 EVENT_AT_MOST = 8 * 1024 * 1024
 """The largest event of a stream, in bytes."""
+
+HELD_BACK_S = 5.0
+"""How long what opens a stream, and comments before its answer, wait for that: until then another candidate may give
+it. It is less than any client's patience with a server that sends not even a head."""
 
 SLOW_CLIENT_S = 600.0
 """How long a client may take to read what it was sent."""
@@ -69,8 +75,13 @@ _UNSENT = {"client_left": "left_before_contact", "stopped": "stopped_before_cont
 _CUT = frozenset({"reset", "first_byte_timeout", "idle_timeout"})
 """Failures by which nothing more came. Of a stream that has said all but its `[DONE]` they take nothing away."""
 
-_ONCE_BEGUN = {"reset": "stream_cut", "first_byte_timeout": "idle_timeout", "bad_reply": "stream_malformed"}
-"""What a failure is called once the reply has begun."""
+_ONCE_BEGUN = {
+    "reset": "stream_cut",
+    "first_byte_timeout": "idle_timeout",
+    "deadline": "idle_timeout",
+    "bad_reply": "stream_malformed",
+}
+"""What a failure is called once the reply has begun. Comments alone are no answer, and last until the deadline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +170,7 @@ async def attempt(order: Order, client: Client, watch: Watch, downstream: Downst
             answer = await client.send(order.endpoint, order.path, order.body, sent, headers=order.headers)
             taking.answered(answer)
             try:
-                attempted = await _take(taking, answer, wait, order.endpoint.idle_s)
+                attempted = await _take(taking, answer, wait, order.endpoint)
             except BaseException:
                 answer.close()
                 raise
@@ -198,6 +209,14 @@ class _Taking:
     """Bytes of it that went through the translator, which keeps what it was told: a stream without end would too."""
     gone: bool = False
     """The client has left, and the stream is read on for its usage."""
+    answers: bool = False
+    """An event came that says something of an answer."""
+    opening: bytes = b""
+    """What opens the client's stream, until it is sent."""
+    held: bytes = b""
+    """The same with the comments before it: what shows a client that is kept waiting that something lives."""
+    held_until: float | None = None
+    """When it goes out whatever comes, by the loop's clock; None where nothing is held."""
 
     def answered(self, answer: Answer) -> None:
         """Take down what a reply's head says."""
@@ -278,16 +297,14 @@ class _Taking:
         return round((monotonic() - self.clock_s) * 1000, 1)
 
 
-async def _take(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
+async def _take(taking: _Taking, answer: Answer, wait: Wait, to: Endpoint) -> Attempted:
     """Take in a reply from its head on. Raises Failed and Interrupted."""
     if answer.status not in _OK:
-        wait.allow(idle_s, "reset")
-        body = await drain(answer)
+        body = await drain(answer, came=lambda: wait.allow(to.idle_s, "reset"))
         return taking.refused(_refusal(taking, answer.status, body), body)
     if taking.order.request.stream:
-        return await _stream(taking, answer, wait, idle_s)
-    wait.allow(idle_s, "reset")
-    body = await answer.body()
+        return await _stream(taking, answer, wait, to)
+    body = await answer.body(came=lambda: wait.allow(to.idle_s, "reset"))
     reply = taking.order.dialect.read_reply(body)
     if reply is None:
         return taking.refused(_unreadable(taking, answer.status, body), body)
@@ -330,26 +347,29 @@ def _unreadable(taking: _Taking, status: int, body: bytes) -> str:
     return _refusal(taking, status, body) if known else "bad_reply"
 
 
-async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) -> Attempted:
+async def _stream(taking: _Taking, answer: Answer, wait: Wait, to: Endpoint) -> Attempted:
     """Pass a stream on, metering it, until its end or a failure."""
     order = taking.order
     meter = taking.meter = order.dialect.meter(order.request, order.injected)
     if order.translation is not None:
         taking.translator = order.translation.stream(order.request, order.call_id)
     splitter = Splitter(EVENT_AT_MOST)
-    head = b""  # What came before the first data event: a relay's error may be plain JSON.
-    some = b" "
+    head = b""  # What came before the answer: a relay's error may be plain JSON.
+    some: bytes | None = b" "
     try:
-        while some:
-            some = await answer.some()
+        while some or some is None:
+            some = await _some(answer, taking.held_until)
             taking.look()
+            if some is None:
+                await _send(taking, wait, taking.held)
+                _allow(taking, wait, to)
+                continue
             if not taking.downstream.begun and len(head) < ERROR_BODY_AT_MOST:
                 head += some
             # At its end, a last event without its blank line still counts.
             passed = _pass(taking, meter, splitter.feed(some) if some else splitter.close())
-            if passed.begins or taking.downstream.begun:
-                await _send(taking, wait, passed.out)
-                wait.allow(idle_s, "idle_timeout")
+            await _go_on(taking, wait, passed)
+            _allow(taking, wait, to)
             if passed.refused:
                 return taking.refused(_refusal(taking, answer.status, passed.last), passed.last)
             if passed.end is not None:
@@ -361,6 +381,44 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, idle_s: float) ->
             return taking.ended("reset")
         return _no_stream(taking, answer.status, head)
     return taking.ended("")
+
+
+async def _some(answer: Answer, until: float | None) -> bytes | None:
+    """Return the next bytes of a stream, none at its end; None when the time comes first. Raises Failed."""
+    try:
+        async with asyncio.timeout_at(until):
+            return await answer.some()
+    except TimeoutError:
+        return None
+
+
+def _allow(taking: _Taking, wait: Wait, to: Endpoint) -> None:
+    """Allow for the silence after what came. Before the answer it may be as long as that of an upstream at work."""
+    if taking.answers:
+        wait.allow(to.idle_s, "idle_timeout")
+    else:
+        wait.allow(max(to.idle_s, to.first_byte_s - taking.ms() / 1000), "first_byte_timeout")
+
+
+async def _go_on(taking: _Taking, wait: Wait, passed: "_Pass") -> None:
+    """Send what may go on now, or hold it back: the answer takes along what opened it, and no comments before that."""
+    if passed.begins:
+        taking.answers = True
+        wait.forget_deadline()
+    if taking.downstream.begun:
+        await _send(taking, wait, passed.out)
+    elif passed.begins:
+        await _send(taking, wait, taking.opening + passed.out)
+    else:
+        taking.opening += passed.out
+        taking.held += passed.held
+        if len(taking.held) > ERROR_BODY_AT_MOST:
+            await _send(taking, wait, taking.held)
+        elif taking.held and taking.held_until is None:
+            taking.held_until = asyncio.get_running_loop().time() + HELD_BACK_S
+    if passed.begins and taking.downstream.begun and not taking.gone:
+        taking.order.begins()
+        taking.first_byte_ms = taking.ms()
 
 
 def _no_stream(taking: _Taking, status: int, head: bytes) -> Attempted:
@@ -381,9 +439,8 @@ async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
     try:
         if not taking.downstream.begun:
             await taking.downstream.begin({**taking.order.head, **taking.head})
-            wait.forget_deadline()
-            taking.order.begins()
-            taking.first_byte_ms = taking.ms()
+        taking.opening = taking.held = b""
+        taking.held_until = None
         await taking.downstream.write(out)
     except ClientLeft:
         if not taking.order.drain_s:
@@ -392,50 +449,70 @@ async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
         wait.client_left()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Pass:
     """What a run of events means for the stream."""
 
-    out: bytes
+    out: bytes = b""
     """What goes downstream."""
-    begins: bool
-    """The first data event is among them."""
+    held: bytes = b""
+    """The same with the comments before it, as long as there is no answer."""
+    begins: bool = False
+    """The first event that says something of an answer is among them."""
     end: str | None = None
     """The word with which the stream ends here, if it does; empty for its proper end."""
     last: bytes = b""
     """The `[DONE]` event, or the data of an error."""
     refused: bool = False
-    """An error before the first data event: `last` says which."""
+    """An error before anything went downstream: `last` says which."""
 
 
 def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
-    """Meter events and return what goes on. Comments before the first data event stay here."""
-    translator = taking.translator
+    """Meter events and return what goes on. Comments before the first event of data are only held."""
     begun = taking.downstream.begun
+    opened = begun or taking.opening != b""
     out: list[bytes] = []
-    begins = False
+    held: list[bytes] = []
+    run = _Pass()
     for event in events:
         passed = meter.feed(event)
-        begins = begins or passed.first
+        run.begins = run.begins or passed.first
         match passed.kind:
-            case "data" if taking.gone:
-                pass
-            case "data" if translator is not None:
-                taking.translated += len(event.raw)
-                if taking.translated > BODY_AT_MOST:
-                    raise UpstreamFault("the stream is longer than a whole reply may be")
-                out.append(translator.feed(event))
-            case "data" if not passed.hidden:
-                out.append(event.raw)
-            case "comment" if begun or begins:
-                out.append(event.raw if translator is None else _KEEP_ALIVE)
+            case "data" if not taking.gone:
+                said = b"" if passed.hidden and taking.translator is None else _written(taking, event)
+                out.append(said)
+                held.append(said if said or passed.hidden else _KEEP_ALIVE)
+                opened = opened or said != b""
+            case "comment":
+                held.append(_beside(taking, event))
+                out.append(held[-1] if opened else b"")
             case "done":
-                return _Pass(b"".join(out), begins, "", event.raw)
+                run.end, run.last = "", passing(event)
             case "error":
-                begun = begun or begins
-                return _Pass(b"".join(out), begins, "stream_error", event.data or b"", refused=not begun)
+                run.end, run.last = "stream_error", event.data or b""
+                run.refused = not (begun or run.begins)
             case "malformed":
-                return _Pass(b"".join(out), begins, "stream_malformed" if begun or begins else "bad_reply")
+                run.end = "stream_malformed" if begun or run.begins else "bad_reply"
             case _:
                 pass
-    return _Pass(b"".join(out), begins)
+        if run.end is not None:
+            break
+    run.out, run.held = b"".join(out), b"".join(held)
+    return run
+
+
+def _written(taking: _Taking, event: Event) -> bytes:
+    """Return an event of data as the client gets it. Raises UpstreamFault for what can't be translated."""
+    if taking.translator is None:
+        return passing(event)
+    taking.translated += len(event.raw)
+    if taking.translated > BODY_AT_MOST:
+        raise UpstreamFault("the stream is longer than a whole reply may be")
+    return taking.translator.feed(event)
+
+
+def _beside(taking: _Taking, event: Event) -> bytes:
+    """Return what is beside the answer as the client gets it: a ping as it is, of others the comments alone."""
+    if taking.translator is not None:
+        return _KEEP_ALIVE
+    return passing(event, only_comments=not event.data or event.data.isspace())

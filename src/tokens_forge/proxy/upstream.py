@@ -7,7 +7,7 @@ not read, cookies are not kept. It decides nothing about what a failure means.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -118,6 +118,10 @@ def endpoint(upstream: Upstream, credential: str | None) -> Endpoint:
     )
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Answer:
     """An upstream's reply, from its head on. Close or release it when done."""
 
@@ -127,11 +131,16 @@ class Answer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
-    async def body(self, at_most: int = BODY_AT_MOST) -> bytes:
-        """Return the whole body. Raises Failed: cut short, or more than `at_most` bytes."""
+    async def body(self, at_most: int = BODY_AT_MOST, came: Callable[[], None] = _nothing) -> bytes:
+        """Return the whole body. Raises Failed: cut short, or more than `at_most` bytes.
+
+        `came` is called at the head and whenever bytes come: some upstreams send blanks while they are at work.
+        """
         parts: list[bytes] = []
         size = 0
+        came()
         while part := await self.some():
+            came()
             size += len(part)
             if size > at_most:
                 raise Failed("bad_reply")
@@ -265,8 +274,8 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-async def drain(answer: Answer, at_most: int = ERROR_BODY_AT_MOST) -> bytes:
+async def drain(answer: Answer, came: Callable[[], None]) -> bytes:
     """Return an error's body as far as it can be had; an error that can't be read is an error all the same."""
     with suppress(Failed):
-        return await answer.body(at_most)
+        return await answer.body(ERROR_BODY_AT_MOST, came)
     return b""

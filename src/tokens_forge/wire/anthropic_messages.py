@@ -25,6 +25,7 @@ from tokens_forge.core.usage import MessagesCounts, Reading, at_least
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.opening import opens_messages
 from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said
 from tokens_forge.wire.request import (
@@ -252,7 +253,9 @@ class StreamMeter:
         if kind == "message_stop":
             self.done = True
             return Passed(kind="done", first=self._begins())
-        return FIRST if self._begins() else ORDINARY
+        first = not (self._begun or opens_messages(kind, data))
+        self._begun = self._begun or first
+        return FIRST if first else ORDINARY
 
     def _read(self, said: "_Event") -> None:
         self._cost_beside = cost_told(cost_beside(said, said.message), self._cost_beside)

@@ -21,6 +21,7 @@ from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
+from tokens_forge.wire.opening import opens_chat
 from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
@@ -265,7 +266,9 @@ class StreamMeter:
         of_usage = not chunk.choices and chunk.choices is not None and bytes(chunk.usage) not in {b"", b"null"}
         if of_usage and not self._include_usage:
             return _HIDDEN
-        return FIRST if self._begins() else ORDINARY
+        first = not (self._begun or opens_chat(data))
+        self._begun = self._begun or first
+        return FIRST if first else ORDINARY
 
     def read(self, chunk: "_Chunk") -> None:
         """Add what one chunk says."""

@@ -31,6 +31,7 @@ from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.estimate import text_quarters, tokens
+from tokens_forge.wire.opening import opens_responses
 from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
@@ -263,7 +264,9 @@ class StreamMeter:
         if kind in {_FAILED, "error"} or event.name == "error" or given(said.error):
             return Passed(kind="error", error=word_for(read_error(200, data)))
         self._add(kind, said)
-        return FIRST if self._begins() else ORDINARY
+        first = not (self._begun or opens_responses(kind, data))
+        self._begun = self._begun or first
+        return FIRST if first else ORDINARY
 
     def read(self, response: "_Response", *, ended: str | None) -> None:
         """Add what a response says: `ended` is how it ended where it does not say, None for one that goes on."""

@@ -41,7 +41,8 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """``comment``: nothing for the client's parser (keep-alives, empty data); ``done``: the event that ends the
     stream; ``error``: an error inside a stream of status 200; ``malformed``: data that is no JSON object."""
     first: bool = False
-    """The first event that means an answer: from here on no other candidate can answer the call."""
+    """The first event that says something of an answer (`wire/opening.py`): from here on no other candidate can
+    answer the call."""
     hidden: bool = False
     """The usage chunk that we asked for and the client did not."""
     error: ErrorWord | Literal[""] = ""

@@ -1,8 +1,8 @@
 """Server-sent events: bytes into events and back, at any split of the bytes.
 
 Decides where an event ends and what its data is, by the WHATWG HTML standard, section 9.2.6 "Interpreting an event
-stream" (read 2026-11). An event keeps the bytes it came in, so that what is passed on is what was received. It never
-looks into the data, and it holds back no byte of an event that is complete.
+stream" (read 2026-11). An event keeps the bytes it came in, so that what is passed on is what was received, but for
+what clients choke on (`passing`). It never looks into the data, and it holds back no byte of an event that is complete.
 """
 
 import re
@@ -16,6 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 # The groups are atomic: without that, CR LF would also match as two line ends and be taken for a blank line.
 _LINE_END = re.compile(rb"(?>\r\n|\n|\r)")
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LINES = re.compile(rb"[^\r\n]*(?>\r\n|\n|\r)|[^\r\n]+")
 _NO_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _LONGEST_PART = 2
 """How much of a blank line's four bytes must be looked at again when more bytes arrive."""
@@ -87,6 +88,39 @@ class Splitter:
 
     def _too_long(self) -> UpstreamFault:
         return UpstreamFault(f"an event of the stream is longer than {self._max_event_bytes} bytes")
+
+
+def passing(event: Event, *, only_comments: bool = False) -> bytes:
+    """Return an event as a client gets it: the bytes it came in, ended by its blank line; empty for nothing.
+
+    The fields `id` and `retry` are for a connection that is made again, which no client of ours can. They are left out:
+    OpenAI's library for Python (3.54.0, `SSEDecoder`) takes each comment after an `id` for an event without data, and
+    fails as it reads that. With `only_comments` nothing but comments is left, of an event whose data says nothing.
+    """
+    raw = event.raw
+    if event.data and not only_comments and raw.startswith(_BEGINS) and raw.endswith(b"\n\n") and not _is_odd(raw):
+        return raw
+    lines = [line for line in _LINES.findall(raw.removeprefix(_BOM)) if _passes(line, only_comments=only_comments)]
+    if not lines or not (only_comments or event.data):
+        return b""
+    last = lines[-1]
+    line_end = last[len(last.rstrip(b"\r\n")) :]
+    return b"".join(lines) + (line_end or b"\n\n")
+
+
+_BEGINS = (b"data", b"event")
+_NOT_PASSED = frozenset({b"", b"id", b"retry"})
+
+
+def _is_odd(raw: bytes) -> bool:
+    return b"\r" in raw or b"\nid" in raw or b"\nretry" in raw
+
+
+def _passes(line: bytes, *, only_comments: bool) -> bool:
+    if line.startswith(b":"):
+        return True
+    field = line.rstrip(b"\r\n").partition(b":")[0]
+    return not only_comments and field not in _NOT_PASSED
 
 
 def data_event(data: bytes, name: str = "") -> bytes:
