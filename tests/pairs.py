@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from clients import Client
-from goldens import Golden
+from goldens import Golden, goldens
 from playbook import Playbook, Setup
 from upstreams import plain, stream
 
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.entries import Settled
+from tokens_forge.wire.sse import Splitter
 
 CONFIG = """
 [balance.wallet]
@@ -107,3 +108,23 @@ def accounted(settled: Settled, golden: Golden) -> None:
     # CASES 8: of another tier the sheet has no rates, so that the base ones are a guess.
     sure = "computed" if golden.tier in {"", "default", "standard"} else "estimated"
     assert (price_of(golden.usage), sure) == (Decimal(settled.charge), settled.certainty)
+
+
+BODIES: dict[Client, dict[str, object]] = {
+    "chat": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50},
+    "responses": {"input": "Hello", "max_output_tokens": 50},
+    "messages": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50},
+}
+"""What each client asks for a text."""
+
+
+def said(spoken: DialectName) -> Golden:
+    """Return a golden stream that says a text and has a usage."""
+    fitting = (one for one in goldens(spoken) if one.streamed and one.text and not one.broken)
+    return next(one for one in fitting if one.usage and not one.tools and one.tier in {"", "default", "standard"})
+
+
+def events(golden: Golden) -> list[bytes]:
+    """Return the events of a stream, each as it was written."""
+    splitter = Splitter(len(golden.data))
+    return [event.raw for event in (*splitter.feed(golden.data), *splitter.close())]

@@ -10,19 +10,13 @@ import httpx
 import msgspec
 import pytest
 from clients import Client
-from goldens import Golden, goldens
-from pairs import NATIVE, PAIRS, PATHS, before
+from goldens import Golden
+from pairs import BODIES, NATIVE, PAIRS, PATHS, before, events, said
 from playbook import Playbook, Setup, playing
 from upstreams import End, Step, refusal, stream
 
 from tokens_forge.core.dialects import DialectName
-from tokens_forge.wire.sse import Splitter
 
-BODIES: dict[Client, dict[str, object]] = {
-    "chat": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50},
-    "responses": {"input": "Hello", "max_output_tokens": 50},
-    "messages": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 50},
-}
 ERRORS: dict[Client, str] = {
     "chat": '"code":"{}"',
     "responses": "event: response.failed",
@@ -31,18 +25,6 @@ ERRORS: dict[Client, str] = {
 """What the event holds by which each client knows that its stream is not whole."""
 
 pairs = pytest.mark.parametrize(("client", "spoken"), PAIRS)
-
-
-def said(spoken: DialectName) -> Golden:
-    """Return a golden stream that says a text and has a usage."""
-    fitting = (one for one in goldens(spoken) if one.streamed and one.text and not one.broken)
-    return next(one for one in fitting if one.usage and not one.tools and one.tier in {"", "default", "standard"})
-
-
-def events(golden: Golden) -> list[bytes]:
-    """Return the events of a stream, each as it was written."""
-    splitter = Splitter(len(golden.data))
-    return [event.raw for event in (*splitter.feed(golden.data), *splitter.close())]
 
 
 def begun(golden: Golden) -> list[Step]:

@@ -30,8 +30,8 @@ def delta(said: object, **choice: object) -> bytes:
         (False, b'{"choices":{},"usage":{"prompt_tokens":8}}'),
     ],
 )
-def test_a_chunk_that_says_nothing_opens(opens: bool, chunk: bytes) -> None:  # noqa: FBT001 - the expected value
-    """A role alone, or no choice, is no answer; a member that nobody here knows is one, and so is the usage asked for."""
+def test_a_chunk_that_says_nothing_opens(opens: bool, chunk: bytes) -> None:
+    """A role alone, or no choice, is no answer; a member that nobody here knows is one, and the usage asked for too."""
     assert opens == opens_chat(chunk)
 
 
@@ -44,7 +44,7 @@ def test_a_chunk_that_says_nothing_opens(opens: bool, chunk: bytes) -> None:  # 
         (False, "content_block_start", b'{"content_block":{"type":"text","text":""}}'),
     ],
 )
-def test_a_message_opens_with_its_start(opens: bool, kind: str, data: bytes) -> None:  # noqa: FBT001 - the expected value
+def test_a_message_opens_with_its_start(opens: bool, kind: str, data: bytes) -> None:
     """`message_start` says nothing, but where a server puts all of the message in it; a block is one."""
     assert opens == opens_messages(kind, data)
 
@@ -60,6 +60,6 @@ def test_a_message_opens_with_its_start(opens: bool, kind: str, data: bytes) -> 
         (False, "response.output_item.added", b'{"item":{"type":"message","content":[]}}'),
     ],
 )
-def test_a_response_opens_until_it_has_an_item(opens: bool, kind: str, data: bytes) -> None:  # noqa: FBT001 - the expected value
+def test_a_response_opens_until_it_has_an_item(opens: bool, kind: str, data: bytes) -> None:
     """What only says how far a response has come is no answer; an item is one."""
     assert opens == opens_responses(kind, data)
