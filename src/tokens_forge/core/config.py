@@ -168,11 +168,11 @@ class Timeouts(Table, frozen=True, kw_only=True):
 
     connect: str = "5s"
     first_byte: str = "120s"
-    """Until the first byte of a stream."""
+    """Until a stream's first event that says something of an answer; comments and what only opens it lengthen this."""
     whole: str = "600s"
-    """Until the first byte of a reply that is not streamed."""
+    """Until the head of a reply that is not streamed."""
     idle: str = "60s"
-    """Between two chunks."""
+    """The longest silence between two bytes of a reply."""
 
 
 class Upstream(Table, frozen=True, kw_only=True):

@@ -68,11 +68,11 @@ class Endpoint:
     headers: Mapping[str, str]
     """What carries it."""
     first_byte_s: float
-    """Until the first byte of a stream."""
+    """Until a stream's first event of an answer, as long as nothing shows that one is being made."""
     whole_s: float
-    """Until the first byte of a reply that is not streamed."""
+    """Until the head of a reply that is not streamed."""
     idle_s: float
-    """Between two chunks."""
+    """The longest silence between two bytes."""
     connect_s: float
 
 
