@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any, cast
 
+from anthropic import AsyncAnthropic
 from clients import Client
 from goldens import Golden, goldens
+from openai import AsyncOpenAI
 from playbook import Playbook, Setup
 from upstreams import plain, stream
 
@@ -128,3 +131,23 @@ def events(golden: Golden) -> list[bytes]:
     """Return the events of a stream, each as it was written."""
     splitter = Splitter(len(golden.data))
     return [event.raw for event in (*splitter.feed(golden.data), *splitter.close())]
+
+
+async def text_for(play: Playbook, client: Client) -> str:
+    """Ask as an SDK does and return the text of its stream."""
+    body = cast("dict[str, Any]", BODIES[client])
+    match client:
+        case "chat":
+            async with play.openai() as openai:
+                chunks = await openai.chat.completions.create(model="m", stream=True, **body)
+                return "".join([one.choices[0].delta.content or "" async for one in chunks if one.choices])
+        case "responses":
+            async with AsyncOpenAI(base_url=f"{play.url}/v1", api_key=play.tokens["aider"]) as openai:
+                told = await openai.responses.create(model="m", stream=True, **body)
+                return "".join([one.delta async for one in told if one.type == "response.output_text.delta"])
+        case _:
+            async with (
+                AsyncAnthropic(base_url=play.url, api_key=play.tokens["aider"]) as anthropic,
+                anthropic.messages.stream(model="m", **body) as told,
+            ):
+                return "".join([text async for text in told.text_stream])

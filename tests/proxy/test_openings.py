@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import httpx
 import pytest
-from anthropic import AsyncAnthropic
 from clients import Client
-from openai import AsyncOpenAI
-from pairs import BODIES, NATIVE, PAIRS, PATHS, before, events, said
+from pairs import BODIES, NATIVE, PAIRS, PATHS, before, events, said, text_for
 from playbook import SHORT, Playbook, Setup, playing
 from upstreams import DONE, HELLO, KEEP_ALIVE, TOKENS, USAGE, Answer, End, Step, event, stream
 
@@ -195,26 +192,6 @@ async def test_events_without_data_in_every_pair(
     async with playing(tmp_path, before(spoken)) as play:
         play.relay.answers(stream(*(data[at : at + 97] for at in range(0, len(data), 97))))
         assert golden.text == await text_for(play, client)
-
-
-async def text_for(play: Playbook, client: Client) -> str:
-    """Ask as an SDK does and return the text of its stream."""
-    body = cast("dict[str, Any]", BODIES[client])
-    match client:
-        case "chat":
-            async with play.openai() as openai:
-                chunks = await openai.chat.completions.create(model="m", stream=True, **body)
-                return "".join([one.choices[0].delta.content or "" async for one in chunks if one.choices])
-        case "responses":
-            async with AsyncOpenAI(base_url=f"{play.url}/v1", api_key=play.tokens["aider"]) as openai:
-                told = await openai.responses.create(model="m", stream=True, **body)
-                return "".join([one.delta async for one in told if one.type == "response.output_text.delta"])
-        case _:
-            async with (
-                AsyncAnthropic(base_url=play.url, api_key=play.tokens["aider"]) as anthropic,
-                anthropic.messages.stream(model="m", **body) as told,
-            ):
-                return "".join([text async for text in told.text_stream])
 
 
 UNENDED: Mapping[str, tuple[Answer, str]] = {

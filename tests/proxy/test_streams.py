@@ -388,7 +388,7 @@ NOT_BEGUN: dict[str, tuple[Answer, tuple[str, ...]]] = {
     "comments, then reset": (stream(KEEP_ALIVE, End.RESET), (UNREAD.format("reset"),)),
     "comments, then closed": (stream(KEEP_ALIVE, End.CLOSE), (UNREAD.format("reset"),)),
     "comments, then nothing": (stream(KEEP_ALIVE, End.NEVER), (UNREAD.format("first_byte_timeout"),)),
-    "no stream": (plain(completion()), ("settled 1 unanswered bad_reply 0.048 CNY computed",)),
+    "no stream": (plain(b"<html>"), (UNREAD.format("bad_reply"),)),
 }
 
 

@@ -32,8 +32,8 @@ STREAM = b"".join(it for it in stream(*HELLO, USAGE, DONE) if isinstance(it, byt
 
 PLAIN_HEAD = PLAIN.index(b"\r\n\r\n") + 4
 STREAM_HEAD = STREAM.index(b"\r\n\r\n") + 4
-SECOND_EVENT = STREAM.index(b"\r\n", STREAM.index(HELLO[0]) + len(HELLO[0])) + 2
-"""Where the first event and its chunk are over."""
+OPENED, SAID = (STREAM.index(b"\r\n", STREAM.index(it) + len(it)) + 2 for it in HELLO[:2])
+"""Where the chunk of the event is over that opens the stream, and of that with its first word."""
 
 both = pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
 each_cut = pytest.mark.parametrize("cut", [Cut.RESET, Cut.CLOSE, Cut.HALF], ids=lambda cut: cut.value)
@@ -135,13 +135,15 @@ UNREAD: dict[str, tuple[bool, int]] = {
     "after a stream's head": (True, STREAM_HEAD),
     "in a chunk's size": (True, STREAM_HEAD + 1),
     "in the first event": (True, STREAM_HEAD + 30),
+    "after a stream's opening": (True, OPENED),
+    "in the first word": (True, OPENED + 40),
 }
 
 
 @each_cut
 @pytest.mark.parametrize("where", UNREAD)
 async def test_a_reply_that_is_cut(tmp_path: Path, where: str, cut: Cut) -> None:
-    """Row sent, no answer: cut before the first data event or within a body, another candidate answers."""
+    """Row sent, no answer: cut before the first word or within a body, another candidate answers."""
     streamed, answered = UNREAD[where]
     async with through_tcp(tmp_path) as (play, tcp):
         tcp.passes(Passage(answered=answered, then=cut))
@@ -175,9 +177,9 @@ async def test_a_connection_that_takes_all_and_says_nothing(tmp_path: Path, *, s
 
 
 BEGUN: dict[str, int] = {
-    "after the first event": SECOND_EVENT,
-    "in a chunk's size": SECOND_EVENT + 1,
-    "in the second event": SECOND_EVENT + 40,
+    "after the first word": SAID,
+    "in a chunk's size": SAID + 1,
+    "in the second word": SAID + 40,
 }
 
 
@@ -189,10 +191,10 @@ async def test_a_stream_that_breaks(tmp_path: Path, where: str, cut: Cut) -> Non
         tcp.passes(Passage(answered=BEGUN[where], then=cut))
         reply = await play.ask(stream=True)
         error = "idle_timeout" if cut is Cut.SILENCE else "stream_cut"
-        assert (200, True) == (reply.status, reply.body.startswith(HELLO[0] + b'data: {"error":'))
+        assert (200, True) == (reply.status, reply.body.startswith(b"".join(HELLO[:2]) + b'data: {"error":'))
         assert f"ended early ({error})" in reply.body.decode()
-        # Only its input, as nothing was said yet.
-        assert [ROUTED, HELD, f"settled 1 broken {error} 0.009 CNY estimated; final 200"] == play.transcript()
+        # Its input, and the one word.
+        assert [ROUTED, HELD, f"settled 1 broken {error} 0.019 CNY estimated; final 200"] == play.transcript()
         assert [] == play.official.got
 
 
@@ -211,11 +213,11 @@ async def test_a_plain_reply_cut_anywhere(tmp_path: Path) -> None:
 
 
 async def test_a_stream_cut_anywhere(tmp_path: Path) -> None:
-    """Wherever a stream is torn down: before its first event another answers, then the client sees that it broke.
+    """Wherever a stream is torn down: before its first word another answers, then the client sees that it broke.
 
     Once its finish reason and its usage have come, nothing but its end is missing, and the client gets that from us.
     """
-    first, said, done = (STREAM.index(it) + len(it) for it in (HELLO[0], USAGE, DONE))
+    first, said, done = (STREAM.index(it) + len(it) for it in (HELLO[1], USAGE, DONE))
     async with through_tcp(tmp_path) as (play, tcp):
         edges = (first - 1, first, said - 1, said, done - 1, done, len(STREAM))
         for answered in (*range(0, len(STREAM), STEP), *edges):

@@ -33,11 +33,13 @@ from tokens_forge.proxy.upstream import (
 )
 from tokens_forge.proxy.watch import Interrupted, Wait, Watch
 from tokens_forge.wire import openai_chat
+from tokens_forge.wire.collected import BLANKS, collected, is_stream
 from tokens_forge.wire.dialects import Dialect
-from tokens_forge.wire.reply import Meter, Reply, Said
+from tokens_forge.wire.reply import Meter, Reply, Said, reply_of
 from tokens_forge.wire.reply_headers import cost, limits, retry_after_s, tier
 from tokens_forge.wire.request import Request
 from tokens_forge.wire.sse import Event, Splitter, comment, passing
+from tokens_forge.wire.streamed import streamed
 from tokens_forge.wire.told_wait import told_wait_s
 from tokens_forge.wire.translation import StreamTranslator, Translation
 from tokens_forge.wire.upstream_errors import own_word, read_error, word_for
@@ -211,6 +213,8 @@ class _Taking:
     """The client has left, and the stream is read on for its usage."""
     answers: bool = False
     """An event came that says something of an answer."""
+    before: bytes = b""
+    """What came of a stream before the answer: it may be none, but a whole reply, or a relay's error."""
     opening: bytes = b""
     """What opens the client's stream, until it is sent."""
     held: bytes = b""
@@ -306,6 +310,8 @@ async def _take(taking: _Taking, answer: Answer, wait: Wait, to: Endpoint) -> At
         return await _stream(taking, answer, wait, to)
     body = await answer.body(came=lambda: wait.allow(to.idle_s, "reset"))
     reply = taking.order.dialect.read_reply(body)
+    if reply is None and is_stream(body):
+        body, reply = _collected(taking, body)
     if reply is None:
         return taking.refused(_unreadable(taking, answer.status, body), body)
     if taking.order.translation is not None:
@@ -353,34 +359,62 @@ async def _stream(taking: _Taking, answer: Answer, wait: Wait, to: Endpoint) -> 
     meter = taking.meter = order.dialect.meter(order.request, order.injected)
     if order.translation is not None:
         taking.translator = order.translation.stream(order.request, order.call_id)
-    splitter = Splitter(EVENT_AT_MOST)
-    head = b""  # What came before the answer: a relay's error may be plain JSON.
-    some: bytes | None = b" "
     try:
-        while some or some is None:
-            some = await _some(answer, taking.held_until)
-            taking.look()
-            if some is None:
-                await _send(taking, wait, taking.held)
-                _allow(taking, wait, to)
-                continue
-            if not taking.downstream.begun and len(head) < ERROR_BODY_AT_MOST:
-                head += some
-            # At its end, a last event without its blank line still counts.
-            passed = _pass(taking, meter, splitter.feed(some) if some else splitter.close())
-            await _go_on(taking, wait, passed)
-            _allow(taking, wait, to)
-            if passed.refused:
-                return taking.refused(_refusal(taking, answer.status, passed.last), passed.last)
-            if passed.end is not None:
-                return taking.ended(passed.end, body=passed.last)
+        if (attempted := await _pass_on(taking, meter, answer, wait, to)) is not None:
+            return attempted
     except UpstreamFault:
         return taking.ended("bad_reply")
-    if not meter.complete:
-        if taking.downstream.begun:
-            return taking.ended("reset")
-        return _no_stream(taking, answer.status, head)
-    return taking.ended("")
+    if meter.complete:
+        return taking.ended("")
+    if taking.downstream.begun:
+        return taking.ended("reset")
+    return taking.refused(_unreadable(taking, answer.status, taking.before), taking.before)
+
+
+async def _pass_on(taking: _Taking, meter: Meter, answer: Answer, wait: Wait, to: Endpoint) -> Attempted | None:
+    """Pass on what comes; None at its end, where nothing said how it ended."""
+    splitter = Splitter(EVENT_AT_MOST)
+    some: bytes | None = b" "
+    while some or some is None:
+        some = await _some(answer, taking.held_until)
+        taking.look()
+        if some is None:
+            await _send(taking, wait, taking.held)
+            _allow(taking, wait, to)
+            continue
+        if not taking.downstream.begun and len(taking.before) < ERROR_BODY_AT_MOST:
+            taking.before += some
+        if not taking.held and taking.before.lstrip(BLANKS).startswith(b"{"):
+            return await _whole(taking, meter, answer, wait, to)
+        # At its end, a last event without its blank line still counts.
+        passed = _pass(taking, meter, splitter.feed(some) if some else splitter.close())
+        await _go_on(taking, wait, passed)
+        _allow(taking, wait, to)
+        if passed.end is not None:
+            return _ended(taking, answer, passed)
+    return None
+
+
+def _ended(taking: _Taking, answer: Answer, passed: "_Pass") -> Attempted:
+    """Return the attempt whose stream said how it ended."""
+    if passed.refused:
+        return taking.refused(_refusal(taking, answer.status, passed.last), passed.last)
+    return taking.ended(passed.end or "", body=passed.last)
+
+
+async def _whole(taking: _Taking, meter: Meter, answer: Answer, wait: Wait, to: Endpoint) -> Attempted:
+    """Hand a whole reply on as the stream that was asked for."""
+    body = taking.before + await answer.body(came=lambda: wait.allow(to.idle_s, "first_byte_timeout"))
+    dialect = taking.order.dialect
+    reply = dialect.read_reply(body)
+    if reply is None:
+        return taking.refused(_unreadable(taking, answer.status, body), body)
+    try:
+        passed = _pass(taking, meter, Splitter(BODY_AT_MOST).feed(streamed(dialect.name, body)))
+    except UpstreamFault:
+        return taking.ended("bad_reply", said=reply)
+    await _go_on(taking, wait, passed)
+    return _ended(taking, answer, passed)
 
 
 async def _some(answer: Answer, until: float | None) -> bytes | None:
@@ -421,14 +455,18 @@ async def _go_on(taking: _Taking, wait: Wait, passed: "_Pass") -> None:
         taking.first_byte_ms = taking.ms()
 
 
-def _no_stream(taking: _Taking, status: int, head: bytes) -> Attempted:
-    """Return what came where a stream was asked for and nothing of one did.
-
-    A whole reply can't be given, but it was billed, and it says how much.
-    """
-    if (reply := taking.order.dialect.read_reply(head)) is not None:
-        return taking.ended("bad_reply", said=reply)
-    return taking.refused(_unreadable(taking, status, head), head)
+def _collected(taking: _Taking, body: bytes) -> tuple[bytes, Reply | None]:
+    """Return the whole reply that a stream makes which nobody asked for; its error where it has one, and no reply."""
+    order, splitter = taking.order, Splitter(BODY_AT_MOST)
+    meter = order.dialect.meter(order.request, True)
+    try:
+        events = [*splitter.feed(body), *splitter.close()]
+        for event in events:
+            if meter.feed(event).kind in {"error", "malformed"}:
+                return event.data or b"", None
+        return (collected(order.dialect.name, events), reply_of(meter)) if meter.complete else (body, None)
+    except UpstreamFault:
+        return body, None
 
 
 async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
@@ -490,6 +528,7 @@ def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
                 run.end, run.last = "", passing(event)
             case "error":
                 run.end, run.last = "stream_error", event.data or b""
+                run.begins = run.begins or meter.accounted  # it failed after it was made, and says what that used
                 run.refused = not (begun or run.begins)
             case "malformed":
                 run.end = "stream_malformed" if begun or run.begins else "bad_reply"

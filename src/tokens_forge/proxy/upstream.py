@@ -131,7 +131,7 @@ class Answer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
-    async def body(self, at_most: int = BODY_AT_MOST, came: Callable[[], None] = _nothing) -> bytes:
+    async def body(self, at_most: int = BODY_AT_MOST, *, came: Callable[[], None] = _nothing) -> bytes:
         """Return the whole body. Raises Failed: cut short, or more than `at_most` bytes.
 
         `came` is called at the head and whenever bytes come: some upstreams send blanks while they are at work.
@@ -274,8 +274,8 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-async def drain(answer: Answer, came: Callable[[], None]) -> bytes:
+async def drain(answer: Answer, at_most: int = ERROR_BODY_AT_MOST, *, came: Callable[[], None]) -> bytes:
     """Return an error's body as far as it can be had; an error that can't be read is an error all the same."""
     with suppress(Failed):
-        return await answer.body(ERROR_BODY_AT_MOST, came)
+        return await answer.body(at_most, came=came)
     return b""

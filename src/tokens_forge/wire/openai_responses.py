@@ -160,7 +160,7 @@ def read_compact_reply(body: bytes) -> Reply | None:
 
 _FOREIGN_MARK = Passed(kind="data", hidden=True)
 
-_ENDS = {
+ENDS = {
     "response.completed": "completed",
     "response.incomplete": "incomplete",
     # Clients of the Codex backend take this name too.
@@ -252,11 +252,11 @@ class StreamMeter:
             return MALFORMED
         self.events += 1
         kind = said.type or event.name
-        if kind in _ENDS:
+        if kind in ENDS:
             response = _response(said.response) or _Response()
             if not given(response.usage):
                 response.usage = said.usage  # some relays tell it beside the response
-            self.read(response, ended=_ENDS[kind])
+            self.read(response, ended=ENDS[kind])
             self.done = True
             return Passed(kind="done", first=self._begins())
         if kind == _FAILED:
