@@ -64,14 +64,14 @@ async def whole_text_for(play: Playbook, client: Client) -> str:
     match client:
         case "chat":
             async with play.openai() as openai:
-                completed = await openai.chat.completions.create(model="m", **body)
+                completed = await openai.chat.completions.create(model="m", stream=False, **body)
                 return completed.choices[0].message.content or ""
         case "responses":
             async with AsyncOpenAI(base_url=f"{play.url}/v1", api_key=play.tokens["aider"]) as openai:
-                return (await openai.responses.create(model="m", **body)).output_text
+                return (await openai.responses.create(model="m", stream=False, **body)).output_text
         case _:
             async with AsyncAnthropic(base_url=play.url, api_key=play.tokens["aider"]) as anthropic:
-                message = await anthropic.messages.create(model="m", **body)
+                message = await anthropic.messages.create(model="m", stream=False, **body)
                 return "".join(block.text for block in message.content if block.type == "text")
 
 
