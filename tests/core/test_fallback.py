@@ -8,6 +8,7 @@ from builders import Bench, finished
 
 from tokens_forge.core.entries import Certainty, Outcome
 from tokens_forge.core.fallback import (
+    MENDED,
     TABLE,
     Cooling,
     asked_wait_s,
@@ -99,6 +100,26 @@ def test_a_wait_that_the_upstream_asks_for(word: str, wait_s: str, after: str, c
     """A 429's wait of at most 2 s is waited for and cools nothing; nothing longer is slept through."""
     row = classify(word, wait_s=Decimal(wait_s))
     assert (after, cools) == (row.next, row.cooling is not None)
+
+
+@pytest.mark.parametrize(
+    ("word", "wait_s", "after"),
+    [
+        ("server_error", "", "fall_back"),
+        ("server_error", "1", "fall_back"),
+        ("rate_limited", "1", "fall_back"),
+        ("bad_request", "", "return"),
+        (MENDED, "", "retry"),
+    ],
+)
+def test_an_upstream_that_says_not_to_come_again(word: str, wait_s: str, after: str) -> None:
+    """Its candidate is not retried, and no wait is named by it; what cools, cools. A mended request is another one."""
+    row = classify(word, wait_s=Decimal(wait_s) if wait_s else None, no_retry=True)
+    assert (after, TABLE[word].cooling) == (row.next, row.cooling)
+    bench = Bench()
+    bench.topup(wallet="1 CNY")
+    entry = bench.end(bench.held(bench.route()), finished(word, wait_s=wait_s, no_retry=True))
+    assert (row, None) == (row_of(entry), named_wait_ms(entry, times=0))
 
 
 DOUBLING = Cooling(scope="candidate", after=1, first_ms=5_000, most_ms=300_000)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from goldens import golden
 from pairs import before, replays
-from playbook import Playbook, Setup, playing
+from playbook import NO_WAIT, Playbook, Setup, playing
 from upstreams import JSON, plain, refusal, stream
 
 OWN = "sk-ant-oat01-of-the-user"
@@ -110,6 +110,19 @@ async def test_a_plan_that_is_used_up(tmp_path: Path) -> None:
         assert said == got.said(*said)
         entry = play.closing()
         assert (429, entry.id) == (entry.client_status, got.headers["request-id"])
+
+
+@pytest.mark.parametrize("word", ["true", "false"])
+@pytest.mark.parametrize("status", [401, 429])
+async def test_what_its_provider_says_of_a_retry(tmp_path: Path, word: str, status: int) -> None:
+    """A client with its own login gets its provider's word on whether to send a request again, as it came."""
+    alone = replace(
+        setup(), more=PLAN.replace('routes = ["max/opus", "spare/opus"]', 'routes = ["max/opus"]') + NO_WAIT
+    )
+    async with playing(tmp_path, alone) as play:
+        play.relay.answers(refusal(status, "x", headers={"X-Should-Retry": word, "retry-after": "7200"}))
+        got = await play.send("POST", f"/k/{play.tokens['aider']}/v1/messages", BODY, headers=LOGIN)
+        assert (status, word) == (got.status, got.headers["x-should-retry"])
 
 
 async def test_a_plan_that_is_used_up_in_a_stream(tmp_path: Path) -> None:

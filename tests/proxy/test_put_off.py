@@ -11,7 +11,7 @@ from openai import AsyncOpenAI
 from playbook import NO_WAIT, Playbook, Reply, Setup, playing, tell
 from upstreams import DONE, Answer, End, completion, event, plain, refusal, stream, until
 
-from tokens_forge.core.entries import Held
+from tokens_forge.core.entries import Held, Voided
 from tokens_forge.core.recovery import RecoverOrder
 
 ROUTED = "routed smart: relay/relay-gpt-5 official/gpt-5"
@@ -341,3 +341,48 @@ class TestTurns:
                 under_way += {"held": 1, "settled": -1}.get(tell(line).partition(" ")[0], 0)
                 most = max(most, under_way)
             assert 3 == most
+
+
+def for_good(status: int, **headers: str) -> Answer:
+    """Return a refusal of an upstream that says itself that to come again does not help."""
+    return refusal(status, headers={"X-Should-Retry": "False", **headers})
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (for_good(500), "error server_error 500 assumed_zero"),
+        (for_good(429, **{"retry-after": "1"}), "rejected rate_limited 429 zero"),
+        (for_good(503, **{"retry-after": "20"}), "error server_error 503 assumed_zero"),
+        (for_good(408), "error timeout_upstream 408 assumed_zero"),
+    ],
+)
+async def test_an_upstream_that_says_not_to_come_again(tmp_path: Path, answer: Answer, word: str) -> None:
+    """`x-should-retry: false` of an upstream is believed: no retry, no wait; the client's SDK is told the same."""
+    async with playing(tmp_path, ALONE) as play:
+        play.relay.answers(answer)
+        reply = await play.ask()
+        assert ("false", 1) == (reply.headers["x-should-retry"], len(play.relay.got))
+        assert reply.status >= 400
+        voided = play.lines()[2]
+        assert f"voided 1 {word}" == tell(voided)
+        assert isinstance(voided.entry, Voided)
+        assert voided.entry.no_retry
+
+
+async def test_another_may_still_answer(tmp_path: Path) -> None:
+    """It is that upstream's word, for its own candidates: a fallback is no retry."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(for_good(503, **{"retry-after": "1"}))
+        reply = await play.ask()
+        assert (200, "official", 1) == (reply.status, reply.headers["x-tf-route"], len(play.relay.got))
+        assert "x-should-retry" not in reply.headers
+
+
+async def test_a_request_that_is_mended_is_another(tmp_path: Path) -> None:
+    """What the upstream refused for what tf put into it is sent again without that, whatever it says."""
+    async with playing(tmp_path, ALONE) as play:
+        headers = {"x-should-retry": "false"}
+        play.relay.answers(refusal(400, message="Unrecognized request argument: stream_options", headers=headers))
+        assert 200 == (await play.ask(stream=True)).status
+        assert 2 == len(play.relay.got)

@@ -700,6 +700,8 @@ class Voided(Entry, frozen=True, kw_only=True, tag="voided"):
     """The status that the client got; absent when the call went on."""
     wait_s: str = ""
     """How long the upstream asked to wait."""
+    no_retry: bool = False
+    """The upstream said that to ask it again does not help (`x-should-retry: false`)."""
     upstream_id: str = ""
     """The upstream's own id, where it gave one."""
     limits: tuple[Limit, ...] = ()

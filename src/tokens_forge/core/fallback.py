@@ -124,12 +124,15 @@ _TOO_BUSY = frozenset({503, 529})
 _TOO_MANY = 429
 
 
-def classify(error: str, *, wait_s: Decimal | None = None) -> Row:
+def classify(error: str, *, wait_s: Decimal | None = None, no_retry: bool = False) -> Row:
     """Return the row for a result's word, with the seconds that the upstream asked to wait.
 
-    A 429 with a short wait is waited for and cools nothing; a failure that asks for a long one is not retried.
+    A 429 with a short wait is waited for and cools nothing; a failure that asks for a long one is not retried, nor is
+    one whose upstream said that it would be of no use (`no_retry`). A request that was mended is another one.
     """
     row = TABLE[error]
+    if no_retry:
+        return replace(row, next="fall_back") if row.next == "retry" and error != MENDED else row
     if wait_s is None:
         return row
     if error == "rate_limited" and wait_s <= SHORT_WAIT_S:
@@ -141,7 +144,7 @@ def classify(error: str, *, wait_s: Decimal | None = None) -> Row:
 
 def row_of(entry: Settled | Voided) -> Row:
     """Return the row by which an attempt ended."""
-    return classify(entry.error, wait_s=asked_wait_s(entry))
+    return classify(entry.error, wait_s=asked_wait_s(entry), no_retry=isinstance(entry, Voided) and entry.no_retry)
 
 
 def asked_wait_s(entry: Settled | Voided) -> Decimal | None:
@@ -150,13 +153,15 @@ def asked_wait_s(entry: Settled | Voided) -> Decimal | None:
 
 
 def named_wait_ms(entry: Settled | Voided, *, times: int) -> int | None:
-    """Return for how long after an attempt its candidate asked to be left alone, in ms, or None where it did not.
+    """Return for how long after an attempt its candidate asked to be left alone, in ms.
+
+    None where it did not, or said that it is of no use to come back.
 
     `times` is how often it asked before in this call: from the second on the wait is at least a second, and doubles, so
     that a call does not knock all the time at one that always says "now".
     """
     asked_s = asked_wait_s(entry)
-    if asked_s is None or entry.error not in WAITED_FOR:
+    if asked_s is None or entry.error not in WAITED_FOR or (isinstance(entry, Voided) and entry.no_retry):
         return None
     at_least_ms = 1_000 << min(times - 1, 16) if times else 0
     return max(min(int(asked_s * 1000), LONGEST_MS), at_least_ms)

@@ -146,6 +146,8 @@ class Finish:
     cost_unit: str = ""
     """The unit that `reported_cost` says itself to be in; empty for the balance's own."""
     wait_s: Decimal | None = None
+    no_retry: bool = False
+    """Its upstream said that to ask again does not help."""
     limits: tuple[Limit, ...] = ()
 
 
@@ -307,6 +309,7 @@ def void(held: Held, finish: Finish) -> Voided:
         status=finish.status,
         client_status=finish.client_status,
         wait_s=text(finish.wait_s) if finish.wait_s is not None else "",
+        no_retry=finish.no_retry,
         upstream_id=finish.upstream_id,
         limits=finish.limits,
     )

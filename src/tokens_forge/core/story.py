@@ -139,6 +139,7 @@ class AttemptTold(Record, frozen=True, kw_only=True):
     status: int = 0
     error: str = ""
     wait_s: str = ""
+    no_retry: bool = False
     total_ms: float | None = None
     first_byte_ms: float | None = None
     finish: str = ""
@@ -527,6 +528,7 @@ def _attempt(found: _Gathered, n: int) -> AttemptTold:
         status=end.status if end else 0,
         error=end.error if end else "",
         wait_s=voided.wait_s if voided else "",
+        no_retry=voided.no_retry if voided else False,
         total_ms=end.total_ms if end else None,
         first_byte_ms=settled.first_byte_ms or None if settled else None,
         finish=settled.finish if settled else "",

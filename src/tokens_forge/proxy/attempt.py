@@ -63,8 +63,12 @@ _BAD_REQUEST = 400
 _MAY_BE_OURS = frozenset({400, 422})
 """By which an upstream refuses a member that it does not know; servers on FastAPI say 422."""
 
-_OF_LOGIN = ("anthropic-ratelimit-", "x-codex-", "retry-after")
-"""How the headers begin by which Claude Code and Codex show how much of a plan is left."""
+_SHOULD_RETRY = "x-should-retry"
+"""By which OpenAI and Anthropic tell their SDKs whether to send a request again (`_should_retry` in both libraries for
+Python, 3.54.0 and 2.14.0)."""
+
+_OF_LOGIN = ("anthropic-ratelimit-", "x-codex-", "retry-after", _SHOULD_RETRY)
+"""How the headers begin by which Claude Code and Codex show how much of a plan is left, and when to come again."""
 
 _KEEP_ALIVE = comment("keep-alive")
 
@@ -146,6 +150,8 @@ class Attempted:
     whole: bool = True
     """Whether the reply came to its end."""
     wait_s: Decimal | None = None
+    no_retry: bool = False
+    """Its upstream said that to ask again does not help."""
     limits: tuple[Limit, ...] = ()
     cost: Decimal | None = None
     """What the reply's head says that it cost (`wire/reply_headers.py`)."""
@@ -199,6 +205,7 @@ class _Taking:
     status: int = 0
     content_type: str = ""
     wait_s: Decimal | None = None
+    no_retry: bool = False
     limits: tuple[Limit, ...] = ()
     cost: Decimal | None = None
     tier: str = ""
@@ -234,10 +241,13 @@ class _Taking:
         own_id = visible(said_without_secret(own_id, *self.order.secrets()))[:120]
         head = {"x-tf-upstream-request-id": own_id} if own_id else {}
         if self.order.login:
-            head |= {name: value for name, value in answer.headers.items() if name.lower().startswith(_OF_LOGIN)}
+            head |= {
+                name.lower(): value for name, value in answer.headers.items() if name.lower().startswith(_OF_LOGIN)
+            }
         self.head = head
         if answer.status not in _OK:
             self.wait_s = retry_after_s(answer.headers, now)
+            self.no_retry = answer.headers.get(_SHOULD_RETRY, "").strip().lower() == "false"
 
     def ended(self, error: str, *, body: bytes = b"", said: Reply | None = None) -> Attempted:
         """Return the attempt as it ended, by the word that fits how far it had come.
@@ -269,6 +279,7 @@ class _Taking:
             translator=self.translator,
             whole=whole,
             wait_s=self.wait_s,
+            no_retry=self.no_retry,
             limits=self.limits,
             cost=self.cost,
             tier=self.tier,

@@ -156,7 +156,7 @@ async def _until_closed(call: Call) -> None:
             call.cause = held.cause.error if held.cause else ""
         head = {**reply.headers(held, call.open, call.cause), **reply.task_headers(_task_left(call))}
         attempted = call.last = await _attempt(call, held, head)
-        row = classify(attempted.error, wait_s=attempted.wait_s)
+        row = classify(attempted.error, wait_s=attempted.wait_s, no_retry=attempted.no_retry)
         final = row.next in ("done", "return")
         status = reply.status_of(attempted, client) if final else 0
         closing, seq = _close(call, held, attempted, client_status=status)
@@ -430,7 +430,7 @@ def _terms_of(call: Call, held: Held, finish: Finish, at: str) -> Terms:
 
 def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finish:
     """Return what settlement reads of an attempt."""
-    row = classify(attempted.error, wait_s=attempted.wait_s)
+    row = classify(attempted.error, wait_s=attempted.wait_s, no_retry=attempted.no_retry)
     said = attempted.said
     reading = said.reading if said else None
     by_head = said is not None and said.reported_cost is None and attempted.cost is not None
@@ -459,6 +459,7 @@ def _finish(attempted: Attempted, *, client_status: int, metered: bool) -> Finis
         reported_cost=attempted.cost if by_head else said.reported_cost if said else None,
         cost_unit=COST_UNIT if by_head else said.cost_unit if said else "",
         wait_s=attempted.wait_s,
+        no_retry=attempted.no_retry,
         limits=attempted.limits,
     )
 
@@ -490,7 +491,8 @@ async def _refuse(call: Call, refuse: Refuse, seq: int) -> None:
     books = call.proxy.books
     await _written(books, seq)
     # One that waited here has done its SDK's part of waiting: that would wait as long again, and again.
-    may_ask_again = refuse.passes and not call.waited_ms
+    said_no = refuse.reason == "exhausted" and call.last is not None and call.last.no_retry
+    may_ask_again = refuse.passes and not call.waited_ms and not said_no
     if _is_limit_of_login(call, refuse) and call.last is not None:
         reply.limit_of_login(call.client, refuse, call.last, call.open, may_ask_again=may_ask_again)
     elif refuse.reason != "client_left":

@@ -103,8 +103,8 @@ async def answer(
     elif client.begun:
         await client.end(_broken(client, closing, attempted))
     elif classify(attempted.error).next == "return":
-        # One owner of retries: an SDK would send a 409 twice more (CASES 60).
-        head = {**head, "x-should-retry": "false"}
+        # One owner of retries: an SDK would send a 409 twice more (CASES 60). Of a client's own login its provider is.
+        head = {"x-should-retry": "false", **head}
         client.reply(status_of(attempted, client), head, attempted.body, attempted.content_type)
     else:
         error(client, _STOPPING, "stopping", "tf is stopping; the call was ended before its reply.", head)

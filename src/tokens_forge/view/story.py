@@ -327,6 +327,8 @@ def _outcome(attempt: AttemptTold) -> Text:
         said.append(f"finish {attempt.finish}")
     if attempt.wait_s:
         said.append(f"asked to wait {attempt.wait_s} s")
+    if attempt.no_retry:
+        said.append("not to be sent again by its own word")
     cost = amount(attempt.bill.charge, attempt.bill.unit) if attempt.bill else amount("0", attempt.unit)
     return shown(f"{', '.join(said)}: {cost} ({attempt.certainty})", "" if attempt.outcome == "ok" else "yellow")
 
