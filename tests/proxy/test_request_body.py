@@ -1,5 +1,6 @@
 """Bodies of requests over real HTTP: unpacked, bounded, and told from what is none."""
 
+import asyncio
 import gzip
 import tracemalloc
 import zlib
@@ -8,11 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from aiohttp import web
 from backports import zstd
-from playbook import Setup, playing
-from upstreams import completion
+from playbook import REQUEST, Setup, playing
+from upstreams import DONE, HELLO, PATIENCE_S, USAGE, completion, plain, stream
 
 from tokens_forge.core.errors import RequestError
 from tokens_forge.proxy.request_body import MEMBERS_AT_MOST, PIECE, read_body
@@ -256,3 +258,51 @@ async def test_a_large_image_is_held_once_on_its_whole_way(tmp_path: Path, codin
                 assert 200 == got.status_code
                 assert size < sizes[-1] < size + 1000
                 assert peak() < 1.5 * size
+
+
+async def asks_first(url: str, token: str, expect: str, *, body: bytes = b"") -> tuple[bytes, bytes]:
+    """Send a head that asks whether its body is wanted, then the body once it is; return the interim line and the last.
+
+    Without a body nothing is sent after the first line that comes.
+    """
+    reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    host = url.removeprefix("http://")
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n"
+    length = f"content-type: application/json\r\ncontent-length: {len(body) or 50}\r\nexpect: {expect}\r\n\r\n"
+    writer.write((head + length).encode())
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            first = (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
+            if not body:
+                return first, b""
+            writer.write(body)
+            return first, (await reader.readuntil(b"\r\n\r\n")).splitlines()[0]
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("expect", ["100-continue", "100-Continue"])
+async def test_a_client_that_asks_first(tmp_path: Path, expect: str) -> None:
+    """RFC 9110, 10.1.1: whoever waits to hear that its body is wanted hears it, and is answered as ever."""
+    async with playing(tmp_path) as play:
+        body = msgspec.json.encode(REQUEST)
+        told = await asks_first(play.url, play.tokens["aider"], expect, body=body)
+        assert (b"HTTP/1.1 100 Continue", b"HTTP/1.1 200 OK") == told
+        assert 1 == len(play.relay.got)
+
+
+async def test_a_client_that_asks_first_and_is_refused(tmp_path: Path) -> None:
+    """One that is refused by its head alone hears that, and sends nothing more."""
+    async with playing(tmp_path) as play:
+        assert b"HTTP/1.1 401 Unauthorized" == (await asks_first(play.url, "sk-tf-none", "100-continue"))[0]
+        assert [] == play.relay.got
+
+
+async def test_an_upstream_that_says_something_first(tmp_path: Path) -> None:
+    """RFC 9110, 15.2: interim replies (100, 102, 103) stand before the reply and are none."""
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 102 -\r\n\r\n"
+    async with playing(tmp_path) as play:
+        play.relay.answers((interim, *plain(completion())), (interim, *stream(*HELLO, USAGE, DONE)))
+        assert completion() == (await play.ask()).body
+        assert b"".join((*HELLO, DONE)) == (await play.ask(stream=True)).body
+        assert {"relay"} == {line.split()[3] for line in play.transcript() if line.startswith("held")}

@@ -15,7 +15,7 @@ from io import BytesIO
 from typing import Protocol
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from aiohttp.http import HttpProcessingError, HttpVersion11
 
 from tokens_forge.core.errors import RequestError
 from tokens_forge.core.visible import visible
@@ -47,6 +47,7 @@ async def read_body(request: web.BaseRequest, at_most: int) -> bytes:
     unpacker = _unpacker(request)
     if (request.content_length or 0) > at_most:
         raise _too_large(at_most)
+    await _go_on(request)
     body = BytesIO()  # it grows in place and hands out what it holds: a joined list of parts would be held twice
     came = 0
     try:
@@ -65,6 +66,16 @@ async def read_body(request: web.BaseRequest, at_most: int) -> bytes:
     except (web.RequestPayloadError, HttpProcessingError, OSError, zlib.error, ZstdError, _Unreadable) as error:
         raise RequestError(400, "bad_body", "the body did not come whole, or not as its headers say") from error
     return body.getvalue()
+
+
+async def _go_on(request: web.BaseRequest) -> None:
+    """Tell a client that asks first whether its body is wanted that it is (RFC 9110, 10.1.1; curl and .NET ask).
+
+    One that is refused by its head has its answer before, and need not send the body.
+    """
+    if request.version >= HttpVersion11 and request.headers.get("expect", "").strip().lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # it is no part of the answer
 
 
 class _Unreadable(Exception):  # noqa: N818 - a fact about a body
