@@ -2,12 +2,15 @@
 
 import asyncio
 import gzip
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from backports import zstd
 from msgspec.structs import replace
 from playbook import Setup, playing
-from upstreams import DONE, HELLO, JSON, USAGE, Upstream, chunk, completion, plain, refusal, stream
+from upstreams import DONE, HELLO, JSON, SSE, USAGE, Upstream, chunk, completion, plain, refusal, stream
 
 from tokens_forge.core.config import Timeouts
 from tokens_forge.core.config import Upstream as Configured
@@ -175,3 +178,61 @@ def test_a_credential_as_json_may_write_it() -> None:
     body = rb'{"message":"sk/of/us and sk\/of\/us, not sk"}'
     expected = b'{"message":"[credential] and [credential], not sk"}'
     assert expected == without_secret(body, None, "sk/of/us")
+
+
+def bare(data: bytes) -> bytes:
+    """Pack as some servers do for `deflate`, without the head of zlib."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+PACKED: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "x-gzip": ("X-GZIP", gzip.compress),
+    "zlib": ("deflate", zlib.compress),
+    "bare": ("deflate", bare),
+    "zstd": ("identity, zstd", zstd.compress),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+async def test_an_unasked_coding_is_unpacked(tmp_path: Path, name: str) -> None:
+    """Whatever an upstream packs without being asked, whole or streamed, however it is cut; its errors too."""
+    named, pack = PACKED[name]
+    coded = {"content-encoding": named}
+    whole = pack(b"".join((*HELLO, USAGE, DONE)))
+    async with playing(tmp_path) as play:
+        play.relay.answers(
+            plain(pack(completion()), headers={**JSON, **coded}),
+            stream(*(whole[at : at + 7] for at in range(0, len(whole), 7)), headers={**SSE, **coded}),
+            plain(pack(b'{"error":{"code":"insufficient_quota"}}'), status=429, headers={**JSON, **coded}),
+        )
+        assert completion() == (await play.ask()).body
+        assert b"".join((*HELLO, DONE)) == (await play.ask(stream=True)).body
+        assert "official" == (await play.ask()).headers["x-tf-route"]
+        assert any("insufficient_quota" in line for line in play.transcript())
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_coding_that_is_not_known_is_named(tmp_path: Path, *, streams: bool) -> None:
+    """What can't be unpacked may have been billed; the client hears what it is. An error is what its status says."""
+    packed = {**JSON, "content-encoding": "br"}
+    async with playing(tmp_path, Setup(fallback="none")) as play:
+        play.relay.answers(*(plain(b"\x0b\x02\x80{}\x03", status=status, headers=packed) for status in (200, 400)))
+        reply = await play.ask(stream=streams)
+        assert 502 == reply.status
+        assert "bad_reply with status 200: its body is packed as `br`, which was not asked for" in reply.message
+        assert "settled 1 unanswered bad_reply 0.009 CNY estimated" == play.transcript()[2]
+        reply = await play.ask(stream=streams)
+        assert (400, "the upstream said 400, in a body packed as `br`, which was not asked for") == (
+            reply.status,
+            reply.message,
+        )
+
+
+async def test_a_packed_reply_that_is_cut(tmp_path: Path) -> None:
+    """One that ends within what it packs did not come whole."""
+    async with playing(tmp_path) as play:
+        play.relay.answers(plain(gzip.compress(completion())[:-9], headers={**JSON, "content-encoding": "gzip"}))
+        assert "official" == (await play.ask()).headers["x-tf-route"]
+        assert "settled 1 unanswered reset 0.009 CNY estimated" == play.transcript()[2]

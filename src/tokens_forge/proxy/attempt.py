@@ -57,6 +57,9 @@ SLOW_CLIENT_S = 600.0
 MOST_TOLD = 1_000
 """Characters of an upstream's error that are told in another dialect than its own."""
 
+MOST_CODING = 40
+"""Characters of the name of a reply's coding that are told."""
+
 _OK = range(200, 300)
 _REDIRECTS = range(300, 400)
 _BAD_REQUEST = 400
@@ -149,6 +152,8 @@ class Attempted:
     """Of a stream in another dialect than the client's: what the client was told."""
     whole: bool = True
     """Whether the reply came to its end."""
+    unread: str = ""
+    """The coding of a reply that could not be unpacked."""
     wait_s: Decimal | None = None
     no_retry: bool = False
     """Its upstream said that to ask again does not help."""
@@ -204,6 +209,7 @@ class _Taking:
     first_byte_ms: float = 0.0
     status: int = 0
     content_type: str = ""
+    unread: str = ""
     wait_s: Decimal | None = None
     no_retry: bool = False
     limits: tuple[Limit, ...] = ()
@@ -234,6 +240,7 @@ class _Taking:
         self.first_byte_ms = self.ms()
         self.status = answer.status
         self.content_type = answer.headers.get("content-type", "")
+        self.unread = visible(answer.unread)[:MOST_CODING]
         now = datetime.now(UTC)
         self.limits = limits(answer.headers, now)
         self.cost, self.tier = cost(answer.headers), tier(answer.headers)
@@ -278,6 +285,7 @@ class _Taking:
             said=said or self.meter,
             translator=self.translator,
             whole=whole,
+            unread=self.unread,
             wait_s=self.wait_s,
             no_retry=self.no_retry,
             limits=self.limits,
@@ -298,14 +306,19 @@ class _Taking:
     def refused(self, error: str, body: bytes) -> Attempted:
         """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
         body = without_secret(body, *self.order.secrets())
-        if self.order.translation is not None:
-            message = visible(read_error(self.status, body).message)[:MOST_TOLD] or f"the upstream said {self.status}"
+        if self.order.translation is not None or self.unread:
+            message = visible(read_error(self.status, body).message)[:MOST_TOLD] or self._plainly()
             body = self.downstream.family.error_body(
                 status=max(self.status, _BAD_REQUEST), code=error, message=message, call_id=self.order.call_id
             )
-        if self.order.translation is not None or self.meter is not None:
+        if self.order.translation is not None or self.meter is not None or self.unread:
             self.content_type = "application/json"
         return self.ended(error, body=body)
+
+    def _plainly(self) -> str:
+        """Return what is known of an error that said nothing which can be read."""
+        packed = f", in a body packed as `{self.unread}`, which was not asked for" if self.unread else ""
+        return f"the upstream said {self.status}{packed}"
 
     def ms(self) -> float:
         """Return the ms since the attempt began."""

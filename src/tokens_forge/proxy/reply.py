@@ -183,7 +183,8 @@ def why(
             return f"No model named `{routed.model_asked}`.{near}"
         case "exhausted":
             status = f" with status {last.status}" if last and last.status else ""
-            ended_in = f" The last attempt ended in {last.error}{status}." if last else ""
+            packed = f": its body is packed as `{last.unread}`, which was not asked for" if last and last.unread else ""
+            ended_in = f" The last attempt ended in {last.error}{status}{packed}." if last else ""
             said = f"No candidate answered: {_trail(call)}.{ended_in} Not tried: {passed or 'none'}."
         case "deadline":
             tried = _trail(call) or "no attempt"

@@ -7,7 +7,7 @@ not read, cookies are not kept. It decides nothing about what a failure means.
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,6 +18,7 @@ import aiohttp
 
 from tokens_forge.core.config import Upstream
 from tokens_forge.core.moments import read_duration_ms
+from tokens_forge.proxy.unpacking import UnknownCoding, Unreadable, unpacker
 
 KEEP_ALIVE_S = 4.0
 """Idle connections are dropped before the upstream's side would be (uvicorn's default is 5 s): a request that meets a
@@ -130,6 +131,15 @@ class Answer:
         self._finishing = finishing
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
+        self.unread = ""
+        """The coding that its body is packed in, where that can't be unpacked; nobody asked for any."""
+        packed = ",".join(response.headers.getall("content-encoding", ()))
+        try:
+            self._packed = unpacker(packed)
+        except UnknownCoding:
+            self._packed, self.unread = None, packed
+        self._pieces: Iterator[bytes] = iter(())
+        self._begun = False
 
     async def body(self, at_most: int = BODY_AT_MOST, *, came: Callable[[], None] = _nothing) -> bytes:
         """Return the whole body. Raises Failed: cut short, or more than `at_most` bytes.
@@ -148,11 +158,26 @@ class Answer:
         return b"".join(parts)
 
     async def some(self) -> bytes:
-        """Return the next bytes of the body as they come, none at its end. Raises Failed when it ends early."""
+        """Return the next bytes of the body as they come, unpacked, none at its end.
+
+        Raises Failed: ``reset`` when it ends early, ``bad_reply`` for one that can't be unpacked.
+        """
+        if self.unread:
+            raise Failed("bad_reply")
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            while not (piece := next(self._pieces, b"")):
+                data = await self._response.content.readany()
+                if self._packed is None:
+                    return data
+                if not data:
+                    if self._begun:  # nothing at all, packed, is nothing
+                        self._packed.close()
+                    return b""
+                self._begun = True
+                self._pieces = self._packed.feed(data)
+        except (aiohttp.ClientError, OSError, ValueError, Unreadable) as error:
             raise Failed("reset") from error
+        return piece
 
     def close(self) -> None:
         """Drop the connection, unless the reply was read to its end: nothing more of it is wanted."""
@@ -189,6 +214,7 @@ class Client:
             skip_auto_headers=("User-Agent", "Accept"),
             read_bufsize=256 * 1024,
             trust_env=False,
+            auto_decompress=False,
             trace_configs=[_tracing()],
         )
         self._finishing: set[asyncio.Task[None]] = set()
