@@ -278,8 +278,7 @@ async def test_too_slow(tmp_path: Path, aimock: Aimock) -> None:
 BREAKS: dict[str, tuple[dict[str, Any], str]] = {
     # Its pace keeps what goes before the cut from being thrown away with it.
     "cut": ({"streamingProfile": {"ttft": 0, "tps": 10}, "truncateAfterChunks": 3}, "stream_cut"),
-    "cut in time": ({"streamingProfile": {"ttft": 0, "tps": 0.05}, "disconnectAfterMs": 300}, "stream_cut"),
-    "stall": ({"streamingProfile": {"ttft": 0, "tps": 0.05}}, "idle_timeout"),
+    "cut in time": ({"streamingProfile": {"ttft": 0, "tps": 5}, "disconnectAfterMs": 300}, "stream_cut"),
 }
 
 
@@ -298,6 +297,23 @@ async def test_a_stream_that_breaks(tmp_path: Path, aimock: Aimock, name: str) -
         assert ("broken", error, "estimated") == (entry.outcome, entry.error, entry.certainty)
         assert [] == play.official.got
         assert 200 == (await play.ask()).status
+
+
+OPENED: dict[str, tuple[dict[str, Any], str]] = {
+    "cut": ({"streamingProfile": {"ttft": 0, "tps": 0.05}, "disconnectAfterMs": 300}, "reset"),
+    "stall": ({"streamingProfile": {"ttft": 0, "tps": 0.05}}, "first_byte_timeout"),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+async def test_a_stream_that_breaks_after_its_opening(tmp_path: Path, aimock: Aimock, name: str) -> None:
+    """Row sent, no answer: a role without a word is no answer, so another candidate may give it."""
+    more, error = OPENED[name]
+    async with playing(tmp_path, before(aimock, 'timeouts = { idle = "700ms" }')) as play:
+        await aimock.answers({**HI_THERE, **more})
+        answered_by_official(await play.ask(stream=True), error, streamed=True)
+        told = [ROUTED, HELD, UNANSWERED.format(error), FELL_BACK.format(error), ANSWERED_BY_OFFICIAL.format(2)]
+        assert told == play.transcript()
 
 
 async def test_a_stream_that_breaks_before_it_began(tmp_path: Path, aimock: Aimock) -> None:

@@ -168,7 +168,7 @@ class Timeouts(Table, frozen=True, kw_only=True):
 
     connect: str = "5s"
     first_byte: str = "120s"
-    """Until a stream's first event that says something of an answer; comments and what only opens it lengthen this."""
+    """Until a stream's first event; comments before it lengthen this."""
     whole: str = "600s"
     """Until the head of a reply that is not streamed."""
     idle: str = "60s"

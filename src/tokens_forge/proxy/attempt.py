@@ -224,6 +224,8 @@ class _Taking:
     """Bytes of it that went through the translator, which keeps what it was told: a stream without end would too."""
     gone: bool = False
     """The client has left, and the stream is read on for its usage."""
+    opened: bool = False
+    """An event of the client's stream came, though it may say nothing of an answer."""
     answers: bool = False
     """An event came that says something of an answer."""
     before: bytes = b""
@@ -451,15 +453,18 @@ async def _some(answer: Answer, until: float | None) -> bytes | None:
 
 
 def _allow(taking: _Taking, wait: Wait, to: Endpoint) -> None:
-    """Allow for the silence after what came. Before the answer it may be as long as that of an upstream at work."""
+    """Allow for the silence after what came. After comments alone it may last as long as before a first event."""
     if taking.answers:
         wait.allow(to.idle_s, "idle_timeout")
+    elif taking.opened:
+        wait.allow(to.idle_s, "first_byte_timeout")
     else:
         wait.allow(max(to.idle_s, to.first_byte_s - taking.ms() / 1000), "first_byte_timeout")
 
 
 async def _go_on(taking: _Taking, wait: Wait, passed: "_Pass") -> None:
     """Send what may go on now, or hold it back: the answer takes along what opened it, and no comments before that."""
+    taking.opened = taking.opened or passed.out != b""
     if passed.begins:
         taking.answers = True
         wait.forget_deadline()
@@ -532,7 +537,7 @@ class _Pass:
 def _pass(taking: _Taking, meter: Meter, events: Sequence[Event]) -> _Pass:
     """Meter events and return what goes on. Comments before the first event of data are only held."""
     begun = taking.downstream.begun
-    opened = begun or taking.opening != b""
+    opened = begun or taking.opened
     out: list[bytes] = []
     held: list[bytes] = []
     run = _Pass()

@@ -69,7 +69,7 @@ class Endpoint:
     headers: Mapping[str, str]
     """What carries it."""
     first_byte_s: float
-    """Until a stream's first event of an answer, as long as nothing shows that one is being made."""
+    """Until a stream's first event, as long as no comment shows that one is being made."""
     whole_s: float
     """Until the head of a reply that is not streamed."""
     idle_s: float
