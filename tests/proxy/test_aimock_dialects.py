@@ -183,20 +183,26 @@ async def test_no_answer(tmp_path: Path, aimock: Aimock, client: Client, spoken:
         assert ANSWERED_BY_OFFICIAL.format(2) == answered
 
 
-BREAKS: Mapping[str, tuple[dict[str, Any], str]] = {
-    # Its pace keeps what goes before the cut from being thrown away with it.
-    "cut": ({"streamingProfile": {"ttft": 0, "tps": 20}, "truncateAfterChunks": 6}, "stream_cut"),
-    "stall": ({"streamingProfile": {"ttft": 0, "tps": 0.05}}, "idle_timeout"),
-}
+@pairs
+async def test_a_stream_that_stalls_after_its_opening(
+    tmp_path: Path, aimock: Aimock, client: Client, spoken: DialectName
+) -> None:
+    """Row sent, no answer: what only opens a stream is no answer. Another candidate gives it, and nothing twice."""
+    await aimock.answers({**HI_THERE, "streamingProfile": {"ttft": 0, "tps": 0.05}})
+    async with playing(tmp_path, setup(aimock, spoken, 'timeouts = { idle = "400ms" }')) as play:
+        heard = await hear(client, play, stream=True, strict=client != "chat")
+        assert ("Hi there", "") == (heard.text, heard.failed)
+        await play.idle()
+        told = play.transcript()
+        assert told[2].startswith("settled 1 unanswered first_byte_timeout ")
+        assert ANSWERED_BY_OFFICIAL.format(2) == told[-1]
 
 
 @pairs
-@pytest.mark.parametrize("name", BREAKS)
-async def test_a_stream_that_breaks(
-    tmp_path: Path, aimock: Aimock, client: Client, spoken: DialectName, name: str
-) -> None:
+async def test_a_stream_that_breaks(tmp_path: Path, aimock: Aimock, client: Client, spoken: DialectName) -> None:
     """Row broken stream: the client gets an error in its dialect and no silent end, and what came is settled."""
-    more, error = BREAKS[name]
+    # Its pace keeps what goes before the cut from being thrown away with it.
+    more, error = {"streamingProfile": {"ttft": 0, "tps": 20}, "truncateAfterChunks": 6}, "stream_cut"
     await aimock.answers({**HI_THERE, "chunkSize": 1, **more})
     async with playing(tmp_path, setup(aimock, spoken, 'timeouts = { idle = "400ms" }')) as play:
         heard = await hear(client, play, stream=True, strict=NATIVE[client] != spoken)

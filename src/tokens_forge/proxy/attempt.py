@@ -502,12 +502,12 @@ async def _send(taking: _Taking, wait: Wait, out: bytes) -> None:
     """Send a part of the stream on, its head first. A client that has left ends the wait or starts the drain."""
     if taking.gone or not out:
         return
+    taking.opening = taking.held = b""
+    taking.held_until = None
     wait.allow(SLOW_CLIENT_S, "client_left")
     try:
         if not taking.downstream.begun:
             await taking.downstream.begin({**taking.order.head, **taking.head})
-        taking.opening = taking.held = b""
-        taking.held_until = None
         await taking.downstream.write(out)
     except ClientLeft:
         if not taking.order.drain_s:
