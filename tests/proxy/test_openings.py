@@ -9,7 +9,7 @@ import pytest
 from clients import Client
 from pairs import BODIES, NATIVE, PAIRS, PATHS, before, events, said, text_for
 from playbook import SHORT, Playbook, Setup, playing
-from upstreams import DONE, HELLO, KEEP_ALIVE, TOKENS, USAGE, Answer, End, Step, event, stream
+from upstreams import DONE, HELLO, KEEP_ALIVE, TOKENS, USAGE, Answer, End, Step, event, stream, until
 
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.proxy import attempt as attempt_file
@@ -88,6 +88,18 @@ async def test_a_spent_quota_after_an_opening(tmp_path: Path, client: Client, sp
         lines = play.transcript()
         assert "voided 1 rejected insufficient_quota 200 zero" == lines[2]
         assert "cooled balance" in lines[3]
+
+
+async def test_a_named_wait_after_an_opening(tmp_path: Path) -> None:
+    """A limit that names a wait there is waited for, as by its status: nobody else may answer."""
+    limit = event({"error": {"message": "Please try again in 20s.", "code": "rate_limit_exceeded"}})
+    async with playing(tmp_path, Setup(fallback="none")) as play:
+        play.relay.answers(stream(HELLO[0], limit))
+        call = asyncio.create_task(play.ask(stream=True))
+        await until(lambda: any(one.trail for one in play.fold.calls.values()))
+        play.clock.on(seconds=20)
+        assert TOLD == (await call).body
+        assert "voided 1 rejected rate_limited 200 zero" == play.transcript()[2]
 
 
 def early(monkeypatch: pytest.MonkeyPatch) -> None:
