@@ -138,6 +138,8 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
     """
     config = terms.config
     matched = match(config, asked.model_asked)
+    if asked.prefixes:
+        asked = msgspec.structs.replace(asked, thread=fold.threads.named(asked))
     if asked.previous_kind or asked.previous:
         asked = _gone_on(fold, asked)
     ordered = order(Question(terms=terms, fold=fold, routed=asked, at=at), matched.candidates, matched.burn)

@@ -20,6 +20,7 @@ from tokens_forge.core.entries import Need
 from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
+from tokens_forge.wire.conversation import marks, read_messages
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
 from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
@@ -97,6 +98,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     most = max((most for most in asked if most), default=0)
     choices = number(fields, "n", MOST_CHOICES) or 1
     cached = _cached_content(fields)
+    opening = b"\n".join(_opening(messages))
     return Request(
         model=model,
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -109,12 +111,13 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         choices=choices,
         needs=tuple(_needs(fields)),
         turn=len(messages),
-        opening=b"\n".join(_opening(messages)),
+        opening=opening,
         fields=fields,
         caches=cache_life(fields),
         beside=besides(fields),
         previous=cached,
         previous_kind="cache" if cached else "",
+        marks=marks(opening, (), read_messages(messages)),
     )
 
 
