@@ -79,10 +79,10 @@ def model(text: str) -> dict[str, Any]:
 async def thread(
     play: Playbook,
     dialect: str,
-    *messages: Any,
+    *messages: object,
     answer: bytes = b"a",
     headers: dict[str, str] | None = None,
-    **more: Any,
+    **more: object,
 ) -> str:
     """Ask with these messages, and return the conversation that the call belongs to."""
     path, reply, body = PATHS[dialect]
@@ -223,7 +223,7 @@ async def test_what_claude_code_changes_with_every_turn(tmp_path: Path) -> None:
         marked = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
         reminder = {"type": "text", "text": "<system-reminder>\nToday</system-reminder>"}
         one = await thread(play, "messages", {"role": "user", "content": [reminder, marked]}, system="s")
-        call = {"type": "tool_use", "id": "t1", "name": "ls", "input": {}}
+        call: dict[str, Any] = {"type": "tool_use", "id": "t1", "name": "ls", "input": {}}
         thought = {"type": "thinking", "thinking": "hm", "signature": "x"}
         said = {"role": "assistant", "content": [thought, call]}
         result = {"type": "tool_result", "tool_use_id": "t1", "content": "a.py"}

@@ -14,7 +14,6 @@ LiteLLM (`litellm_session_id`).
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 
 import msgspec
@@ -25,7 +24,6 @@ from tokens_forge.wire.request import (
     UNREADABLE,
     Fields,
     Marks,
-    begins,
     is_text,
     object_or_none,
     word_or_empty,
