@@ -90,7 +90,7 @@ def test_a_renamed_route_keeps_its_conversations() -> None:
 
 def named(made: Bench, *prefixes: str, **changes: object) -> str:
     """Have a call routed whose messages begin so, and return the conversation that it belongs to."""
-    return made.open(made.route(prefixes=prefixes, **changes)).routed.thread
+    return made.open(made.route("smart", prefixes=prefixes, **changes)).routed.thread
 
 
 def test_a_beginning_goes_before_all_else() -> None:

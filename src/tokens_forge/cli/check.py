@@ -31,7 +31,13 @@ def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
     paths: Paths = ctx.obj
     fold = stand(paths).fold
     keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
-    further = (unresolved(paths.config, os.environ), _unpriced(paths), _unfunded(paths, fold), _unissued(keys))
+    further = (
+        unresolved(paths.config, os.environ),
+        _unpriced(paths),
+        _ending(paths),
+        _unfunded(paths, fold),
+        _unissued(keys),
+    )
     config, problems = read(paths.config, further, prices=paths.prices)
     summary = _summary(config, fold, keys) if config else {}
     if as_json:
@@ -129,6 +135,27 @@ def _balance(config: Config, fold: "Fold", name: str) -> str:
 def _unpriced(paths: Paths) -> "Callable[[Config], Iterator[Finding]]":
     """Return what finds models of a config without a price, by the catalogue that is in use."""
     return lambda config: _without_price(config, paths)
+
+
+def _ending(paths: Paths) -> "Callable[[Config], Iterator[Finding]]":
+    """Return what finds models of a config whose end is announced, by the catalogue that is in use."""
+    from datetime import UTC, datetime
+
+    from tokens_forge.core.config_check import check as faults
+    from tokens_forge.core.price_review import named
+    from tokens_forge.files.price_catalog import Catalog
+
+    def ask(config: Config) -> Iterator[Finding]:
+        if any(fault.path[0] in {"upstream", "route", "model"} and not fault.warning for fault in faults(config)):
+            return
+        catalog, today = Catalog(paths.catalogue), datetime.now(UTC).date()
+        for found in named(config):
+            there = config.upstream[found.upstream]
+            ends = catalog.end(base_url=there.base_url, provider=there.provider, model=found.model, today=today)
+            if ends:
+                yield Finding(path=("route", found.route, "serves"), what=ends, warning=True)
+
+    return ask
 
 
 def _without_price(config: Config, paths: Paths) -> Iterator[Finding]:

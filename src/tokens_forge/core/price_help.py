@@ -33,8 +33,8 @@ def price_line(config: Config, candidate: str) -> str:
 def tier_line(config: Config, candidate: str, tier: str) -> str:
     """Return the command that gives ROUTE/MODEL its rates in a tier of service, beside those that it has.
 
-    ``tf prices set official gpt-6.1-sol --service priority --input … --output … --unit USD``: the unit is that of the rates
-    it is put beside, list prices where the route charges a share of them.
+    ``tf prices set official gpt-6.1-sol --service priority --input … --output … --unit USD``: the unit is that of the
+    rates it is put beside, list prices where the route charges a share of them.
     """
     name, _, upstream_model = candidate.partition("/")
     route = config.route[name]

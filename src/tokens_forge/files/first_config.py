@@ -82,7 +82,7 @@ PROVIDERS = (
         name="moonshot",
         variable="MOONSHOT_API_KEY",
         base_url="https://api.moonshot.ai/v1",
-        serves=("kimi-k2.5", "kimi-*", "moonshot-*"),
+        serves=("kimi-k3", "kimi-*", "moonshot-*"),
     ),
     # console.groq.com/docs/openai, 2026-11
     Provider(
