@@ -21,6 +21,7 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
+from tokens_forge.core.responses import THREAD_LOST, THREAD_UNSUPPORTED
 from tokens_forge.core.usage import MessagesCounts, Reading, at_least
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
@@ -302,9 +303,14 @@ class StreamMeter:
 
 
 def error_body(*, status: int, code: str, message: str, call_id: str = "") -> bytes:
-    """Return an error in this dialect; its `type` is the one that Anthropic uses for `status`."""
+    """Return an error in this dialect; its `type` is the one that Anthropic uses for `status`.
+
+    Its library goes on by itself by a code in the details.
+    """
     kind = _KIND_BY_STATUS.get(status, "api_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
-    error = {"type": kind, "message": message, "code": code}
+    error: dict[str, object] = {"type": kind, "message": message, "code": code}
+    if code in {THREAD_LOST, THREAD_UNSUPPORTED}:
+        error["details"] = {"error_code": code}
     return msgspec.json.encode({"type": "error", "error": error, "request_id": call_id or None})
 
 

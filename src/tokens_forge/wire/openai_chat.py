@@ -17,6 +17,7 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
+from tokens_forge.core.responses import RESPONSE_LOST
 from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
@@ -76,6 +77,9 @@ _KIND_BY_STATUS = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+
+_PARAMS = {RESPONSE_LOST: "previous_response_id"}
+"""The member that a code is about."""
 
 _TOOLS = ("tools", "functions")
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(image_url|input_audio|file)"')
@@ -344,7 +348,8 @@ def names_stream_options(body: bytes) -> bool:
 def error_body(*, status: int, code: str, message: str, call_id: str = "") -> bytes:  # noqa: ARG001 - it is in a header
     """Return an error in this dialect; its `type` is the one that OpenAI uses for `status`."""
     kind = _KIND_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
-    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    param = _PARAMS.get(code)
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
 def error_event(*, status: int, code: str, message: str, said: Said | None = None) -> bytes:  # noqa: ARG001 - it needs nothing of it
