@@ -1,7 +1,9 @@
 """`tf check`: what a call would run into, told before the call."""
 
 import json
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,47 @@ def test_a_model_that_ends_is_a_warning(tmp_path: Path) -> None:
     assert "says that `kimi-k2.5` is deprecated at moonshotai, without a day" in lines[0]
     wrong = CONFIG.replace('upstream = "openai"', 'upstream = "opnai"').replace("gpt-6-luna", "gpt-5")
     assert (1, False) == (told(tmp_path, wrong)[0], "ends on" in str(told(tmp_path, wrong)[1]))
+
+
+class _Lists(BaseHTTPRequestHandler):
+    """An upstream's list of models, for who has its key."""
+
+    def do_GET(self) -> None:
+        """Answer one request."""
+        known = self.headers["authorization"] == "Bearer sk-made-up" and self.path == "/v1/models"
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"data":[{"id":"m","shutdown_date":"2099-12-11"},{"id":"n","shutdown_date":null}]}')
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of what is overridden
+        """Say nothing."""
+
+
+def test_upstreams_are_asked_which_models_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only with `--ask`: by `shutdown_date` of its list; one that does not answer is a warning."""
+    fund(tmp_path, wallet="5 USD")
+    server = HTTPServer(("127.0.0.1", 0), _Lists)
+    asking = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    asking.start()
+    try:
+        local = CONFIG.replace("https://api.openai.com", f"http://127.0.0.1:{server.server_address[1]}")
+        local = local.replace('"gpt-6-luna", "gpt-*"', '"m", "n"').replace('price = "list"', 'price = "free"')
+        assert "config.toml can be used." == told(tmp_path, local)[1][0]
+        ran = tf(tmp_path, "check", "--ask")
+        first = ran.out.replace(f"{tmp_path}/", "").splitlines()[0]
+        assert (
+            "warning: config.toml:14 [route.official] serves: `m` ends on 2099-12-11, as its upstream lists it" == first
+        )
+        assert "`n`" not in ran.out
+        monkeypatch.setenv("TF_TEST_KEY", "sk-another")
+        ran = tf(tmp_path, "check", "--ask")
+        assert (0, True) == (ran.code, "its models can't be asked for" in ran.out.splitlines()[0])
+        (tmp_path / "config.toml").write_text(local.replace('"env:TF_TEST_KEY"', '"client"'))
+        assert "asked for" not in tf(tmp_path, "check", "--ask").out
+    finally:
+        server.shutdown()
+        asking.join()
+        server.server_close()
 
 
 def test_what_a_call_would_run_into_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

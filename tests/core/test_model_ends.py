@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tokens_forge.core.model_ends import ENDS, FLAGSHIP, SMALL, end_of, told
+from tokens_forge.core.model_ends import ENDS, FLAGSHIP, SMALL, end_of, ends_listed, told
 
 ROOT = Path(__file__).parents[2]
 READ = ("README.md", "config.example.toml", "src/tokens_forge/files/first_config.py", "src/tokens_forge/proxy/demo.py")
@@ -56,3 +56,14 @@ def test_what_a_newcomer_reads_names_models_that_live(file: str) -> None:
     ]
     found = re.findall(rf"(?<![\w.-])(?:relay-)?(?:{'|'.join(names)})(?![\w.*-])", (ROOT / file).read_text())
     assert [] == found
+
+
+def test_what_an_upstream_lists() -> None:
+    """By OpenAI's `shutdown_date`, or a relay's `deprecation_date`; null, another form and no list say nothing."""
+    listed = (
+        b'{"data":[{"id":"a","shutdown_date":"2026-12-11"},{"id":"b","shutdown_date":null},{"id":"c"},'
+        b'{"id":"d","deprecation_date":"2027-01-14T00:00:00Z"},{"id":"e","shutdown_date":"soon"}]}'
+    )
+    assert {"a": date(2026, 12, 11), "d": date(2027, 1, 14)} == ends_listed(listed)
+    for other in (b"{}", b"[]", b"no", b'{"data":[{"id":7}]}', b"\xff"):
+        assert {} == ends_listed(other)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+import msgspec
+
 FLAGSHIP, SMALL = "gpt-6.1-sol", "gpt-6-luna"
 """The names that the first config, the demo, the example and the README use. No end of either is announced (OpenAI,
 "Deprecations", read 2026-11-30)."""
@@ -72,6 +74,7 @@ ENDS = (
     ),
 )
 
+_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])")
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})\Z")
 
 
@@ -86,3 +89,27 @@ def told(end: ModelEnd, model: str, today: date) -> str:
     verb = "ends" if today < end.on else "ended"
     instead = f"; {end.instead} is recommended instead" if end.instead else ""
     return f"`{model}` {verb} on {end.on} at {end.provider}{instead} ({end.source})"
+
+
+class _Listed(msgspec.Struct):
+    id: str = ""
+    shutdown_date: str | None = None
+    deprecation_date: str | None = None
+
+
+class _List(msgspec.Struct):
+    data: list[_Listed] = []
+
+
+def ends_listed(body: bytes) -> dict[str, date]:
+    """Return the models in an upstream's list (``GET /models``) that it says will end, and their days.
+
+    OpenAI says so by `shutdown_date` (its "Deprecations", read 2026-11), LiteLLM by `deprecation_date`. What is no such
+    list says nothing, nor does what is not a date.
+    """
+    try:
+        listed = msgspec.json.decode(body, type=_List).data
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    days = ((one.id, one.shutdown_date or one.deprecation_date or "") for one in listed)
+    return {model: date.fromisoformat(day[:10]) for model, day in days if _DAY.match(day)}
