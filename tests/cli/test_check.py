@@ -1,7 +1,9 @@
 """`tf check`: what a call would run into, told before the call."""
 
 import json
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ credential = "env:TF_TEST_KEY"
 class = "direct"
 upstream = "openai"
 balance = "wallet"
-serves = ["gpt-5", "gpt-*"]
+serves = ["gpt-6-luna", "gpt-*"]
 price = "list"
 """
 
@@ -70,17 +72,78 @@ def test_a_config_that_can_be_used_is_told_in_a_few_lines(tmp_path: Path) -> Non
         [
             "config.toml can be used.",
             "balances  wallet  5.5 USD",
-            "routes    official  direct: openai, paid by wallet; serves gpt-5, gpt-*",
-            "models    gpt-5  official/gpt-5; asked in chat, responses; messages translated",
+            "routes    official  direct: openai, paid by wallet; serves gpt-6-luna, gpt-*",
+            "models    gpt-6-luna  official/gpt-6-luna; asked in chat, responses; messages translated",
             "keys      aider  every class",
         ],
     ) == told(tmp_path, CONFIG)
 
 
+def test_a_model_that_ends_is_a_warning(tmp_path: Path) -> None:
+    """At its provider, by the table or by the catalogue; a relay that sells it has dates of its own."""
+    fund(tmp_path, wallet="5 USD")
+    for model, ends in (
+        ("gpt-5", "ends on 2026-12-11 at openai; gpt-6.1-sol is recommended instead"),
+        ("gpt-5-mini-2025-08-07", "ends on 2026-12-11 at openai; gpt-6.1-terra is recommended instead"),
+    ):
+        code, lines = told(tmp_path, CONFIG.replace('"gpt-6-luna"', f'"{model}"'))
+        assert 0 == code
+        verb = ends if datetime.now(UTC).date().isoformat() < "2026-12-11" else ends.replace("ends", "ended")
+        assert lines[0].startswith(f"warning: config.toml:14 [route.official] serves: `{model}` {verb}")
+    relay = CONFIG.replace("https://api.openai.com/v1", "https://relay.example/v1").replace("gpt-6-luna", "gpt-5")
+    assert (0, "config.toml can be used.") == (told(tmp_path, relay)[0], told(tmp_path, relay)[1][0])
+    moonshot = CONFIG.replace("https://api.openai.com/v1", "https://api.moonshot.ai/v1")
+    code, lines = told(tmp_path, moonshot.replace("gpt-6-luna", "kimi-k2.5"))
+    assert "says that `kimi-k2.5` is deprecated at moonshotai, without a day" in lines[0]
+    wrong = CONFIG.replace('upstream = "openai"', 'upstream = "opnai"').replace("gpt-6-luna", "gpt-5")
+    assert (1, False) == (told(tmp_path, wrong)[0], "ends on" in str(told(tmp_path, wrong)[1]))
+
+
+class _Lists(BaseHTTPRequestHandler):
+    """An upstream's list of models, for who has its key."""
+
+    def do_GET(self) -> None:
+        """Answer one request."""
+        known = self.headers["authorization"] == "Bearer sk-made-up" and self.path == "/v1/models"
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"data":[{"id":"m","shutdown_date":"2099-12-11"},{"id":"n","shutdown_date":null}]}')
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of what is overridden
+        """Say nothing."""
+
+
+def test_upstreams_are_asked_which_models_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only with `--ask`: by `shutdown_date` of its list; one that does not answer is a warning."""
+    fund(tmp_path, wallet="5 USD")
+    server = HTTPServer(("127.0.0.1", 0), _Lists)
+    asking = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    asking.start()
+    try:
+        local = CONFIG.replace("https://api.openai.com", f"http://127.0.0.1:{server.server_address[1]}")
+        local = local.replace('"gpt-6-luna", "gpt-*"', '"m", "n"').replace('price = "list"', 'price = "free"')
+        assert "config.toml can be used." == told(tmp_path, local)[1][0]
+        ran = tf(tmp_path, "check", "--ask")
+        first = ran.out.replace(f"{tmp_path}/", "").splitlines()[0]
+        assert (
+            "warning: config.toml:14 [route.official] serves: `m` ends on 2099-12-11, as its upstream lists it" == first
+        )
+        assert "`n`" not in ran.out
+        monkeypatch.setenv("TF_TEST_KEY", "sk-another")
+        ran = tf(tmp_path, "check", "--ask")
+        assert (0, True) == (ran.code, "its models can't be asked for" in ran.out.splitlines()[0])
+        (tmp_path / "config.toml").write_text(local.replace('"env:TF_TEST_KEY"', '"client"'))
+        assert "asked for" not in tf(tmp_path, "check", "--ask").out
+    finally:
+        server.shutdown()
+        asking.join()
+        server.server_close()
+
+
 def test_what_a_call_would_run_into_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CASES 28: a balance that nothing funds, a credential that is not there, a model without a price."""
     monkeypatch.delenv("TF_TEST_KEY")
-    text = CONFIG.replace('"gpt-5", ', '"nobody-prices-this", ') + '[key.ci]\nclasses = ["direct"]\n'
+    text = CONFIG.replace('"gpt-6-luna", ', '"nobody-prices-this", ') + '[key.ci]\nclasses = ["direct"]\n'
     code, lines = told(tmp_path, text)
     assert (1, "3 errors, 1 warning") == (code, lines[-1])
     for line, beginning, next_step in zip(
@@ -112,20 +175,20 @@ def test_a_candidate_that_its_route_does_not_serve_is_an_error(tmp_path: Path) -
     fund(tmp_path, wallet="5 USD")
     routes = 'routes = ["official/o9", "official", "official/gpt-4.1"]'
     unserved = "error: config.toml:17 [model.smart] routes: route `official` does not serve `{}`. "
-    there_are = "There are: `gpt-*`, `gpt-5`."
+    there_are = "There are: `gpt-*`, `gpt-6-luna`."
     assert [
         unserved.format("o9") + there_are,
         unserved.format("smart") + there_are,
         "2 errors, 0 warnings",
     ] == told(tmp_path, f"{CONFIG}[model.smart]\n{routes}\n")[1]
-    renamed = CONFIG.replace('["gpt-5", "gpt-*"]', '{ five = "gpt-5" }')
-    assert 0 == told(tmp_path, f'{renamed}[model.smart]\nroutes = ["official/five", "official/gpt-5"]\n')[0]
+    renamed = CONFIG.replace('["gpt-6-luna", "gpt-*"]', '{ five = "gpt-6-luna" }')
+    assert 0 == told(tmp_path, f'{renamed}[model.smart]\nroutes = ["official/five", "official/gpt-6-luna"]\n')[0]
 
 
 def test_a_model_without_a_price_may_be_allowed(tmp_path: Path) -> None:
     """CASES 12: explicitly allowed, it is a warning; and a pattern's names are not known before they are asked for."""
     fund(tmp_path, wallet="5 USD")
-    text = CONFIG.replace('"gpt-5", ', '"nobody-prices-this", ') + '[settle]\nunpriced = "zero"\n'
+    text = CONFIG.replace('"gpt-6-luna", ', '"nobody-prices-this", ') + '[settle]\nunpriced = "zero"\n'
     code, lines = told(tmp_path, text)
     assert (0, "config.toml can be used: 1 warning.") == (code, lines[1])
 
@@ -133,16 +196,16 @@ def test_a_model_without_a_price_may_be_allowed(tmp_path: Path) -> None:
 def test_a_rate_a_thousand_times_off_is_an_error(tmp_path: Path) -> None:
     """CASES 11: an implausible rate is refused with both figures, where it stands."""
     fund(tmp_path, wallet="5 USD")
-    sheet = '[route.official.prices]\n"gpt-5" = [{ from = 2026-01-01, unit = "USD", input = 1250, output = 10 }]\n'
+    sheet = '[route.official.prices]\n"gpt-6-luna" = [{ from = 2026-01-01, unit = "USD", input = 1250, output = 10 }]\n'
     code, lines = told(tmp_path, CONFIG + sheet)
-    assert (1, "config.toml:17 [route.official] prices.gpt-5") == (code, lines[0].split(": ")[1])
-    assert all(figure in lines[0] for figure in ("1250 USD per Mtok of input", "the list price is 1.25 USD")), lines
+    assert (1, "config.toml:17 [route.official] prices.gpt-6-luna") == (code, lines[0].split(": ")[1])
+    assert all(figure in lines[0] for figure in ("1250 USD per Mtok of input", "the list price is 0.1 USD")), lines
 
 
 def test_a_sheet_of_the_machine_is_checked_in_its_own_file(tmp_path: Path) -> None:
     """What `tf prices` was told is a price like the config's, and what is wrong with it is told where it stands."""
     fund(tmp_path, wallet="5 USD")
-    text = CONFIG.replace("gpt-5", "nobody-prices-this")
+    text = CONFIG.replace("gpt-6-luna", "nobody-prices-this")
     sheet = '[[route.official.prices.nobody-prices-this]]\nfrom = 2026-01-01\nunit = "USD"\ninput = "1"\n'
     (tmp_path / "data" / "prices.toml").write_text(sheet)
     code, lines = told(tmp_path, text)
@@ -184,8 +247,8 @@ def test_its_json_has_one_shape(tmp_path: Path) -> None:
         "ok": True,
         "problems": [],
         "balances": {"wallet": "5 USD"},
-        "routes": {"official": "direct: openai, paid by wallet; serves gpt-5, gpt-*"},
-        "models": {"gpt-5": "official/gpt-5; asked in chat, responses; messages translated"},
+        "routes": {"official": "direct: openai, paid by wallet; serves gpt-6-luna, gpt-*"},
+        "models": {"gpt-6-luna": "official/gpt-6-luna; asked in chat, responses; messages translated"},
         "keys": {},
     } == json.loads(tf(tmp_path, "check", "--json").out)
 
@@ -196,7 +259,7 @@ def test_what_a_models_table_says_is_told(tmp_path: Path) -> None:
 [model.quick]
 alias = "cheap"
 [model.cheap]
-routes = ["official/gpt-5"]
+routes = ["official/gpt-6-luna"]
 burn = "cheapest"
 fallback = "none"
 cross = { to = "direct", up_to = "5 USD", per = "day" }
@@ -208,9 +271,9 @@ routes = ["official"]
     asked = "asked in chat, responses; messages translated"
     assert {
         "quick": "stands for cheap",
-        "cheap": f"official/gpt-5; cheapest; fallback none; may cross to direct for 5 USD a day; {asked}",
+        "cheap": f"official/gpt-6-luna; cheapest; fallback none; may cross to direct for 5 USD a day; {asked}",
         "gpt-4*": f"official; fallback class; {asked}",
-        "gpt-5": f"official/gpt-5; {asked}",
+        "gpt-6-luna": f"official/gpt-6-luna; {asked}",
     } == json.loads(tf(tmp_path, "check", "--json").out)["models"]
 
 
@@ -229,7 +292,7 @@ upstream = "max"
 balance = "max"
 serves = ["claude-opus-5-5"]
 [model.both]
-routes = ["max/claude-opus-5-5", "official/gpt-5"]
+routes = ["max/claude-opus-5-5", "official/gpt-6-luna"]
 fallback = "any"
 """
 
@@ -242,8 +305,8 @@ def test_in_which_dialects_a_model_can_be_asked_is_told(tmp_path: Path) -> None:
     assert (0, "config.toml can be used.") == (code, lines[0])
     assert [
         "max       subscription: max by the client's own login, paid by max; serves claude-opus-5-5",
-        f"models    both             max/claude-opus-5-5, official/gpt-5; fallback any; {every}",
-        "gpt-5            official/gpt-5; asked in chat, responses; messages translated",
+        f"models    both             max/claude-opus-5-5, official/gpt-6-luna; fallback any; {every}",
+        "gpt-6-luna       official/gpt-6-luna; asked in chat, responses; messages translated",
         "claude-opus-5-5  max/claude-opus-5-5; asked in messages",
     ] == [line.strip() for line in lines[4:]]
 
@@ -252,8 +315,8 @@ def test_a_relay_of_anthropics_models_has_their_prices(tmp_path: Path) -> None:
     """By the name of the model; under a name of its own once it says whose list it is."""
     fund(tmp_path, wallet="5 USD")
     relay = CONFIG.replace('dialect = "openai"', 'dialect = "anthropic"').replace("api.openai.com", "relay.example")
-    assert 0 == told(tmp_path, relay.replace('"gpt-5", "gpt-*"', '"claude-opus-5-5"'))[0]
-    local = relay.replace("https://relay.example/v1", "http://127.0.0.1:9").replace('"gpt-5"', '"claude-opus-5-5"')
+    assert 0 == told(tmp_path, relay.replace('"gpt-6-luna", "gpt-*"', '"claude-opus-5-5"'))[0]
+    local = relay.replace("https://relay.example/v1", "http://127.0.0.1:9").replace('"gpt-6-luna"', '"claude-opus-5-5"')
     code, lines = told(tmp_path, local)
     expected = 'Or name the provider whose list it is, `provider = "anthropic"` in `[upstream.openai]`'
     assert (1, True) == (code, expected in lines[0])
@@ -282,7 +345,7 @@ def test_the_example_is_in_order(tmp_path: Path) -> None:
     [
         ('balance = "wallet"', 'balance = "walet"', "no balance named `walet`"),
         ('upstream = "openai"', 'upstream = "opnai"', "no upstream named `opnai`"),
-        ('routes = ["official/gpt-5"]', 'routes = ["offical/gpt-5"]', "no route named `offical`"),
+        ('routes = ["official/gpt-6-luna"]', 'routes = ["offical/gpt-6-luna"]', "no route named `offical`"),
         ('overage = "wallet"', 'overage = "walet"', "no balance named `walet`"),
         ('rate = "7.1"', 'rate = "0"', "an exchange rate is more than 0"),
     ],
@@ -293,10 +356,11 @@ def test_a_wrong_name_or_rate_is_told_and_nothing_is_asked_beyond_it(
     """Prices are looked up through balances, upstreams, routes and rates: while one is wrong, it alone is told."""
     config = CONFIG + (
         '[balance.plan]\nkind = "pool"\nunit = "requests"\nwindows = [{ allow = 9, per = "5h" }]\noverage = "wallet"\n'
-        '[route.plan]\nclass = "subscription"\nupstream = "openai"\nbalance = "plan"\nserves = ["gpt-5"]\n'
+        '[route.plan]\nclass = "subscription"\nupstream = "openai"\nbalance = "plan"\nserves = ["gpt-6-luna"]\n'
         'price = "list"\n[route.plan.prices]\n'
-        'gpt-5 = [{ from = 2026-01-01, unit = "CNY", fx = "0.14", input = 9, output = 70 }]\n'
-        '[model.smart]\nroutes = ["official/gpt-5"]\n[report]\nfx = { CNY = [{ from = 2026-01-01, rate = "7.1" }] }\n'
+        'gpt-6-luna = [{ from = 2026-01-01, unit = "CNY", fx = "0.14", input = 9, output = 70 }]\n'
+        '[model.smart]\nroutes = ["official/gpt-6-luna"]\n'
+        '[report]\nfx = { CNY = [{ from = 2026-01-01, rate = "7.1" }] }\n'
     )
     fund(tmp_path, wallet="5 USD")
     assert 0 == told(tmp_path, config)[0]

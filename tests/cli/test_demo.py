@@ -59,7 +59,7 @@ def test_each_call_is_one_line(out: str) -> None:
     assert ("aider", "smart", "relay", "rmb-wallet", "streamed") == charged[1]
     assert ("aider", "smart", "official", "openai-credit", "relay said 429") == charged[2]
     assert ("aider", "smart", "official", "openai-credit", "relay is cooling") == charged[3]
-    assert ("aider", "gpt-5-mini", "official", "openai-credit", "asked in Messages") == charged[4]
+    assert ("aider", "gpt-6-luna", "official", "openai-credit", "asked in Messages") == charged[4]
     assert ("nightly", "coder", "official", "openai-credit", "plan is used up") == charged[9]
     assert ["404 no such model", "402 can't be paid"] == [cells[-1] for cells in charged[12:]]
     units = [cells[4].split(" ")[-1] for cells in calls]
@@ -82,7 +82,7 @@ def test_the_answers_follow_in_order(out: str) -> None:
         title for title in titles if "explain" not in title and "The ledger" not in title
     ]
     assert titles[1].startswith("$ tf --demo explain tf_")
-    assert "relay/gpt-5 → official/gpt-5: attempt 1 ended with rate_limited" in out
+    assert "relay/gpt-6.1-sol → official/gpt-6.1-sol: attempt 1 ended with rate_limited" in " ".join(out.split())
 
 
 def test_what_it_names_can_be_run(home: Path, out: str) -> None:

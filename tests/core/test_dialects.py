@@ -8,6 +8,7 @@ from tokens_forge.core.config import CLIENT, Budget, Config, Endpoint, Key, Upst
 from tokens_forge.core.config_check import check
 from tokens_forge.core.dialects import asked_in, dialect_out, endpoints_of, is_free, tier_out
 from tokens_forge.core.entries import Held, Refused, Routed, Settled
+from tokens_forge.core.routing import Refuse, decide, may_outlast_ms
 
 OPENAI = upstream()
 ANTHROPIC = replace(OPENAI, dialect="anthropic", base_url="https://api.anthropic.com")
@@ -267,6 +268,52 @@ def test_what_goes_on_from_a_response_goes_to_its_route() -> None:
     assert ("official", "first", [(RELAY, "not_pinned", "previous_response_id")]) == (held.route, held.role, over(held))
     made.end(held, "rate_limited")
     assert "exhausted" == made.refused(call).reason
+    assert [] == made.disagreeing()
+
+
+def test_a_response_whose_route_may_not_answer_is_lost() -> None:
+    """Its client is told by the code of OpenAI's; where its route may answer later, that is said."""
+    made = keeping()
+    call = made.route(dialect_in="openai_responses", previous="resp_1", previous_kind="response", pinned="relay")
+    refused = made.refused(call)
+    assert ("not_allowed", "previous_response_not_found", 400) == (
+        refused.reason,
+        refused.error,
+        refused.client_status,
+    )
+    call = made.route(dialect_in="openai_responses", previous="resp_1", previous_kind="response")
+    made.attempt(call, "rate_limited")
+    assert "rate_limited" == made.refused(call).error
+    assert [] == made.disagreeing()
+
+
+def test_what_no_upstream_can_go_on_from() -> None:
+    """A thread, or a response, that only a translation could name: by the code for it; any other member by none."""
+    for member, code in (
+        ("thread", "thread_unsupported_request"),
+        ("previous_response_id", "previous_response_not_found"),
+        ("top_k", "no_capability"),
+    ):
+        made = bench(RELAY)
+        refused = made.refused(made.route(dialect_in="anthropic_messages", uncarried={"openai_chat": member}))
+        assert ("no_capability", code, 400) == (refused.reason, refused.error, refused.client_status)
+
+
+def test_a_thread_whose_route_can_not_answer_is_lost() -> None:
+    """Its client has the whole conversation and begins anew elsewhere, at once; not for want of money."""
+    made = keeping()
+    call = made.route(dialect_in="openai_responses", previous="resp_1", previous_kind="message")
+    made.attempt(call, "rate_limited")
+    decision = decide(made.terms, made.fold, made.open(call), made.at)
+    assert isinstance(decision, Refuse)
+    assert ("exhausted", "thread_not_found", 404, False) == (
+        decision.reason,
+        decision.error,
+        decision.status,
+        decision.passes,
+    )
+    assert 0 == may_outlast_ms(made.terms, decision, made.at, waited_ms=0)
+    assert "thread_not_found" == made.refused(call).error
     assert [] == made.disagreeing()
 
 

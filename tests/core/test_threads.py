@@ -86,3 +86,54 @@ def test_a_renamed_route_keeps_its_conversations() -> None:
     made.append(Renamed(scope="route", was="local", name="home"))
     assert "other/m" == made.fold.threads.threads["t"].candidate
     assert made.fold == decode(made.fold.encode())
+
+
+def named(made: Bench, *prefixes: str, **changes: object) -> str:
+    """Have a call routed whose messages begin so, and return the conversation that it belongs to."""
+    return made.open(made.route("smart", prefixes=prefixes, **changes)).routed.thread
+
+
+def test_a_beginning_goes_before_all_else() -> None:
+    """Then the answer that is gone on from, then the session, then a question that was answered."""
+    made = bench()
+    assert "p1" == named(made, "p1", sessions=("s1",), question="q1")
+    assert "p2" == named(made, "p2", sessions=("s2",), question="q2")
+    assert "p1" == named(made, "p3", "p1", sessions=("s2",), answered=("q2",))
+    assert "p1" == named(made, "p4", sessions=("unknown", "s2")), "a session is where it was seen last"
+    assert "p1" == named(made, "p7", sessions=("s1",), answered=("q2",))
+    assert "p1" == named(made, "p5", answered=("unknown", "q1"))
+    assert "p6" == named(made, "p6", question="q1"), "asking the same is no going on"
+    assert "" == named(made), "what has no messages is no conversation"
+    assert [] == made.disagreeing()
+
+
+def test_an_answer_that_is_kept_is_gone_on_from() -> None:
+    """What is not kept, and a prefix in a cache, which many conversations share, is none."""
+    made = bench()
+    call = made.route(prefixes=("p1",), stored=True)
+    made.attempt(call, finished(usage=CACHED, upstream_id="r1"))
+    made.attempt(made.route(prefixes=("p2",)), finished(usage=CACHED, upstream_id="r2"))
+    assert "p1" == named(made, "p3", previous="r1", previous_kind="response")
+    assert "p4" == named(made, "p4", previous="r2", previous_kind="message")
+    assert "p4" == named(made, "p5", previous="r2", previous_kind="message"), "two that fork where we were not"
+    assert "p6" == named(made, "p6", previous="r1", previous_kind="cache")
+    assert [] == made.disagreeing()
+    assert made.fold == decode(made.fold.encode()) == made.replayed()
+
+
+def test_the_mark_not_seen_longest_is_forgotten() -> None:
+    """So many are kept that a fold stays small."""
+    made = bench()
+    for number in range(threads.MARKS_AT_MOST):
+        made.fold.threads.marks[str(number)] = "t"
+    named(made, "0")
+    named(made, "new")
+    known = list(made.fold.threads.marks)
+    assert (threads.MARKS_AT_MOST, "2", ["0", "new"]) == (len(known), known[0], known[-2:])
+
+
+def test_a_name_of_an_earlier_version_is_kept() -> None:
+    """It was made of the opening alone; a ledger with such lines is replayed as it is."""
+    made = bench()
+    made.attempt(made.route(thread="t"))
+    assert [] == made.disagreeing()

@@ -62,7 +62,7 @@ async def test_the_story_that_the_demo_tells(paths: Paths, http: httpx.AsyncClie
         (entry.error, entry.wait_s) for entry in told if isinstance(entry, Voided)
     ]
     paid = [entry for entry in told if isinstance(entry, Settled)]
-    translated = [("gpt-5-mini", "anthropic_messages", "openai_chat")]
+    translated = [("gpt-6-luna", "anthropic_messages", "openai_chat")]
     assert translated == [
         (entry.upstream_model, entry.dialect_in, entry.dialect_out)
         for entry in paid
@@ -86,7 +86,12 @@ async def test_a_prompt_cache_is_the_upstreams_own(http: httpx.AsyncClient) -> N
     async with upstreams({}) as urls:
         cached = [
             (await usage(http, urls[name], model))["prompt_tokens_details"]["cached_tokens"]
-            for name, model in (("relay", "gpt-5"), ("relay", "gpt-5"), ("openai", "gpt-5"), ("openai", "gpt-5-mini"))
+            for name, model in (
+                ("relay", "gpt-6.1-sol"),
+                ("relay", "gpt-6.1-sol"),
+                ("openai", "gpt-6.1-sol"),
+                ("openai", "gpt-6-luna"),
+            )
         ]
     assert [0, 1536, 0, 0] == cached
 
@@ -110,7 +115,7 @@ async def test_a_stream_says_what_the_whole_reply_says(http: httpx.AsyncClient) 
     [
         ("/models", b"{}", 404, "not_found"),
         ("/chat/completions", b"{", 400, "invalid_request"),
-        ("/chat/completions", b'{"model":"gpt-5","messages":[]}', 404, "model_not_found"),
+        ("/chat/completions", b'{"model":"gpt-6.1-sol","messages":[]}', 404, "model_not_found"),
     ],
 )
 async def test_what_an_upstream_can_t_answer(
@@ -125,7 +130,7 @@ async def test_what_an_upstream_can_t_answer(
 async def test_the_relay_has_enough_at_each_third_request(http: httpx.AsyncClient) -> None:
     """Its 429 asks for a wait that no call waits for."""
     async with upstreams({}) as urls:
-        body = msgspec.json.encode({"model": "gpt-5", "messages": []})
+        body = msgspec.json.encode({"model": "gpt-6.1-sol", "messages": []})
         answers = [await http.post(f"{urls['relay']}/chat/completions", content=body) for _ in range(6)]
     assert [200, 200, 429, 200, 200, 429] == [answer.status_code for answer in answers]
     assert str(LIMITED_S) == answers[2].headers["retry-after"]

@@ -703,6 +703,13 @@ def test_our_errors_have_the_dialects_shape(status: int, kind: str) -> None:
     assert {"type": "error", "error": error, "request_id": None} == json.loads(found.data or b"")
 
 
+def test_the_code_of_a_lost_thread_stands_in_the_details() -> None:
+    """There Anthropic's library looks for it, and sends the conversation anew (anthropic 2.14.0)."""
+    for status, code in ((404, "thread_not_found"), (400, "thread_unsupported_request")):
+        sent = json.loads(anthropic_messages.error_body(status=status, code=code, message="m"))
+        assert {"error_code": code} == sent["error"]["details"]
+
+
 def test_models_are_listed() -> None:
     """Claude API reference, "List Models": names, and the first and the last of them to go on from."""
     listed = json.loads(anthropic_messages.models_body(["a", "b"]))

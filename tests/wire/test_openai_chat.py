@@ -776,3 +776,9 @@ def test_a_golden_is_read(one: Golden) -> None:
     assert said is not None
     assert (one.model, one.finish, one.tier) == (said.model_served, said.finish, said.tier_served)
     assert one.usage == (said.reading.usage if said.reading is not None else {})
+
+
+def test_an_error_of_a_lost_response_names_its_member() -> None:
+    """OpenAI's code and member, by which agents know that they must send what came before."""
+    sent = json.loads(openai_chat.error_body(status=400, code="previous_response_not_found", message="m"))
+    assert ("previous_response_not_found", "previous_response_id") == (sent["error"]["code"], sent["error"]["param"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tokens_forge.core.config import UpstreamError
-from tokens_forge.wire.upstream_errors import MOST_WORDING, own_word, read_error, word_for
+from tokens_forge.wire.upstream_errors import MOST_WORDING, knows_no_thread, own_word, read_error, word_for
 
 Body = dict[str, object]
 
@@ -40,6 +40,41 @@ def test_a_402_that_names_a_wait() -> None:
 def word(status: int, body: object) -> str:
     """Return our word for an error with a body in JSON."""
     return word_for(read_error(status, json.dumps(body).encode()))
+
+
+def thread_error(code: object, message: str = "x") -> object:
+    """Return an error of Anthropic's with details."""
+    error = {"type": "not_found_error", "message": message, "details": code}
+    return {"type": "error", "error": error}
+
+
+@pytest.mark.parametrize("code", ["thread_not_found", "thread_already_continued", "thread_continue_in_flight"])
+def test_what_is_gone_on_from_and_is_not_there(code: str) -> None:
+    """It judges one request and no model: its client goes on without it, and nobody else is asked."""
+    assert "bad_request" == word(404, thread_error({"error_code": code}))
+    assert "bad_request" == word(404, openai("x", code=code))
+    assert "bad_request" == word(404, openai("Previous response with id 'resp_1' not found."))
+    assert "bad_request" == word(404, openai("Conversation with id 'conv_1' not found."))
+    assert "bad_request" == word(404, openai("Item with id 'rs_1' not found. Items are not persisted."))
+    for details in ({}, {"error_code": 7}, "no", None):
+        assert "model_not_found" == word(404, thread_error(details))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (400, "thread: Extra inputs are not permitted", True),
+        (422, "Unsupported field: thread", True),
+        (400, "Unexpected value(s) `message-threads-2026-08-12` for the `anthropic-beta` header", True),
+        (400, "messages: too many", False),
+        (500, "thread: Extra inputs are not permitted", False),
+    ],
+)
+def test_an_upstream_that_knows_no_threads(status: int, message: str, *, expected: bool) -> None:
+    """By its own words; one that has a code for it knows them."""
+    assert expected is knows_no_thread(read_error(status, json.dumps(thread_error({}, message)).encode()))
+    known = thread_error({"error_code": "thread_unsupported_request"}, message)
+    assert not knows_no_thread(read_error(status, json.dumps(known).encode()))
 
 
 NO_CREDITS = (

@@ -1,7 +1,8 @@
 """`tf check`: everything that is wrong with the config, or in a few lines what it means.
 
 Beyond the config's own problems it looks for what a call would run into: credentials that can't be resolved, models
-that no list or sheet prices, balances that nothing has funded (CASES 28). It changes nothing and calls nobody.
+that no list or sheet prices, models that end, balances that nothing has funded (CASES 28). It changes nothing, and
+calls nobody but with `--ask`: then each upstream for its list of models.
 """
 
 import os
@@ -12,17 +13,27 @@ import typer
 
 from tokens_forge.cli.output import say, say_json
 from tokens_forge.core.config import CLIENT, Config, Finding
-from tokens_forge.core.errors import Problem
+from tokens_forge.core.errors import ForgeError, Problem
 from tokens_forge.files.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from tokens_forge.core.candidates import Candidate
+    from tokens_forge.core.config import Upstream
     from tokens_forge.core.fold import Fold
 
 
-def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+_ASKED_S = 10.0
+"""Seconds that an upstream has for its list of models."""
+
+
+def check(
+    ctx: typer.Context,
+    asks: Annotated[bool, typer.Option("--ask", help="Ask the upstreams too which of their models end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Say what is wrong with the config, or what it means."""
     from tokens_forge.files.config_file import read, unresolved
     from tokens_forge.files.keys_file import listing, read_keys
@@ -31,7 +42,13 @@ def check(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
     paths: Paths = ctx.obj
     fold = stand(paths).fold
     keys = tuple(key.name for key in listing(read_keys(paths.keys)) if not key.revoked)
-    further = (unresolved(paths.config, os.environ), _unpriced(paths), _unfunded(paths, fold), _unissued(keys))
+    further = (
+        unresolved(paths.config, os.environ),
+        _unpriced(paths),
+        _ending(paths, asks=asks),
+        _unfunded(paths, fold),
+        _unissued(keys),
+    )
     config, problems = read(paths.config, further, prices=paths.prices)
     summary = _summary(config, fold, keys) if config else {}
     if as_json:
@@ -129,6 +146,54 @@ def _balance(config: Config, fold: "Fold", name: str) -> str:
 def _unpriced(paths: Paths) -> "Callable[[Config], Iterator[Finding]]":
     """Return what finds models of a config without a price, by the catalogue that is in use."""
     return lambda config: _without_price(config, paths)
+
+
+def _ending(paths: Paths, *, asks: bool) -> "Callable[[Config], Iterator[Finding]]":
+    """Return what finds models of a config whose end is announced, by what its upstream lists, else what tf knows."""
+    from datetime import UTC, datetime
+
+    from tokens_forge.core.config_check import check as faults
+    from tokens_forge.core.price_review import named
+    from tokens_forge.files.price_catalog import Catalog
+
+    def ask(config: Config) -> Iterator[Finding]:
+        if any(fault.path[0] in {"upstream", "route", "model"} and not fault.warning for fault in faults(config)):
+            return
+        catalog, today = Catalog(paths.catalogue), datetime.now(UTC).date()
+        candidates = named(config)
+        listed: dict[str, dict[str, date]] = {}
+        for name in dict.fromkeys(found.upstream for found in candidates) if asks else ():
+            try:
+                listed[name] = _listed(paths, config.upstream[name])
+            except ForgeError as error:
+                yield Finding(path=("upstream", name), what=f"its models can't be asked for: {error}", warning=True)
+        for found in candidates:
+            there = config.upstream[found.upstream]
+            ends = catalog.end(base_url=there.base_url, provider=there.provider, model=found.model, today=today)
+            day = listed.get(found.upstream, {}).get(found.model)
+            if day is not None and str(day) not in ends:
+                ends = f"`{found.model}` {'ends' if today < day else 'ended'} on {day}, as its upstream lists it"
+            if ends:
+                yield Finding(path=("route", found.route, "serves"), what=ends, warning=True)
+
+    return ask
+
+
+def _listed(paths: Paths, upstream: "Upstream") -> "dict[str, date]":
+    """Return what an upstream's own list of models says of their ends; nothing where only its client's login is taken.
+
+    Raises ForgeError when it does not answer.
+    """
+    from tokens_forge.core.model_ends import ends_listed
+    from tokens_forge.files.catalog_fetch import fetched
+    from tokens_forge.files.config_file import credential
+    from tokens_forge.proxy.upstream import endpoint
+
+    if upstream.credential == CLIENT:
+        return {}
+    there = endpoint(upstream, credential(upstream, paths.config, os.environ))
+    path = "/v1/models" if upstream.dialect == "anthropic" else "/models"
+    return ends_listed(fetched(there.base_url + path, whole_s=_ASKED_S, sent=there.headers))
 
 
 def _without_price(config: Config, paths: Paths) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tokens_forge.cli.output import say, show
+from tokens_forge.core.model_ends import FLAGSHIP, SMALL
 from tokens_forge.files.paths import Paths, resolve
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 _PIPED = (120, 24)
 """Columns and lines of what is no terminal."""
 
-_SET_UP = """\
+_SET_UP = f"""\
 Four scripted upstreams run on this machine, and a proxy in front of them.
 Nothing leaves it, nothing costs money, and nothing of yours is touched.
 
   route     class         serves                            paid by
-  official  direct        gpt-5, gpt-5-mini at list price   openai-credit  5 USD
-  relay     ordinary      gpt-5 at 40 %, 7 CNY for a USD    rmb-wallet    20 CNY
+  official  direct        {f"{FLAGSHIP}, {SMALL}":<32}  openai-credit  5 USD
+  relay     ordinary      {f"{FLAGSHIP} at 40 %, 7 CNY a USD":<32}  rmb-wallet    20 CNY
   plan      subscription  glm-4.6, 3 requests in 2 minutes  coding-plan
   home      local         llama3.2                          own-machine     free
 """

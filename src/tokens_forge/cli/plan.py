@@ -72,7 +72,7 @@ def plan(
 ) -> None:
     """Say which balance a call would burn now, and why; nothing is sent.
 
-    For example: tf plan gpt-5 --in 20000 --out 1000 --key aider
+    For example: tf plan gpt-6.1-sol --in 20000 --out 1000 --key aider
     """
     from tokens_forge.core.plan import PlanOrder
 

@@ -38,7 +38,7 @@ _SELLERS_SHOWN = 5
 
 
 class _Prices(TyperGroup):
-    """A group whose first word may be a model: ``tf prices gpt-5`` is ``tf prices show gpt-5``."""
+    """A group whose first word may be a model: ``tf prices gpt-6.1-sol`` is ``tf prices show gpt-6.1-sol``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - the context's class is Typer's own
         """Read the arguments, `show` for a command that is left out."""
@@ -96,7 +96,7 @@ def show_prices(
 ) -> None:
     """Show the rates of a model on each route that serves it, with their source, the list price and a sample call.
 
-    For example: tf prices gpt-5 --in 20000 --out 1000
+    For example: tf prices gpt-6.1-sol --in 20000 --out 1000
     """
     from tokens_forge.core.config import Config
     from tokens_forge.core.moments import stamp
@@ -222,7 +222,7 @@ def set_price(
     With --input or --output it is the whole price. Without, and for a tier of service, it is put on the price that
     holds: the sheet before, else the list, in whose unit it is then.
 
-    For example: tf prices set relay gpt-5 --input 4 --cache-read 0.4 --output 28 --unit CNY
+    For example: tf prices set relay gpt-6.1-sol --input 4 --cache-read 0.4 --output 28 --unit CNY
     """
     from tokens_forge.files.config_file import load
     from tokens_forge.files.price_taking import Told

@@ -492,7 +492,16 @@ class Routed(Entry, frozen=True, kw_only=True, tag="routed"):
     client_retry: int = 0
     """The client SDK's own count of retries (`x-stainless-retry-count`)."""
     thread: str = ""
-    """Keyed digest of the opening messages: one conversation."""
+    """Which conversation it belongs to: the same keyed digest for all of its calls (`core/threads.py`)."""
+    prefixes: tuple[str, ...] = ()
+    """Keyed digests of its messages: of all, then of those before its last answers, the longest first. A request that
+    begins with all that an earlier one had goes on from it."""
+    sessions: tuple[str, ...] = ()
+    """Keyed digests of what its client calls the session, the narrowest word first."""
+    question: str = ""
+    """Keyed digest of the last that the user said in it, with its opening."""
+    answered: tuple[str, ...] = ()
+    """Keyed digests of what the user said before its last answers, likewise, the oldest first."""
     turn: int = 0
     """How many messages."""
     digest: str = ""
@@ -611,7 +620,7 @@ class Settled(Entry, frozen=True, kw_only=True, tag="settled"):
     agent: str = ""
     """The client's User-Agent."""
     thread: str = ""
-    """Keyed digest of the opening messages: one conversation."""
+    """Which conversation it belongs to."""
     turn: int = 0
     """How many messages."""
     model_served: str = ""

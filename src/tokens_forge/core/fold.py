@@ -72,6 +72,7 @@ class Fold(msgspec.Struct, kw_only=True):
             self.estimates.apply(routed, entry)
             self.responses.apply(routed, entry)
             self.threads.apply(line.ts, entry)
+            self.threads.answered(routed, entry)
         elif isinstance(entry, Adjusted) and entry.corrects:
             self.estimates.corrected(entry)
         elif isinstance(entry, Renamed) and entry.scope == "route":
@@ -84,6 +85,7 @@ class Fold(msgspec.Struct, kw_only=True):
                 self.cards = entry.cards
             case Routed():
                 self.calls[entry.id] = OpenCall(routed=entry)
+                self.threads.routed(entry)
             case Held():
                 self.calls[entry.id].holds[entry.n] = entry
             case Settled() | Voided():

@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9%+,./:=@_-]+")
 
 
 def price_line(config: Config, candidate: str) -> str:
-    """Return the command that gives ROUTE/MODEL its price: ``tf prices set relay gpt-5 --input … --output …``.
+    """Return the command that gives ROUTE/MODEL its price: ``tf prices set relay gpt-6.1-sol --input … --output …``.
 
     The unit is the paying balance's; where a pool or nobody pays, the catalogue's.
     """
@@ -33,8 +33,8 @@ def price_line(config: Config, candidate: str) -> str:
 def tier_line(config: Config, candidate: str, tier: str) -> str:
     """Return the command that gives ROUTE/MODEL its rates in a tier of service, beside those that it has.
 
-    ``tf prices set official gpt-5 --service priority --input … --output … --unit USD``: the unit is that of the rates
-    it is put beside, list prices where the route charges a share of them.
+    ``tf prices set official gpt-6.1-sol --service priority --input … --output … --unit USD``: the unit is that of the
+    rates it is put beside, list prices where the route charges a share of them.
     """
     name, _, upstream_model = candidate.partition("/")
     route = config.route[name]
@@ -46,7 +46,7 @@ def tier_line(config: Config, candidate: str, tier: str) -> str:
 def class_line(config: Config, candidate: str, usage_classes: Iterable[str]) -> str:
     """Return the command that gives ROUTE/MODEL the rates of further classes, beside those that it has.
 
-    ``tf prices set official gpt-5 --searches … --unit USD``; a count's rate is for one.
+    ``tf prices set official gpt-6.1-sol --searches … --unit USD``; a count's rate is for one.
     """
     name, _, upstream_model = candidate.partition("/")
     route = config.route[name]

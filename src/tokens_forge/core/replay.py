@@ -300,9 +300,13 @@ def _damage_named(line: Line) -> Generator[None]:
 
 
 def asked_of(entry: Routed) -> Routed:
-    """Return what a client asked, without what followed from it."""
+    """Return what a client asked, without what followed from it.
+
+    Earlier versions made a conversation's name from its opening alone; such a name was asked.
+    """
     texts, counts = dict.fromkeys(_FOLLOWED_TEXTS, ""), dict.fromkeys(_FOLLOWED_COUNTS, 0)
-    return replace(entry, **texts, **counts, candidates=(), ranked=())
+    thread = "" if entry.prefixes else entry.thread
+    return replace(entry, **texts, **counts, thread=thread, candidates=(), ranked=())
 
 
 _FOLLOWED_TEXTS = ("model", "burn", "intended", "boundary", "kept", "sticky", "made_by")

@@ -21,6 +21,16 @@ RESPONSES_AT_MOST = 2_048
 """So many responses are known; the oldest is forgotten first."""
 
 
+THREAD_LOST, RESPONSE_LOST = "thread_not_found", "previous_response_not_found"
+THREAD_UNSUPPORTED = "thread_unsupported_request"
+"""The codes by which a client goes on without what is kept: by Anthropic's library a thread is made anew with the whole
+conversation, or left out (anthropic 2.14.0, `lib/threads`, by `error.details.error_code`); agents that speak Responses
+send what they have (OpenAI's code; Codex, Roo Code, term-llm). Read 2026-11."""
+
+LOST = {"message": (THREAD_LOST, 404), "response": (RESPONSE_LOST, 400)}
+"""By what is gone on from: the code and the status that say it is not there."""
+
+
 class Size(msgspec.Struct, frozen=True, kw_only=True):
     """How much an upstream reads again for a request that goes on from something."""
 

@@ -35,6 +35,7 @@ from tokens_forge.core.fold import Fold, OpenCall
 from tokens_forge.core.moments import later, moment, read_duration_ms
 from tokens_forge.core.money import ZERO, add, divided, read_amount, subtract, text
 from tokens_forge.core.prices import card_at, cost
+from tokens_forge.core.responses import LOST, RESPONSE_LOST, THREAD_LOST, THREAD_UNSUPPORTED
 from tokens_forge.core.settlement import (
     Hold,
     Question,
@@ -52,6 +53,12 @@ can't have read what it wrote."""
 
 _GOES_ON_BY = {"conversation": "conversation", "message": "thread"}
 """The member by which a request goes on, where that is not `previous_response_id`."""
+
+_ANEW: frozenset[RefusedReason] = frozenset({"all_cooling", "busy", "exhausted", "not_allowed"})
+"""The refusals of a thread's account for which its client may begin a new one elsewhere."""
+
+_UNSUPPORTED = {"thread": THREAD_UNSUPPORTED, "previous_response_id": RESPONSE_LOST}
+"""By the member that no candidate's upstream knows: the code that says so."""
 
 WAIT_REASONS: tuple[Reason, ...] = ("cooling", "probing", "busy")
 """Reasons that time ends."""
@@ -138,6 +145,8 @@ def route(terms: Terms, fold: Fold, asked: Routed, at: str) -> Routed:
     """
     config = terms.config
     matched = match(config, asked.model_asked)
+    if asked.prefixes:
+        asked = msgspec.structs.replace(asked, thread=fold.threads.named(asked))
     if asked.previous_kind or asked.previous:
         asked = _gone_on(fold, asked)
     ordered = order(Question(terms=terms, fold=fold, routed=asked, at=at), matched.candidates, matched.burn)
@@ -300,6 +309,8 @@ def may_outlast_ms(
     client gives up, at most half is waited: the rest is for the answer, which would be paid for and read by nobody.
     """
     wait = terms.config.policy.wait
+    if isinstance(decision, Refuse) and decision.error == THREAD_LOST:
+        return 0  # its client goes on at once
     most_ms = 0 if wait == "none" else read_duration_ms(wait)
     if patience_ms is not None:
         most_ms = min(most_ms, patience_ms // 2)
@@ -655,6 +666,28 @@ def _cause(call: OpenCall, passed_over: list[PassedOver]) -> Cause | None:
 
 
 def _refuse(terms: Terms, fold: Fold, call: OpenCall, passed_over: tuple[PassedOver, ...], at: str) -> Refuse:
+    """Return the refusal by what stands against the call, told so that its client goes on by itself where it can.
+
+    Who keeps a thread of Messages keeps the conversation too, by its contract: where the route that has the thread does
+    not answer and others could, it is told that the thread is lost, and sends all of it anew; not where only money is
+    missing, which would be spent elsewhere unasked. Of a response few clients have what led to it: it is lost only
+    where no route is left that may have it.
+    """
+    refuse = _refused_by(terms, fold, call, passed_over, at)
+    member = _GOES_ON_BY.get(call.routed.previous_kind, "previous_response_id")
+    elsewhere = any(passed.reason == "not_pinned" and passed.error == member for passed in passed_over)
+    lost = LOST.get(call.routed.previous_kind)
+    goes_on_anew = {"not_allowed"} if call.routed.previous_kind == "response" else _ANEW
+    if elsewhere and lost is not None and refuse.reason in goes_on_anew:
+        return replace(refuse, error=lost[0], status=lost[1], until="", passes=False)
+    if refuse.reason == "no_capability":
+        for passed in passed_over:
+            if passed.reason == "no_capability" and passed.error in _UNSUPPORTED:
+                return replace(refuse, error=_UNSUPPORTED[passed.error])
+    return refuse
+
+
+def _refused_by(terms: Terms, fold: Fold, call: OpenCall, passed_over: tuple[PassedOver, ...], at: str) -> Refuse:
     """Return the refusal that says most: what time ends, then what money ends, then what only the config ends."""
     if call.trail:
         return _exhausted(terms, fold, call, passed_over, at)

@@ -5,6 +5,7 @@ than the data can need. What is in it is `files/catalog_data.py`'s part.
 """
 
 import time
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -24,15 +25,18 @@ def is_address(origin: str) -> bool:
     return "://" in origin
 
 
-def fetched(address: str, *, whole_s: float = WHOLE_S) -> bytes:
-    """Return the bytes at an address. Raises ForgeError, naming it and what to do, for all but a whole answer."""
+def fetched(address: str, *, whole_s: float = WHOLE_S, sent: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes at an address, to which the headers `sent` go and no other of ours.
+
+    Raises ForgeError, naming it and what to do, for all but a whole answer.
+    """
     _check(address)
     import httpx  # noqa: PLC0415 - loading takes a tenth of a second: only who fetches pays
 
     ends = time.monotonic() + whole_s
     timeout = httpx.Timeout(CONNECT_S, read=min(whole_s, CONNECT_S))
     # A compressed answer could be any length once unpacked: it is asked for as it is, and refused otherwise.
-    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    headers = {"accept": "application/json", "accept-encoding": "identity", **(sent or {})}
     parts: list[bytes] = []
     length = 0
     try:

@@ -15,6 +15,7 @@ import tomli_w
 
 from tokens_forge.core.config import CATALOGUE_UNIT, CLIENT, Endpoint
 from tokens_forge.core.errors import ForgeError
+from tokens_forge.core.model_ends import FLAGSHIP, SMALL
 from tokens_forge.files.keys_file import TOKEN_PREFIX
 from tokens_forge.files.toml_lines import dotted
 
@@ -43,7 +44,7 @@ PROVIDERS = (
         name="openai",
         variable="OPENAI_API_KEY",
         base_url="https://api.openai.com/v1",
-        serves=("gpt-5", "gpt-5-mini", "gpt-*", "chatgpt-*", "codex-*", "o1*", "o3*", "o4*"),
+        serves=(FLAGSHIP, SMALL, "gpt-*", "chatgpt-*", "codex-*", "o1*", "o3*", "o4*"),
     ),
     # docs.anthropic.com/en/api/overview, 2026-11
     Provider(
@@ -81,7 +82,7 @@ PROVIDERS = (
         name="moonshot",
         variable="MOONSHOT_API_KEY",
         base_url="https://api.moonshot.ai/v1",
-        serves=("kimi-k2.5", "kimi-*", "moonshot-*"),
+        serves=("kimi-k3", "kimi-*", "moonshot-*"),
     ),
     # console.groq.com/docs/openai, 2026-11
     Provider(
@@ -95,7 +96,7 @@ PROVIDERS = (
         name="openrouter",
         variable="OPENROUTER_API_KEY",
         base_url="https://openrouter.ai/api/v1",
-        serves=("openai/gpt-5", "*/*"),
+        serves=(f"openai/{FLAGSHIP}", "*/*"),
         route_class="ordinary",
     ),
 )

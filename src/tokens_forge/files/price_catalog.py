@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from tokens_forge.core import plain
 from tokens_forge.core.book import unit_of
 from tokens_forge.core.config import CATALOGUE_UNIT, Config, Price, Rates, Route, Sheet, names_asked
+from tokens_forge.core.model_ends import end_of, told
 from tokens_forge.core.money import read_amount, scaled
 from tokens_forge.core.price_check import SHEET_SOURCE
 from tokens_forge.core.prices import PER, STANDARD_TIERS, Cards, RateCard, Service, Tier
@@ -142,6 +143,21 @@ class Catalog:
             replace(card, sibling_of=model, context_window=None)
             for card in completed(found, provider=seller.id, names=(asked,), base_url=base_url)
         )
+
+    def end(self, *, base_url: str, provider: str, model: str, today: date) -> str:
+        """Return a sentence about the announced end of a model, empty where none is known.
+
+        It holds where its provider itself is asked: at its own address, or where the config names it.
+        """
+        seller = self._provider(base_url, provider, "")
+        if seller is None:
+            return ""
+        if (end := end_of(seller.id, model)) is not None:
+            return told(end, model, today)
+        info = seller.find_model(model, all_providers=self.data.providers)
+        if info is None or not info.deprecated:
+            return ""
+        return f"{self.data.source} says that `{model}` is deprecated at {seller.id}, without a day"
 
     def _find(self, base_url: str, provider: str, model: str) -> tuple[RateCard, ...]:
         providers = self.data.providers

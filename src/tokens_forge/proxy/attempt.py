@@ -17,6 +17,7 @@ from tokens_forge.core.config import UpstreamError
 from tokens_forge.core.entries import Limit
 from tokens_forge.core.errors import UpstreamFault
 from tokens_forge.core.moments import stamp
+from tokens_forge.core.responses import THREAD_UNSUPPORTED
 from tokens_forge.core.visible import visible
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.proxy.upstream import (
@@ -42,7 +43,7 @@ from tokens_forge.wire.sse import Event, Splitter, comment, passing
 from tokens_forge.wire.streamed import streamed
 from tokens_forge.wire.told_wait import told_wait_s
 from tokens_forge.wire.translation import StreamTranslator, Translation
-from tokens_forge.wire.upstream_errors import own_word, read_error, word_for
+from tokens_forge.wire.upstream_errors import knows_no_thread, own_word, read_error, word_for
 
 EVENT_AT_MOST = 8 * 1024 * 1024
 """The largest event of a stream, in bytes."""
@@ -308,12 +309,17 @@ class _Taking:
     def refused(self, error: str, body: bytes) -> Attempted:
         """Return an attempt that ended in an upstream's error, to be told in the dialect that the client speaks."""
         body = without_secret(body, *self.order.secrets())
-        if self.order.translation is not None or self.unread:
-            message = visible(read_error(self.status, body).message)[:MOST_TOLD] or self._plainly()
+        said = read_error(self.status, body)
+        no_thread = "thread" in self.order.request.fields and error == "bad_request" and knows_no_thread(said)
+        in_our_words = self.order.translation is not None or no_thread or self.unread != ""
+        if in_our_words:
             body = self.downstream.family.error_body(
-                status=max(self.status, _BAD_REQUEST), code=error, message=message, call_id=self.order.call_id
+                status=max(self.status, _BAD_REQUEST),
+                code=THREAD_UNSUPPORTED if no_thread else error,
+                message=visible(said.message)[:MOST_TOLD] or self._plainly(),
+                call_id=self.order.call_id,
             )
-        if self.order.translation is not None or self.meter is not None or self.unread:
+        if in_our_words or self.meter is not None:
             self.content_type = "application/json"
         return self.ended(error, body=body)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import cast
+from typing import TypedDict, cast
 
 from msgspec.structs import replace
 
@@ -97,6 +97,8 @@ class Asked:
     """The client's own, for an upstream that takes it."""
     body: bytes
     request: Request
+    sessions: tuple[str, ...] = ()
+    """What the client calls the session that it belongs to, the narrowest word first."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -211,7 +213,7 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         task=asked.task,
         agent=asked.agent,
         client_retry=asked.client_retry,
-        thread=_digest(proxy.digest_key, request.opening) if request.opening else "",
+        **_marks(proxy.digest_key, asked),
         turn=request.turn,
         digest=_digest(proxy.digest_key, asked.body),
         dialect_in=asked.dialect.name,
@@ -255,6 +257,24 @@ def _route(proxy: Proxy, asked: Asked, client: Downstream) -> Call:
         deadline=deadline,
         translated=translated,
     )
+
+
+class _Marks(TypedDict):
+    prefixes: tuple[str, ...]
+    sessions: tuple[str, ...]
+    question: str
+    answered: tuple[str, ...]
+
+
+def _marks(key: bytes, asked: Asked) -> _Marks:
+    """Return by what the conversation of a request is found, as the ledger may have it."""
+    marks = asked.request.marks
+    return {
+        "prefixes": tuple(_digest(key, mark) for mark in marks.prefixes),
+        "sessions": tuple(_digest(key, session.encode()) for session in asked.sessions) if marks.prefixes else (),
+        "question": _digest(key, marks.question) if marks.question else "",
+        "answered": tuple(_digest(key, mark) for mark in marks.answered),
+    }
 
 
 def _dropped(

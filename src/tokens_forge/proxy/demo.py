@@ -23,6 +23,7 @@ from aiohttp import web
 
 from tokens_forge.core.adjustment import Order, Unadjusted, adjusted
 from tokens_forge.core.errors import ForgeError
+from tokens_forge.core.model_ends import FLAGSHIP, SMALL
 from tokens_forge.core.prices import Cards
 from tokens_forge.core.settlement import Terms
 from tokens_forge.files import keys_file
@@ -133,8 +134,8 @@ CALLS = (
     DemoCall(key="aider", model="smart", says=_BASKET[:3]),
     DemoCall(key="aider", model="smart", says=_BASKET, stream=True),
     # A name without a table: whatever route serves it. Asked in another dialect than its upstream's, it is translated.
-    DemoCall(key="aider", model="gpt-5-mini", says=("Name this commit.",), messages=True),
-    DemoCall(key="aider", model="gpt-5-mini", says=("Sum up the diff.",), stream=True, include_usage=True),
+    DemoCall(key="aider", model=SMALL, says=("Name this commit.",), messages=True),
+    DemoCall(key="aider", model=SMALL, says=("Sum up the diff.",), stream=True, include_usage=True),
     # The plan gives three requests; the fourth is worth money to its model.
     DemoCall(key="nightly", model="coder", says=_REFACTOR[:1], task="refactor-42"),
     DemoCall(key="nightly", model="coder", says=_REFACTOR[:2], task="refactor-42", stream=True),
@@ -166,9 +167,9 @@ class Script:
 
 SCRIPTS = {
     "openai": Script(
-        served={"gpt-5": "gpt-5-2025-08-07", "gpt-5-mini": "gpt-5-mini-2025-08-07"}, reasoning=192, caches=True
+        served={FLAGSHIP: f"{FLAGSHIP}-2026-11-05", SMALL: f"{SMALL}-2026-11-05"}, reasoning=192, caches=True
     ),
-    "relay": Script(served={"gpt-5": "gpt-5"}, reasoning=192, caches=True, limits_every=3),
+    "relay": Script(served={FLAGSHIP: FLAGSHIP}, reasoning=192, caches=True, limits_every=3),
     "coding": Script(served={"glm-4.6": "glm-4.6"}, caches=True),
     "ollama": Script(served={"llama3.2": "llama3.2"}),
 }
@@ -419,7 +420,7 @@ def _furnish(paths: Paths, urls: Mapping[str, str], now: datetime) -> None:
 def _write_config(paths: Paths, urls: Mapping[str, str]) -> None:
     path = paths.config
     if not path.exists():
-        write_private(path, _CONFIG.substitute(urls).encode())
+        write_private(path, _CONFIG.substitute(urls, flagship=FLAGSHIP, small=SMALL).encode())
         return
     written = path.read_text(encoding="utf-8")
     upstream = load(path, paths.prices).upstream
@@ -504,14 +505,14 @@ credential = "none"
 class = "direct"
 upstream = "openai"
 balance = "openai-credit"
-serves = ["gpt-5", "gpt-5-mini"]
+serves = ["$flagship", "$small"]
 price = "list"                       # from the price catalogue that comes with tf
 
 [route.relay]
 class = "ordinary"
 upstream = "relay"
 balance = "rmb-wallet"
-serves = ["gpt-5"]
+serves = ["$flagship"]
 price = { list = "0.40", fx = "7.00" }    # 40 % of the list price, 7 CNY for one USD
 
 [route.plan]
@@ -530,15 +531,15 @@ serves = ["llama3.2"]
 # --- Models: names of your own, and who may answer, in order.
 
 [model.smart]
-routes = ["relay/gpt-5", "official/gpt-5"]
+routes = ["relay/$flagship", "official/$flagship"]
 fallback = "any"                     # may go on to the next, whatever its class
 
 [model.coder]
-routes = ["plan/glm-4.6", "official/gpt-5-mini"]
+routes = ["plan/glm-4.6", "official/$small"]
 fallback = "any"
 
 [model.thrifty]
-routes = ["plan/glm-4.6", "official/gpt-5-mini"]
+routes = ["plan/glm-4.6", "official/$small"]
 fallback = "none"                    # only what is meant: a used-up plan never burns credit
 
 

@@ -20,6 +20,7 @@ from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
 from tokens_forge.core.price_help import missing_prices, price_ways
+from tokens_forge.core.responses import RESPONSE_LOST, THREAD_LOST, THREAD_UNSUPPORTED
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
 from tokens_forge.files.keys_file import without_tokens
@@ -204,8 +205,17 @@ def why(
             said = _PLAIN[refuse.reason].format(task=routed.task)
         case _:
             assert_never(refuse.reason)
+    if refuse.error in _GOES_ON:
+        said = f"{_GOES_ON[refuse.error].format(previous=routed.previous)} {said}"
     return f"{said} `tf explain {routed.id}` tells more."
 
+
+_GOES_ON = {
+    RESPONSE_LOST: "Previous response with id '{previous}' not found.",
+    THREAD_LOST: "No usable thread was found for the message `{previous}`: send the whole conversation again.",
+    THREAD_UNSUPPORTED: "No upstream here keeps a thread: send the whole conversation without `thread`.",
+}
+"""What a client that goes on by itself looks for in a message: OpenAI's own words of a response."""
 
 _PLAIN = {
     "not_allowed": "Key `{key}` may use none of the routes for `{model}`.",

@@ -45,6 +45,7 @@ from tokens_forge.proxy.request_body import read_body
 from tokens_forge.proxy.upstream import Client
 from tokens_forge.proxy.watch import Watch
 from tokens_forge.wire import anthropic_messages, openai_chat
+from tokens_forge.wire.conversation import sessions
 from tokens_forge.wire.dialects import ANTHROPIC, ANTHROPIC_COUNT_TOKENS, BY_PATH, Dialect, family_of, is_unmetered
 
 STOP_S = 8.0
@@ -291,6 +292,7 @@ class _Server:
                 login=caller.login,
                 body=body,
                 request=read,
+                sessions=sessions(request.headers, read.fields),
             )
             if self._proxy.books.stuck is not None:
                 reply.ledger_stuck(client)

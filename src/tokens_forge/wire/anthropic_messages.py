@@ -21,9 +21,11 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
+from tokens_forge.core.responses import THREAD_LOST, THREAD_UNSUPPORTED
 from tokens_forge.core.usage import MessagesCounts, Reading, at_least
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
+from tokens_forge.wire.conversation import REMINDER, kept_marks, marks, read_messages
 from tokens_forge.wire.estimate import text_quarters, tokens
 from tokens_forge.wire.opening import opens_messages
 from tokens_forge.wire.readable import readable
@@ -88,7 +90,6 @@ _KIND_BY_STATUS = {
 
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(?:image|document)"')
 _HEADER = re.compile(rb'\A"(?:x-anthropic-billing-header:[^"\\]*+(?:\\n)?)?')
-_REMINDER = b'"<system-reminder>'
 
 
 def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Request:
@@ -305,9 +306,14 @@ class StreamMeter:
 
 
 def error_body(*, status: int, code: str, message: str, call_id: str = "") -> bytes:
-    """Return an error in this dialect; its `type` is the one that Anthropic uses for `status`."""
+    """Return an error in this dialect; its `type` is the one that Anthropic uses for `status`.
+
+    Its library goes on by itself by a code in the details.
+    """
     kind = _KIND_BY_STATUS.get(status, "api_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
-    error = {"type": kind, "message": message, "code": code}
+    error: dict[str, object] = {"type": kind, "message": message, "code": code}
+    if code in {THREAD_LOST, THREAD_UNSUPPORTED}:
+        error["details"] = {"error_code": code}
     return msgspec.json.encode({"type": "error", "error": error, "request_id": call_id or None})
 
 
@@ -353,6 +359,8 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
     speed = value(fields, "speed", str, "a speed's name")
     thread = object_or_none(fields.get("thread", NULL)) or {}
     previous = word_or_empty(thread.get("previous_message_id", NULL))
+    system = list(_system(fields))
+    opening = previous.encode() if previous else b"\n".join((*map(opened_with, system), *_opening(messages)))
     return Request(
         model=model,
         stream=stream,
@@ -365,13 +373,14 @@ def _request(fields: Fields, *, stream: bool, output_bound: int, inline_tokens: 
         choices=1,
         needs=tuple(_needs(fields)),
         turn=len(messages),
-        opening=previous.encode() if previous else b"\n".join(_opening(fields, messages)),
+        opening=opening,
         fields=fields,
         caches=cache_life(fields),
         beside=besides(fields),
         stored=word_or_empty(thread.get("type", NULL)) in _KEPT,
         previous=previous,
         previous_kind="message" if previous else "",
+        marks=kept_marks(previous, messages) if previous else marks(opening, system, read_messages(messages)),
     )
 
 
@@ -402,26 +411,32 @@ _decode_parts = msgspec.json.Decoder(list[_Part]).decode
 _decode_blocks = msgspec.json.Decoder(list[Fields]).decode
 
 
-def _opening(fields: Fields, messages: list[msgspec.Raw]) -> Iterator[bytes]:
-    """Yield what stays the same over the turns of one conversation: what the system and the first user said.
+def _system(fields: Fields) -> Iterator[msgspec.Raw]:
+    """Yield what the system prompt says.
 
-    Only the words, not the bytes of the messages. The mark `cache_control` moves on with every turn, and with it a
-    content changes between a text and a list of blocks. The system prompt must stay as it is or the provider's cache
-    would miss, but for the header that Claude Code puts before it. Blocks of reminders that it puts before the user's
-    words may differ when a conversation is resumed, so they count only where nothing else is said.
+    It must stay as it is or the provider's cache would miss, but for the header that Claude Code puts before it.
     """
     for text in _words(fields.get("system", NULL), "system"):
         header = _HEADER.match(memoryview(text))
         said = memoryview(text)[header.end() if header else 0 : -1]
         if said:
-            yield opened_with(msgspec.Raw(said))
+            yield msgspec.Raw(said)
+
+
+def _opening(messages: list[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield what stays the same over the turns of one conversation, beside the system prompt: what its first user said.
+
+    Only the words, not the bytes of the messages. The mark `cache_control` moves on with every turn, and with it a
+    content changes between a text and a list of blocks. Blocks of reminders that Claude Code puts before the user's
+    words may differ when a conversation is resumed, so they count only where nothing else is said.
+    """
     for place, message in enumerate(messages):
         try:
             turn = _decode_turn(message)
         except msgspec.DecodeError as error:
             raise refused(f"messages[{place}]", "it is not an object with a `role`") from error
         words = _words(turn.content, f"messages[{place}].content")
-        for text in [text for text in words if not begins(text, _REMINDER)] or words:
+        for text in [text for text in words if not begins(text, REMINDER)] or words:
             yield opened_with(text)
         if turn.role == "user":
             return

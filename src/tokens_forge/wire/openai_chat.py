@@ -17,9 +17,11 @@ from decimal import Decimal
 import msgspec
 
 from tokens_forge.core.entries import Need
+from tokens_forge.core.responses import RESPONSE_LOST
 from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
+from tokens_forge.wire.conversation import marks, read_messages
 from tokens_forge.wire.estimate import LONGEST_PLAIN, shown_quarters, text_quarters, tokens
 from tokens_forge.wire.opening import opens_chat
 from tokens_forge.wire.readable import readable
@@ -77,6 +79,9 @@ _KIND_BY_STATUS = {
     429: "rate_limit_error",
 }
 
+_PARAMS = {RESPONSE_LOST: "previous_response_id"}
+"""The member that a code is about."""
+
 _TOOLS = ("tools", "functions")
 _PART = re.compile(rb'"type"\s{0,8}:\s{0,8}"(image_url|input_audio|file)"')
 
@@ -98,6 +103,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
     most = max((most for most in asked if most), default=0)
     choices = number(fields, "n", MOST_CHOICES) or 1
     cached = _cached_content(fields)
+    opening = b"\n".join(_opening(messages))
     return Request(
         model=model,
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -110,12 +116,13 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         choices=choices,
         needs=tuple(_needs(fields)),
         turn=len(messages),
-        opening=b"\n".join(_opening(messages)),
+        opening=opening,
         fields=fields,
         caches=cache_life(fields),
         beside=besides(fields),
         previous=cached,
         previous_kind="cache" if cached else "",
+        marks=marks(opening, (), read_messages(messages)),
     )
 
 
@@ -344,7 +351,8 @@ def names_stream_options(body: bytes) -> bool:
 def error_body(*, status: int, code: str, message: str, call_id: str = "") -> bytes:  # noqa: ARG001 - it is in a header
     """Return an error in this dialect; its `type` is the one that OpenAI uses for `status`."""
     kind = _KIND_BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004 - server errors
-    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    param = _PARAMS.get(code)
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
 def error_event(*, status: int, code: str, message: str, said: Said | None = None) -> bytes:  # noqa: ARG001 - it needs nothing of it

@@ -30,6 +30,7 @@ from tokens_forge.core.errors import RequestError
 from tokens_forge.core.usage import Reading, so_far
 from tokens_forge.wire.besides import besides
 from tokens_forge.wire.cache_marks import cache_life
+from tokens_forge.wire.conversation import kept_marks, marks, read_items
 from tokens_forge.wire.estimate import text_quarters, tokens
 from tokens_forge.wire.opening import opens_responses
 from tokens_forge.wire.readable import readable
@@ -98,6 +99,9 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         )
     most = number(fields, "max_output_tokens", MOST_OUTPUT) or 0
     previous, kind = _previous(fields)
+    opening = b"\n".join(_opening(fields, items))
+    instructions = [fields[name] for name in ("instructions", "prompt") if given(fields.get(name))]
+    goes_on = kind in {"response", "conversation"}
     return Request(
         model=model,
         stream=value(fields, "stream", bool, "true or false") or False,
@@ -109,13 +113,14 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         choices=1,
         needs=tuple(_needs(fields)),
         turn=len(items),
-        opening=b"\n".join(_opening(fields, items)),
+        opening=opening,
         fields=fields,
         caches=cache_life(fields),
         beside=besides(fields),
         stored=fields.get("store") != _FALSE,
         previous=previous,
         previous_kind=kind,
+        marks=kept_marks(previous, items) if goes_on else marks(opening, instructions, read_items(items)),
     )
 
 

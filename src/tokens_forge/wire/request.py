@@ -55,6 +55,21 @@ _INLINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Digests by which a conversation is found (`wire/conversation.py`), all of 16 bytes."""
+
+    prefixes: tuple[bytes, ...] = ()
+    """Of all messages, then of those before the last answers in them, the longest first."""
+    question: bytes = b""
+    """Of the last that the user said, with the opening."""
+    answered: tuple[bytes, ...] = ()
+    """Of what the user said before the answers, likewise, the oldest first."""
+
+
+NO_MARKS = Marks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What routing needs of a request, and its members as they were sent."""
 
@@ -95,6 +110,8 @@ class Request:
     """What it goes on from, by its id."""
     previous_kind: PreviousKind | Literal[""] = ""
     """What that is."""
+    marks: Marks = NO_MARKS
+    """By which its conversation is found."""
 
 
 def members(body: bytes) -> Fields:

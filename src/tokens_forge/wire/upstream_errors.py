@@ -55,7 +55,7 @@ class Said:
     status: int
     """The reply's; of an error inside a success the one that its code names."""
     names: frozenset[str]
-    """Its code and type as they are written, without empty ones."""
+    """Its codes and type as they are written, without empty ones."""
     message: str
 
 
@@ -67,7 +67,7 @@ def read_error(status: int, body: bytes) -> Said:
     error = _error_in(body)
     if status < _ERRORS_FROM and _STATUS.fullmatch(error.code):
         status = int(error.code)
-    return Said(status=status, names=frozenset({error.code, error.type}) - {""}, message=error.message)
+    return Said(status=status, names=frozenset({error.code, error.type, error.detailed}) - {""}, message=error.message)
 
 
 def own_word(own: Sequence[UpstreamError], said: Said) -> ErrorWord | Literal[""]:
@@ -99,6 +99,23 @@ def word_for(said: Said, *, waits: bool = False) -> ErrorWord:
     return _word_of_status(said.status)
 
 
+def knows_no_thread(said: Said) -> bool:
+    """Say whether an upstream of Messages that knows no threads refused a request for its `thread`, in its own words.
+
+    One that knows them says so by a code. By pydantic's words, which the API has too, or by those of a beta that is not
+    known (Anthropic, "Beta headers").
+    """
+    if said.status not in _WRONG or any(name.startswith("thread_") for name in said.names):
+        return False
+    return _NO_THREAD.search(said.message[:MOST_WORDING]) is not None
+
+
+_WRONG = frozenset({400, 422})
+_NO_THREAD = re.compile(
+    r"\bthread\b.{0,80}(extra|unexpected|unknown|unrecogni[sz]ed|unsupported|not (permitted|supported|allowed))"
+    r"|(extra|unexpected|unknown|unrecogni[sz]ed|unsupported).{0,80}\bthread\b|message-threads-",
+    re.IGNORECASE,
+)
 _IN_FLIGHT = re.compile(r"\bin-flight requests settle", re.IGNORECASE)
 _ERRORS_FROM = 400
 _STATUS = re.compile(r"[45][0-9]{2}")
@@ -254,6 +271,22 @@ _TABLE = (
     _row("model_not_found", statuses=frozenset({400, 403}), wording=r"location is not supported for the API use"),
     # OpenAI and Groq; Anthropic ("Errors").
     _row("rate_limited", "rate_limit_exceeded", "rate_limit_error", "slow_down"),
+    # What the client goes on from is not there, or can't be gone on from: it goes on without. Anthropic,
+    # "Message threads" (`error.details.error_code` of anthropic 2.14.0); OpenAI's Responses (captured: 400 and 404).
+    _row(
+        "bad_request",
+        "thread_not_found",
+        "thread_already_continued",
+        "thread_continue_in_flight",
+        "thread_fingerprint_mismatch",
+        "thread_unsupported_request",
+        "previous_response_not_found",
+    ),
+    _row(
+        "bad_request",
+        statuses=frozenset({400, 404}),
+        wording=r"\A(Previous response|Conversation|Item) with id .{1,200} not found",
+    ),
     # Anthropic, "Errors": what has a status of its own comes in a stream of status 200 by its type alone. What it says
     # of a permission or a wrong request may be of this model alone, so there it stays a server's failure, as
     # overloaded_error is.
@@ -333,6 +366,11 @@ class _ErrorMembers(msgspec.Struct):
     message: msgspec.Raw = msgspec.Raw()
     msg: msgspec.Raw = msgspec.Raw()
     detail: msgspec.Raw = msgspec.Raw()
+    details: msgspec.Raw = msgspec.Raw()
+
+
+class _Details(msgspec.Struct):
+    error_code: msgspec.Raw = msgspec.Raw()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,12 +379,15 @@ class _Error:
 
     code: str = ""
     type: str = ""
+    detailed: str = ""
+    """The code in its details (Anthropic)."""
     message: str = ""
 
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_error = msgspec.json.Decoder(_ErrorMembers).decode
+_decode_details = msgspec.json.Decoder(_Details).decode
 _decode_plain = msgspec.json.Decoder(str | int).decode
 
 
@@ -375,7 +416,16 @@ def _error_in(body: bytes) -> _Error:
     error = _decode_error(found)
     told = (error.error, error.message, error.msg, error.detail)
     message = next((text for raw in told if (text := _plain(raw))), "")
-    return _Error(code=_plain(error.code), type=_plain(error.type), message=message)
+    detailed = _plain(_details(error.details))
+    return _Error(code=_plain(error.code), type=_plain(error.type), detailed=detailed, message=message)
+
+
+def _details(raw: msgspec.Raw) -> msgspec.Raw:
+    """Return the code in an error's details; nothing where they are no object."""
+    try:
+        return _decode_details(raw).error_code if given(raw) else msgspec.Raw()
+    except _UNREADABLE:
+        return msgspec.Raw()
 
 
 def _plain(raw: msgspec.Raw) -> str:
