@@ -302,9 +302,6 @@ def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:
                 "messages[0].content[0].file.file_data",
             ),
             ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages[0].audio"),
-            ({"messages": [calls("[1]")]}, "messages[0].tool_calls[0].function.arguments"),
-            ({"messages": [calls("{}", "{")]}, "messages[0].tool_calls[1].function.arguments"),
-            ({"messages": [calls('{"a":"\n"}')]}, "messages[0].tool_calls[0].function.arguments"),
             (
                 {"messages": [{"role": "assistant", "tool_calls": [{"type": "custom"}]}]},
                 "messages[0].tool_calls[0].type",
@@ -435,6 +432,12 @@ def test_blank_texts_are_left_out() -> None:
     """Messages refuses texts of white space, whoever says them."""
     blank: list[Json] = [{"role": role, "content": " \n"} for role in ("system", "user", "assistant")]
     assert SAID == sent(messages=[*blank, *HI])[0]["messages"]
+
+
+@pytest.mark.parametrize("broken", ["[1]", "{", '{"a":"\n"}'])
+def test_a_broken_call_in_the_history_is_carried_in_an_object(broken: str) -> None:
+    """A model's arguments may be cut; the conversation goes on all the same."""
+    assert {"INVALID_JSON": broken} == sent(messages=[*HI, calls(broken)])[0]["messages"][1]["content"][0]["input"]
 
 
 def test_a_number_in_arguments_keeps_every_digit() -> None:

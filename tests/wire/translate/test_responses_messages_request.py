@@ -222,6 +222,10 @@ MESSAGES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         [HELLO, CALL | {"arguments": ""}, OUTPUT],
         turns([text("hello")], [SENT_CALL | {"input": {}}], [SENT_OUTPUT]),
     ),
+    "a call whose arguments are broken": (
+        [HELLO, CALL | {"arguments": '{"a":'}, OUTPUT],
+        turns([text("hello")], [SENT_CALL | {"input": {"INVALID_JSON": '{"a":'}}], [SENT_OUTPUT]),
+    ),
     "an id with other characters": (
         [HELLO, CALL | {"call_id": "a|b"}, OUTPUT | {"call_id": "a|b"}],
         turns([text("hello")], [SENT_CALL | {"id": "a_b"}], [SENT_OUTPUT | {"tool_use_id": "a_b"}]),
@@ -649,8 +653,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "input[0].content[0].file_data",
     ),
     "a text that is none": (part(type="input_text", text=1), "input[0].content[0].text"),
-    "arguments that are no object": ({"input": [HELLO, CALL | {"arguments": "[1]"}]}, "input[1].arguments"),
-    "arguments that are no JSON": ({"input": [HELLO, CALL | {"arguments": '{"a":'}]}, "input[1].arguments"),
     "a result without a call": ({"input": [HELLO, OUTPUT]}, "input[1].call_id"),
     "a result without an id": ({"input": [CALL, {"type": "function_call_output", "output": ""}]}, "input[1].call_id"),
     "an action": ({"input": [{"type": "local_shell_call", "call_id": "a"}]}, "input[0].action"),
