@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from playbook import Json, Setup, playing
+from pairs import before
+from playbook import playing
 from upstreams import plain
 
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+Json = dict[str, Any]
+
+TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 SAID = (
     b'{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"Hello"}],'
     b'"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":5,"output_tokens":2}}'
@@ -18,7 +22,12 @@ SAID = (
 @pytest.mark.parametrize(
     ("model", "members", "dropped", "sent"),
     [
-        ("claude-fable-5-1", {"tools": [TOOL], "tool_choice": "required"}, "tool_choice", {"tool_choice": {"type": "auto"}}),
+        (
+            "claude-fable-5-1",
+            {"tools": [TOOL], "tool_choice": "required"},
+            "tool_choice",
+            {"tool_choice": {"type": "auto"}},
+        ),
         ("claude-opus-5-5", {"temperature": 0}, "temperature", {"temperature": None}),
         ("claude-sonnet-4-6", {"temperature": 0}, None, {"temperature": 0}),
         (
@@ -33,13 +42,15 @@ async def test_a_model_is_asked_as_it_takes_it(
     tmp_path: Path, model: str, members: Json, dropped: str | None, sent: Json
 ) -> None:
     """A chat client gets its answer and is told what was left out; Anthropic gets the version that takes the most."""
-    setup = replace(Setup(), relay='dialect = "anthropic"', serves={"m": model})
+    setup = before("anthropic_messages")
+    named = setup.config.replace('serves = ["m",', f'serves = ["{model}",').replace('"m" = [', f'"{model}" = [')
+    setup = replace(setup, config=named)
     async with playing(tmp_path, setup) as play:
         play.relay.answers(plain(SAID))
         got = await play.send(
             "POST",
             "/v1/chat/completions",
-            msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "Hi"}], **members}),
+            msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "Hi"}], **members}),
         )
         assert (200, dropped) == (got.status, got.headers.get("x-tf-dropped"))
         asked = play.relay.got[0]
