@@ -69,7 +69,7 @@ def test_whose_sdk_reads_an_error() -> None:
 
 def test_headers_of_a_dialect() -> None:
     """A client's own word goes before ours, and a login's before both; what is empty is not sent."""
-    assert {"anthropic-version": "2026-10-21"} == ANTHROPIC_MESSAGES.sent_headers({}, {})
+    assert {"anthropic-version": "2023-06-01"} == ANTHROPIC_MESSAGES.sent_headers({}, {})
     own = ANTHROPIC_MESSAGES.sent_headers({"anthropic-version": "1", "anthropic-beta": "b"}, {"x-api-key": "k"})
     assert {"anthropic-version": "1", "anthropic-beta": "b", "x-api-key": "k"} == own
 

@@ -67,3 +67,16 @@ def test_marks_that_a_translation_sets() -> None:
     """What is asked to be cached there is what is sent there; a dialect without marks has none."""
     made = translations(asked(b',"prompt_cache_key":"k"'), CHAT, (MESSAGES,))
     assert ({MESSAGES: "5m"}, {}) == (made.caches, translations(asked(), CHAT, (MESSAGES,)).caches)
+
+
+def test_only_what_was_translated_is_written_as_the_model_takes_it() -> None:
+    """A client's own request in its own dialect, and any other dialect's, stays as it is."""
+    request = asked(b',"temperature":0')
+    said = translations(request, CHAT, (MESSAGES,))
+    written = said.asked(request, MESSAGES, of_openai=False, most=9)
+    assert ("temperature",) == said.unsuited(MESSAGES, "claude-opus-5")
+    assert "temperature" not in said.as_taken(written, MESSAGES, "claude-opus-5").fields
+    assert written == said.as_taken(written, MESSAGES, "claude-sonnet-4-6")
+    for spoken, here in (("", said), (MESSAGES, translations(request, CHAT, ()))):
+        assert () == here.unsuited(spoken, "claude-opus-5")
+        assert request is here.as_taken(request, spoken, "claude-opus-5")

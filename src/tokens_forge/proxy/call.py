@@ -282,7 +282,11 @@ def _dropped(
 ) -> tuple[str, ...]:
     """Return the paths of what a candidate is not asked as the client asked it."""
     cap = stated(terms.config.route[there.route], there.model).output
-    return (*translated.dropped(spoken), *translated.lowered(request, spoken, cap=cap))
+    return (
+        *translated.dropped(spoken),
+        *translated.unsuited(spoken, there.model),
+        *translated.lowered(request, spoken, cap=cap),
+    )
 
 
 async def _decide_and_hold(call: Call) -> tuple[Held | Refuse, int]:
@@ -373,6 +377,7 @@ async def _attempt(call: Call, held: Held, head: Mapping[str, str]) -> Attempted
         most=output_of(route, model),
         cap=stated(route, model).output,
     )
+    request = call.translated.as_taken(request, held.dialect_out, model)
     inject_usage = upstream.stream_usage == "inject" and held.upstream not in call.unasked
     login = asked.login if upstream.credential == CLIENT else None
     order = Order(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.wire import anthropic_messages, openai_chat, openai_other, openai_responses
+from tokens_forge.wire.provider_facts import ANTHROPIC_VERSION
 from tokens_forge.wire.reply import Meter, Reply, Said
 from tokens_forge.wire.request import Fields, Request
 from tokens_forge.wire.translate import chat_messages, messages_chat, responses_chat, responses_messages
@@ -112,9 +113,8 @@ ANTHROPIC = Family(
 )
 
 _OPENAI_HEADERS = {"openai-beta": ""}
-_ANTHROPIC_HEADERS = {"anthropic-version": "2026-10-21", "anthropic-beta": ""}
-"""The version must be there (Anthropic API, "Versions"); it is that of the Python library 2.13.0, whose types the
-translators write (read 2026-11). A client's own goes before it."""
+_ANTHROPIC_HEADERS = {"anthropic-version": ANTHROPIC_VERSION, "anthropic-beta": ""}
+"""The version must be there (Anthropic API, "Versions"). A client's own goes before it."""
 
 OPENAI_CHAT = Dialect(
     name="openai_chat",

@@ -15,6 +15,7 @@ from tokens_forge.core.visible import visible
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.dialects import TRANSLATIONS
 from tokens_forge.wire.output_cap import MAXIMA, capped, maxima_above
+from tokens_forge.wire.provider_facts import suited
 from tokens_forge.wire.request import NULL, Fields, Request
 from tokens_forge.wire.translation import NotCarried, Translated
 
@@ -46,6 +47,18 @@ class Translations:
     def dropped(self, spoken: str) -> tuple[str, ...]:
         """Return the paths of what is left out in a dialect; nothing in the client's own."""
         return self.made[spoken].dropped if spoken in self.made else ()
+
+    def unsuited(self, spoken: str, model: str) -> tuple[str, ...]:
+        """Return the paths of what a model is not asked though its dialect has it."""
+        if spoken != "anthropic_messages" or spoken not in self.made:
+            return ()
+        return suited(self.made[spoken].fields, model)[1]
+
+    def as_taken(self, request: Request, spoken: str, model: str) -> Request:
+        """Return the request of `asked` as a model takes it; a client's own, in its own dialect, as it is."""
+        if spoken != "anthropic_messages" or spoken not in self.made:
+            return request
+        return replace(request, fields=suited(request.fields, model)[0])
 
     def lowered(self, request: Request, spoken: str, *, cap: int) -> tuple[str, ...]:
         """Return the paths of what is lowered to `cap` in a dialect, in the client's words.

@@ -98,7 +98,8 @@ def calls(*arguments: str) -> Json:
             ({"max_tokens": 7}, {"max_tokens": 7}),
             ({"max_tokens": 7, "max_completion_tokens": 9}, {"max_tokens": 9}),
             ({"stream": True}, {"stream": True}),
-            ({"temperature": 0.7, "top_p": 0.9, "top_k": 40}, {"temperature": 0.7, "top_p": 0.9, "top_k": 40}),
+            ({"temperature": 0.7, "top_k": 40}, {"temperature": 0.7, "top_k": 40}),
+            ({"top_p": 0.9}, {"top_p": 0.9}),
             ({"temperature": 1, "top_p": 1.0}, {}),
             ({"temperature": 0}, {"temperature": 0}),
             ({"stop": "END"}, {"stop_sequences": ["END"]}),
@@ -110,7 +111,9 @@ def calls(*arguments: str) -> Json:
             ({"service_tier": "priority"}, {"service_tier": "auto"}),
             ({"service_tier": "auto"}, {}),
             ({"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral"}}),
-            ({"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+            ({"reasoning_effort": "none"}, {"output_config": {"effort": "low"}}),
+            # The client's own words for it are its own.
+            ({"thinking": {"type": "disabled"}}, {"thinking": {"type": "disabled"}}),
             ({"reasoning_effort": "minimal"}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
             ({"reasoning_effort": "xhigh"}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}}),
             (
@@ -213,7 +216,7 @@ def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:
     assert body["metadata"] == {"user_id": "s"}
     assert dropped == (
         "seed",
-        "metadata",
+        "metadata.a",
         "store",
         "frequency_penalty",
         "verbosity",
@@ -299,9 +302,6 @@ def test_what_only_tunes_or_labels_is_dropped_and_named() -> None:
                 "messages[0].content[0].file.file_data",
             ),
             ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages[0].audio"),
-            ({"messages": [calls("[1]")]}, "messages[0].tool_calls[0].function.arguments"),
-            ({"messages": [calls("{}", "{")]}, "messages[0].tool_calls[1].function.arguments"),
-            ({"messages": [calls('{"a":"\n"}')]}, "messages[0].tool_calls[0].function.arguments"),
             (
                 {"messages": [{"role": "assistant", "tool_calls": [{"type": "custom"}]}]},
                 "messages[0].tool_calls[0].type",
@@ -336,7 +336,12 @@ def test_the_conversation_takes_turns() -> None:
             {"role": "user", "content": "u", "name": "ann"},
             {"role": "user", "content": "v"},
             {"role": "assistant", "content": "a", "reasoning_content": "r", "refusal": None}
-            | {"tool_calls": calls('{"n": 123456789012345678901234567890.10}', " ")["tool_calls"]},
+            | {
+                "tool_calls": [
+                    *calls('{"n": 123456789012345678901234567890.10}', " ")["tool_calls"],
+                    {"id": "functions.f:2", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                ]
+            },
             {"role": "tool", "tool_call_id": "call_0", "content": "one"},
             {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "two"}]},
             {"role": "tool", "tool_call_id": "functions.f:2", "content": ""},
@@ -355,6 +360,7 @@ def test_the_conversation_takes_turns() -> None:
                 {"type": "text", "text": "a"},
                 {"type": "tool_use", "id": "call_0", "name": "f", "input": {"n": 123456789012345678901234567890.10}},
                 {"type": "tool_use", "id": "call_1", "name": "f", "input": {}},
+                {"type": "tool_use", "id": "functions_f_2", "name": "f", "input": {}},
             ],
         },
         {
@@ -376,6 +382,62 @@ def test_the_conversation_takes_turns() -> None:
         },
     ]
     assert dropped == ("messages[].name", "messages[].reasoning_content")
+
+
+GIVES_WAY: list[tuple[Json, Json, tuple[str, ...]]] = [
+    ({"temperature": 0, "top_p": 0.5}, {"temperature": 0}, ("top_p",)),
+    (
+        {"temperature": 0, "top_p": 0.5, "top_k": 4, "reasoning_effort": "low"},
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
+        ("temperature", "top_p", "top_k"),
+    ),
+    (
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "tools": [TOOL], "tool_choice": "required"},
+        {"tools": [SENT_TOOL], "tool_choice": {"type": "any"}},
+        ("thinking",),
+    ),
+    (
+        {"thinking": {"type": "enabled", "budget_tokens": 8192}, "max_tokens": 8192},
+        {"thinking": {"type": "enabled", "budget_tokens": 6144}, "max_tokens": 8192},
+        ("thinking.budget_tokens",),
+    ),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 800}, {"max_tokens": 800}, ("thinking",)),
+]
+
+
+@pytest.mark.parametrize(("members", "wanted", "left"), GIVES_WAY)
+def test_of_two_that_exclude_each_other_the_one_that_tunes_gives_way(
+    members: Json, wanted: Json, left: tuple[str, ...]
+) -> None:
+    """Messages refuses them together; what is left out is named."""
+    bare: Json = {"model": "m", "max_tokens": 4096, "messages": SAID, "stream": False}
+    assert ({**bare, **wanted}, left) == sent(**members)
+
+
+def test_a_later_system_message_keeps_its_place() -> None:
+    """The beginning of the prompt stays what it was, and with it the cache; results still come first."""
+    begun: list[Json] = [{"role": "system", "content": "s"}, *HI, calls("{}")]
+    told = {"role": "developer", "content": 'now "briefly"'}
+    result = {"role": "tool", "tool_call_id": "call_0", "content": "c"}
+    before, after = sent(messages=begun)[0], sent(messages=[*begun, told, result])[0]
+    assert before["system"] == after["system"]
+    assert before["messages"] == after["messages"][:-1]
+    assert after["messages"][-1]["content"] == [
+        {"type": "tool_result", "tool_use_id": "call_0", "content": [{"type": "text", "text": "c"}]},
+        {"type": "text", "text": '<system>\nnow "briefly"\n</system>'},
+    ]
+
+
+def test_blank_texts_are_left_out() -> None:
+    """Messages refuses texts of white space, whoever says them."""
+    blank: list[Json] = [{"role": role, "content": " \n"} for role in ("system", "user", "assistant")]
+    assert SAID == sent(messages=[*blank, *HI])[0]["messages"]
+
+
+@pytest.mark.parametrize("broken", ["[1]", "{", '{"a":"\n"}'])
+def test_a_broken_call_in_the_history_is_carried_in_an_object(broken: str) -> None:
+    """A model's arguments may be cut; the conversation goes on all the same."""
+    assert {"INVALID_JSON": broken} == sent(messages=[*HI, calls(broken)])[0]["messages"][1]["content"][0]["input"]
 
 
 def test_a_number_in_arguments_keeps_every_digit() -> None:
@@ -498,16 +560,22 @@ def test_a_client_that_marks_is_left_its_marks(marked: Json) -> None:
     assert 1 == json.dumps(sent(**({"tools": [TOOL]} | marked))[0]).count("cache_control")
 
 
+WORDS = st.text(max_size=9).filter(lambda text: not text or text.strip(" \n\r\t") != "")
+
+
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=9)), max_size=9))
+@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), WORDS), max_size=9))
 def test_all_that_is_said_is_sent(said: list[tuple[str, str]]) -> None:
     """Every text of the client is found again, in its order and with its speaker; turns alternate."""
     body, dropped = sent(messages=[{"role": role, "content": text} for role, text in said])
     turns = [(turn["role"], block["text"]) for turn in body["messages"] for block in turn["content"]]
-    assert [(role, text) for role, text in said if text and role != "system"] == turns
-    assert [text for role, text in said if text and role == "system"] == [
-        block["text"] for block in body.get("system", ())
+    spoken = [(role, text) for role, text in said if text]
+    first = next((place for place, (role, _) in enumerate(spoken) if role != "system"), len(spoken))
+    later = [
+        ("user", f"<system>\n{text}\n</system>") if role == "system" else (role, text) for role, text in spoken[first:]
     ]
+    assert later == turns
+    assert [text for _, text in spoken[:first]] == [block["text"] for block in body.get("system", ())]
     speakers = [turn["role"] for turn in body["messages"]]
     assert all(first != second for first, second in pairwise(speakers))
     assert dropped == ()

@@ -113,8 +113,21 @@ def read(stream: bytes) -> Message:
         return cast("Message", message.get_final_message())
 
 
+def cited(said: Json) -> Json:
+    """Return an answer or an event with the null citations of its texts."""
+    if isinstance(content := said.get("content"), list):
+        return {**said, "content": [cited(block) for block in cast("list[Json]", content)]}
+    if "content_block" in said:
+        return {**said, "content_block": cited(cast("Json", said["content_block"]))}
+    if said.get("type") == "text":
+        assert "citations" not in said
+        return {**said, "citations": None}
+    return said
+
+
 def complaints(said: Json, schema: str) -> list[str]:
-    """Return what Anthropic's own schema finds wrong."""
+    """Return what Anthropic's own schema finds wrong; it has `citations` that are null, which its answers leave out."""
+    said = cited(said)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a class that llm-comply takes from jsonschema
         return cast("list[str]", SCHEMAS.validate(said, schema))
@@ -765,6 +778,20 @@ def test_a_reply_and_a_stream_of_it_say_the_same(answer: tuple[Json, bytes]) -> 
                 {"tool_calls": [call("f", "{}", id="2", index=0)]},
             ],
             ["f:{}", "f:{}"],
+        ),
+        # Whole calls on one index, without ids.
+        ([{"tool_calls": [call("f", '{"a":1}', index=0)]}] * 2, ["f:{'a': 1}", "f:{'a': 1}"]),
+        # The name comes again with every piece.
+        ([{"tool_calls": [call("f", piece, index=0)]} for piece in ('{"a"', ":1}")], ["f:{'a': 1}"]),
+        # The pieces after the first have an index of nobody's, and so has the second call's id.
+        (
+            [
+                {"tool_calls": [call("f", '{"a"', id="1", index=0)]},
+                {"tool_calls": [{"index": 3, "function": {"arguments": ":"}}]},
+                {"tool_calls": [call("", "1}", id="1", index=4)]},
+                {"tool_calls": [call("g", "{}", id="2", index=3)]},
+            ],
+            ["f:{'a': 1}", "g:{}"],
         ),
         # The id comes again with every piece, and so does the name.
         (

@@ -410,6 +410,15 @@ SLOPPY: list[tuple[list[Json], list[str]]] = [
         [{"tool_calls": [call("f", "{}", "1", index=0)]}, {"tool_calls": [call("g", "{}", "2", index=0)]}],
         ["function_call:f:{}", "function_call:g:{}"],
     ),
+    # A piece under an index of nobody's; whole calls on one index, without ids.
+    (
+        [{"tool_calls": [call("f", "{", "1", index=0)]}, {"tool_calls": [call(None, "}", index=3)]}],
+        ["function_call:f:{}"],
+    ),
+    (
+        [{"tool_calls": [call("f", "{}", index=0)]}, {"tool_calls": [call("g", "{}", index=0)]}],
+        ["function_call:f:{}", "function_call:g:{}"],
+    ),
     # The same id for every call.
     (
         [{"tool_calls": [call("f", "{}", "1", index=0), call("g", "{}", "1", index=1)]}],

@@ -9,7 +9,7 @@ Sources, read 2026-11: OpenAI API reference ("The chat completion chunk object")
 `content`); open-webui/computer issue 224 (Gemini's calls without index).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -133,16 +133,24 @@ def is_indexed(call: ToolCall) -> bool:
     return call.index not in _NOTHING
 
 
-def begins_call(call: ToolCall, last_id: str) -> bool:
+def goes_on(call: ToolCall, last_id: str) -> bool:
+    """Say whether a piece under a new index belongs to the last call: it has no name, nor another id."""
+    return not (call.function or NO_FUNCTION).name and (call.id or last_id) == last_id
+
+
+def begins_call(call: ToolCall, last_id: str, said: Iterable[str]) -> bool:
     """Say whether a piece begins another call than the one with `last_id`, the last of its index.
 
     Some servers leave out the index: then the id tells, or else the name. Some give every call the same one, each with
-    its id and name.
+    its id and name; without an id a named call that is whole begins after one that is (`said`: the pieces of its
+    arguments).
     """
     call_id, name = call.id or "", (call.function or NO_FUNCTION).name or ""
     if not is_indexed(call):
         return call_id != last_id if call_id else name != ""
-    return call_id != "" and name != "" and call_id != last_id
+    if name == "" or call_id:
+        return name != "" and call_id != last_id
+    return is_whole("".join(said)) and is_whole(arguments_of(call.function or NO_FUNCTION))
 
 
 def is_whole(arguments: str) -> bool:

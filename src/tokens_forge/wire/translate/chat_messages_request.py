@@ -4,25 +4,20 @@ Decides member by member what is carried, refused by its path or dropped and nam
 member is dropped). It never cuts what the client said: texts, schemas and images are moved as the bytes they came in,
 and a tool's arguments keep every digit.
 
-OpenAI caches prompts unasked, Messages up to marked blocks. A client that marks nothing has the ends of the system and
-of the conversation marked where the same beginning will come again: it names a `prompt_cache_key`, or offers tools
-without forcing one, as agents do, whose every turn would be paid in full else. A forced tool is how a single answer
-gets its form: there nothing is marked.
+What Messages takes of it, and what gives way to what, is `messages_request.py`'s part, which other dialects share.
 
 Sources, read 2026-11: OpenAI API reference ("Create chat completion") and the parameter types of its Python library
 3.54.0; the parameter types of Anthropic's library 2.13.0 (`MessageCreateParams`, `OutputConfigParam`,
 `ThinkingConfigParam`, `ToolParam`) and its docs "OpenAI SDK compatibility" (system messages are hoisted, `thinking` is
-taken from chat requests), "Extended thinking" (a forced tool and thinking exclude each other), "Adaptive thinking" (no
-signed thinking is asked for in earlier turns), "Prompt caching" (a write costs a quarter more than input, a read a
-tenth of it; short prompts are not cached, marked or not), "Service tiers".
+taken from chat requests), "Extended thinking".
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from tokens_forge.wire.request import NULL, Fields, Request, is_text, raw_of
-from tokens_forge.wire.translate.chat_messages_conversation import Conversation, cached
+from tokens_forge.wire.request import NULL, Fields, Request, is_text
+from tokens_forge.wire.translate.chat_messages_conversation import ChatConversation, cached
 from tokens_forge.wire.translate.members import (
     Defaults,
     Dropped,
@@ -30,14 +25,25 @@ from tokens_forge.wire.translate.members import (
     flag_in,
     is_default,
     list_of,
-    number_in,
     object_in,
     object_of,
     objects_in,
     text_in,
     word_in,
     word_of,
-    written_number_in,
+)
+from tokens_forge.wire.translate.messages_request import (
+    EFFORTS,
+    Block,
+    comes_again,
+    effort_in,
+    is_forced,
+    metadata,
+    own_thinking,
+    sampling,
+    thinks,
+    tier,
+    written,
 )
 from tokens_forge.wire.translation import NotCarried, Translated
 
@@ -50,44 +56,38 @@ def translate_request(request: Request) -> Translated:
             raise NotCarried(name, why)
     dropped = Dropped(given, DEFAULTS)
     dropped.add_unread(given, _CARRIED)
-    conversation = Conversation(dropped)
+    conversation = ChatConversation(dropped)
     for message, path in objects_in(given, "messages", ""):
         conversation.add(message, path)
     tools = _tools(given, dropped)
     choice = _choice(given, dropped)
     if choice is not None and not tools:
-        if choice["type"] in _FORCED:
+        if is_forced(choice):
             raise NotCarried("tool_choice", "there is no tool that could be chosen")
         choice = None
-    comes_again = "prompt_cache_key" in given or (tools and (choice is None or choice["type"] not in _FORCED))
-    if comes_again and "cache_control" not in given and not any("cache_control" in tool for tool in tools):
+    if comes_again(given, tools, choice):
         conversation.mark()
+    thinking = _thinking(given, dropped, forced=is_forced(choice), bound=request.output_bound)
     sent: dict[str, object] = {
         "model": request.model,
         "max_tokens": request.output_bound,
         "system": conversation.system,
-        "messages": conversation.turns,
+        "messages": conversation.messages(),
         "stream": request.stream,
         "tools": tools,
         "tool_choice": choice,
         "output_config": _output_config(given, dropped),
-        "thinking": _thinking(given, forced=choice is not None and choice["type"] in _FORCED),
+        "thinking": thinking,
         "stop_sequences": _stop(given["stop"]) if "stop" in given else [],
-        "metadata": _metadata(given, dropped),
-        "service_tier": _tier(given, dropped),
-        "temperature": _temperature(given),
-        "top_p": written_number_in(given, "top_p"),
-        "top_k": written_number_in(given, "top_k"),
+        "metadata": metadata(given, dropped),
+        "service_tier": tier(word_in(given, "service_tier", "") if "service_tier" in given else "", dropped),
+        **sampling(given, dropped, thinks=thinks(thinking)),
         "cache_control": _moved(given, "cache_control"),
     }
     if "stream_options" in given:
         options = object_in(given, "stream_options", "")
         dropped.add_unread(options, frozenset({"include_usage"}), "stream_options")
-    always = ("model", "max_tokens", "messages", "stream")
-    return Translated(
-        fields={name: raw_of(value) for name, value in sent.items() if name in always or value},
-        dropped=dropped.paths(),
-    )
+    return written(sent, dropped)
 
 
 DEFAULTS = Defaults(
@@ -147,6 +147,7 @@ _CARRIED = frozenset(
         "thinking",
         "user",
         "safety_identifier",
+        "metadata",
         "service_tier",
         "cache_control",
         "prompt_cache_key",
@@ -155,21 +156,16 @@ _CARRIED = frozenset(
 """Members that are carried, whole or in part; what is left of one is named where it is read. `top_k`, `thinking` and
 `cache_control` are Anthropic's own, which chat clients send to it as extensions."""
 
-_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-_TIERS = {"default": "standard_only", "standard_only": "standard_only", "priority": "auto", "fast": "auto"}
-"""OpenAI's tiers as Anthropic's: its `auto` is the one that may use priority capacity."""
-
 _MODES = {"none": "none", "auto": "auto", "required": "any"}
-_FORCED = frozenset({"any", "tool"})
 _TOOL_MEMBERS = frozenset({"type", "function", "cache_control"})
 _FUNCTION_MEMBERS = frozenset({"name", "description", "parameters", "strict", "cache_control"})
 
 
-def _tools(given: Fields, dropped: Dropped) -> list[Json]:
+def _tools(given: Fields, dropped: Dropped) -> list[Block]:
     """Return the tools; the legacy `functions` are tools too."""
     if "tools" in given and "functions" in given:
         raise NotCarried("functions", "a request has `tools` or the older `functions`, not both")
-    tools: list[Json] = []
+    tools: list[Block] = []
     for function, path in objects_in(given, "functions", ""):
         dropped.add_unread(function, _FUNCTION_MEMBERS, "functions", "[]")
         tools += cached(function, [_tool(function, path)])
@@ -183,9 +179,9 @@ def _tools(given: Fields, dropped: Dropped) -> list[Json]:
     return tools
 
 
-def _tool(function: Fields, path: str) -> Json:
+def _tool(function: Fields, path: str) -> Block:
     schema = object_in(function, "parameters", path) if "parameters" in function else {}
-    tool: dict[str, object] = {
+    tool: Block = {
         "name": text_in(function, "name", path),
         # Messages asks for the type of an object, which OpenAI takes for granted.
         "input_schema": function["parameters"] if "type" in schema else {"type": "object", "properties": {}, **schema},
@@ -232,9 +228,8 @@ def _chosen(given: Fields, name: str) -> Json:
 
 def _output_config(given: Fields, dropped: Dropped) -> Json:
     config: dict[str, object] = {}
-    effort = _effort(given)
-    if effort in _EFFORTS:
-        config["effort"] = _EFFORTS[effort]
+    if effort := effort_in(given, "reasoning_effort", ""):
+        config["effort"] = EFFORTS[effort]
     if "response_format" in given:
         wanted = object_in(given, "response_format", "")
         match word_in(wanted, "type", "response_format"):
@@ -251,27 +246,12 @@ def _output_config(given: Fields, dropped: Dropped) -> Json:
     return config
 
 
-def _effort(given: Fields) -> str:
-    """Return how much the model shall reason, in the client's word; empty when it does not say."""
-    if "reasoning_effort" not in given:
-        return ""
-    effort = word_in(given, "reasoning_effort", "")
-    if effort not in _EFFORTS and effort != "none":
-        raise NotCarried("reasoning_effort", "Messages knows no such effort")
-    return effort
-
-
-def _thinking(given: Fields, *, forced: bool) -> object:
-    """Return how the model shall think; None leaves it to the model. A forced tool and thinking exclude each other."""
+def _thinking(given: Fields, dropped: Dropped, *, forced: bool, bound: int) -> Json | None:
+    """Return how the model shall think; None leaves it to the model."""
     if "thinking" in given:
-        return _moved(given, "thinking")
-    match _effort(given):
-        case "":
-            return None
-        case "none":
-            return {"type": "disabled"}
-        case _:
-            return None if forced else {"type": "adaptive"}
+        return own_thinking(given, dropped, forced=forced, bound=bound)
+    asked = effort_in(given, "reasoning_effort", "") not in {"", "none"}
+    return {"type": "adaptive"} if asked and not forced else None
 
 
 def _stop(raw: msgspec.Raw) -> list[msgspec.Raw]:
@@ -282,28 +262,6 @@ def _stop(raw: msgspec.Raw) -> list[msgspec.Raw]:
         if not word_of(stop, path).strip():
             raise NotCarried(path, "Messages can't stop at white space")
     return stops
-
-
-def _metadata(given: Fields, dropped: Dropped) -> Json:
-    """Return whom the request is for: `safety_identifier`, or the older `user`."""
-    told = [name for name in ("safety_identifier", "user") if name in given]
-    for name in told[1:]:
-        dropped.add(name)
-    return {"user_id": text_in(given, told[0], "")} if told else {}
-
-
-def _tier(given: Fields, dropped: Dropped) -> str:
-    asked = word_in(given, "service_tier", "") if "service_tier" in given else ""
-    if asked and asked not in _TIERS:
-        dropped.add("service_tier")
-    return _TIERS.get(asked, "")
-
-
-def _temperature(given: Fields) -> msgspec.Raw | None:
-    temperature = number_in(given, "temperature")
-    if temperature is not None and temperature > 1:
-        raise NotCarried("temperature", "Messages takes at most 1")
-    return given.get("temperature")
 
 
 def _moved(given: Fields, name: str) -> msgspec.Raw | None:

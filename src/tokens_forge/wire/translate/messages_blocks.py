@@ -14,9 +14,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tokens_forge.wire.request import Fields
-from tokens_forge.wire.translate.members import Json, at, object_of, word_in
+from tokens_forge.wire.request import Fields, object_or_none, raw_of
+from tokens_forge.wire.translate.members import Json, word_in
 from tokens_forge.wire.translation import NotCarried
+
+INVALID_JSON = "INVALID_JSON"
+"""The member that holds a tool's arguments where they are no JSON object (Anthropic docs, "Fine-grained tool
+streaming")."""
 
 TIERS: Mapping[str, str] = {"standard": "default", "priority": "priority", "fast": "fast"}
 """Tiers that Anthropic says it served, in OpenAI's words."""
@@ -73,13 +77,20 @@ def call_id_in(fields: Fields, name: str, path: str) -> str:
 
 
 def call_input(call: Fields, path: str) -> msgspec.Raw:
-    """Return the input of a call from its `arguments`: a text that has an object, or nothing. Every digit stays.
+    """Return the input of a call from its `arguments`: the object in the text, with every digit. Raises NotCarried.
 
-    Raises NotCarried.
+    A model's text may be cut or broken, and the call stays in the history: it is carried in an object.
     """
-    arguments = msgspec.Raw(word_in(call, "arguments", path).strip().encode() or b"{}")
-    object_of(arguments, at(path, "arguments"))
-    return arguments
+    said = word_in(call, "arguments", path)
+    return called_with(said)
+
+
+def called_with(arguments: str) -> msgspec.Raw:
+    """Return the object that a tool's arguments are; a text that is none is in one, and a blank one is an empty one."""
+    if not arguments or arguments.isspace():
+        return msgspec.Raw(b"{}")
+    text = arguments.strip()
+    return raw_of({INVALID_JSON: arguments}) if object_or_none(text) is None else msgspec.Raw(text.encode())
 
 
 def _inline(url: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:

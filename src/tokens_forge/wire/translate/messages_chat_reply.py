@@ -43,6 +43,7 @@ from tokens_forge.wire.translate.chat_answers import (
     begins_call,
     classes_of,
     contents_of,
+    goes_on,
     is_indexed,
     is_whole,
     read_chunk,
@@ -52,12 +53,10 @@ from tokens_forge.wire.translate.chat_answers import (
     usage_after,
 )
 from tokens_forge.wire.translate.made_ids import made_id
+from tokens_forge.wire.translate.messages_blocks import called_with
 from tokens_forge.wire.translate.messages_chat_request import EXTRA_CONTENT, wrapped_id
 from tokens_forge.wire.translate.object_end import ObjectEnd
 from tokens_forge.wire.usage_objects import Told, given
-
-INVALID_JSON = "INVALID_JSON"
-"""The member that holds a tool's arguments where they are no JSON object; of a stream they have gone out by then."""
 
 _STOP_REASONS: Mapping[str, str] = {
     "length": "max_tokens",
@@ -193,7 +192,7 @@ class _Block:
             case "thinking":
                 return {"type": "thinking", "thinking": "", "signature": ""}
             case _:
-                return {"type": "text", "text": "", "citations": None}
+                return {"type": "text", "text": ""}
 
     def delta(self, text: str) -> dict[str, object]:
         match self.kind:
@@ -208,7 +207,7 @@ class _Block:
         """Return the block with all that it says."""
         match self.kind:
             case "tool_use":
-                return self.opening() | {"input": _input(self.text)}
+                return self.opening() | {"input": called_with(self.text)}
             case "thinking":
                 return self.opening() | {"thinking": self.text, "signature": self.name}
             case _:
@@ -350,7 +349,9 @@ class _Answer:
         function = call.function or NO_FUNCTION
         index, name = bytes(call.index), function.name or ""
         block = self._calls.get(index) if is_indexed(call) else self._last_call
-        if block is None or begins_call(call, block.call_id):
+        if block is None and self._last_call is not None and goes_on(call, self._last_call.call_id):
+            block = self._last_call
+        if block is None or begins_call(call, block.call_id, block.pieces):
             block = _Block("tool_use", call_id=call.id or made_id("toolu_", self._call_id, self._count))
             self._count += 1
         if name and not block.name:
@@ -374,13 +375,6 @@ class _Kind(msgspec.Struct):
 
 _decode_kind = msgspec.json.Decoder(_Kind | None).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
-
-
-def _input(arguments: str) -> msgspec.Raw | dict[str, str]:
-    """Return a tool's arguments as the object that they are, to the last digit."""
-    if not arguments or arguments.isspace():
-        return {}
-    return msgspec.Raw(arguments.encode()) if is_whole(arguments) else {INVALID_JSON: arguments}
 
 
 def _wants_thinking(fields: Fields) -> bool:

@@ -33,6 +33,7 @@ from tokens_forge.wire.translate.chat_answers import (
     begins_call,
     classes_of,
     contents_of,
+    goes_on,
     is_indexed,
     is_whole,
     read_chunk,
@@ -190,7 +191,9 @@ class _Answer:
         function = said.function or NO_FUNCTION
         index, name = bytes(said.index), function.name or ""
         call = self._calls.get(index) if is_indexed(said) else self._last_call
-        if call is None or begins_call(said, call.call_id):
+        if call is None and self._last_call is not None and goes_on(said, self._last_call.call_id):
+            call = self._last_call
+        if call is None or begins_call(said, call.call_id, call.pieces):
             self._end_whole()
             call = _Call(said.id or "")
         self._calls[index] = self._last_call = call
