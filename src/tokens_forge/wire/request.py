@@ -148,15 +148,15 @@ def number(fields: Fields, name: str, most: int, *, least: int = 1) -> int | Non
     return found
 
 
-def maximum(fields: Fields, name: str, *, unlimited: tuple[int, ...] = (-1, 0)) -> int | None:
-    """Return the most tokens of output that a member asks for; None where it asks for no maximum.
+def maximum(fields: Fields, name: str, *, unlimited: tuple[int, ...] = (-1, 0), most: int = MOST_OUTPUT) -> int | None:
+    """Return the most that a member asks for, of tokens of output by default; None where it asks for no maximum.
 
     Clients of local servers say so by -1 (llama.cpp, LM Studio, Ollama), some by 0: it is sent as it is. Raises
     RequestError (400).
     """
     least = 0 if 0 not in unlimited else 1
-    found = value(fields, name, int, f"a whole number from {least} to {MOST_OUTPUT}")
-    return None if found in unlimited else number(fields, name, MOST_OUTPUT, least=least)
+    found = value(fields, name, int, f"a whole number from {least} to {most}")
+    return None if found in unlimited else number(fields, name, most, least=least)
 
 
 def raw_of(found: object) -> msgspec.Raw:

@@ -7,15 +7,13 @@ left out stand in a header and in the ledger. Which dialects there are is `core/
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.entries import CacheLife
 from tokens_forge.core.visible import visible
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.dialects import TRANSLATIONS
 from tokens_forge.wire.output_cap import MAXIMA, capped, maxima_above
-from tokens_forge.wire.request import NULL, Fields, Request
+from tokens_forge.wire.request import Fields, Request, raw_of
 from tokens_forge.wire.translation import NotCarried, Translated
 
 MOST_DROPPED = 64
@@ -69,8 +67,9 @@ class Translations:
             fields = capped(request.fields, cap)[0]
             return request if fields is request.fields else replace(request, fields=fields)
         fields = self.made[spoken].fields
-        if "max_tokens" in fields and not any(request.fields.get(name, NULL) != NULL for name in MAXIMA):
-            fields = fields | {"max_tokens": msgspec.Raw(b"%d" % max(most, request.output_bound))}
+        stands_in = not request.output_asked and fields.get("max_tokens") == raw_of(request.output_bound)
+        if stands_in and most > request.output_bound:
+            fields = fields | {"max_tokens": raw_of(most)}
         fields = capped(fields, cap)[0]
         return replace(request, fields=_renamed(fields) if of_openai else fields)
 
