@@ -35,7 +35,7 @@ from tokens_forge.files.paths import Paths, private_folder, read_private, write_
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.call import Asked, Proxy, serve
-from tokens_forge.proxy.caller import TF_KEY, Addressed, Login, Presented, addressed, presented
+from tokens_forge.proxy.caller import TF_KEY, Addressed, Login, Presented, addressed, keyed, presented, wrong_place
 from tokens_forge.proxy.control import Control
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.http_server import HttpServer
@@ -149,8 +149,7 @@ class _Caller:
     """Who calls."""
 
     key: str
-    task: str
-    """As the path names it."""
+    to: Addressed
     login: Login | None
 
 
@@ -172,7 +171,7 @@ class _Server:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what is refused here is no call and leaves no line in the ledger."""
-        to = addressed(request.path)
+        to = keyed(addressed(request.path), request.rel_url.raw_query_string)
         client = Downstream(request, family_of(to.path))
         try:
             await self._dispatch(request, client, to)
@@ -207,15 +206,18 @@ class _Server:
         if path in {"/health", "/", ""} or (path == "/api/hello" and request.method == "HEAD"):
             self._health(request, client)
             return
+        if wrong := wrong_place(request.headers, to):
+            raise wrong
         shown = presented(request.headers, to)
         key = self._key(shown)
         config = self._proxy.in_force.terms.config
         if shown.login and (listed := listed_for(config, request.method, path, shown.login)):
-            await self._pass(request, client, *listed, shown.login)
+            upstream, asked = listed
+            await self._pass(request, client, upstream, asked + to.query, shown.login)
         elif dialect := BY_PATH.get(path):
             _check_upgrade(request)
             _check_method(request, path, "POST")
-            await self._call(request, client, _Caller(key=key, task=to.task, login=shown.login), dialect)
+            await self._call(request, client, _Caller(key=key, to=to, login=shown.login), dialect)
         elif is_unmetered(path):
             raise RequestError(
                 501, "not_metered", f"{visible(path)} can't be metered yet, so it is not served: nothing passes unseen"
@@ -224,7 +226,7 @@ class _Server:
             response, methods = kept
             _check_method(request, path, *methods)
             route = config.route[route_of_kept(self._proxy, key, response)]
-            await self._pass(request, client, route.upstream, path.removeprefix("/v1"), shown.login)
+            await self._pass(request, client, route.upstream, path.removeprefix("/v1") + to.query, shown.login)
         elif path == "/v1/models" or path.startswith(_MODEL):
             _check_method(request, path, "GET")
             _json(client, _models(request, path, models(config, key)))
@@ -237,15 +239,16 @@ class _Server:
     async def _pass(
         self, request: web.BaseRequest, client: Downstream, upstream: str, path: str, login: Login | None
     ) -> None:
-        """Pass on what is no call."""
+        """Pass on what is no call.
+
+        The query of its `path` is as it was written: what is decoded may mean something else there (`%26` parts two
+        members, `%23` ends it).
+        """
         in_force = self._proxy.in_force
         takes_login = in_force.terms.config.upstream[upstream].credential == CLIENT
         to = in_force.endpoints.get(upstream)
         if to is None or (takes_login and login is None):
             raise RequestError(502, "upstream_failed", f"the upstream `{upstream}` has no credential")
-        # As it was written: what is decoded may mean something else there (`%26` parts two members, `%23` ends it).
-        written = request.rel_url.raw_query_string
-        query = f"?{written}" if written else ""
         body = b""
         if request.body_exists:
             body = await read_body(request, in_force.terms.config.server.max_body_mb * _MIB)
@@ -254,7 +257,7 @@ class _Server:
             client,
             to,
             method=request.method,
-            path=path + query,
+            path=path,
             body=body,
             login=login if takes_login else None,
         )
@@ -266,7 +269,7 @@ class _Server:
         assert task is not None, "a handler runs in a task"
         self._calls.add(task)
         try:
-            said = _tf_headers(request, caller.task)
+            said = _tf_headers(request, caller.to.task)
             body = await read_body(request, self._proxy.in_force.terms.config.server.max_body_mb * _MIB)
             # Only now, and with no await until it is routed: what a header may ask is judged by what routes the call.
             config = self._proxy.in_force.terms.config
@@ -286,7 +289,7 @@ class _Server:
                 wants_receipt=said.get("x-tf-receipt") == "stream",
                 narrowed=narrowed(config, caller.key, read.model, said),
                 dialect=dialect,
-                query=_BETA if dialect.family is ANTHROPIC and request.query_string == _BETA[1:] else "",
+                query=_BETA if dialect.family is ANTHROPIC and caller.to.query == _BETA else "",
                 headers={name: value for name in dialect.headers if (value := request.headers.get(name))},
                 login=caller.login,
                 body=body,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.entries import CacheLife
+from tokens_forge.core.own_tokens import without_tokens
 from tokens_forge.core.visible import visible
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.dialects import TRANSLATIONS
@@ -34,7 +35,7 @@ class Translations:
     @property
     def uncarried(self) -> dict[str, str]:
         """Return the path of the member that can't be said, by dialect."""
-        return {spoken: visible(no.field)[:MOST_PATH] for spoken, no in self.refused.items()}
+        return {spoken: _path(no.field) for spoken, no in self.refused.items()}
 
     @property
     def caches(self) -> dict[str, CacheLife]:
@@ -89,8 +90,12 @@ def translations(request: Request, asked_in: DialectName, spoken: Iterable[Diale
 
 
 def _shown(translated: Translated) -> Translated:
-    dropped = dict.fromkeys(visible(path)[:MOST_PATH] for path in translated.dropped[:MOST_DROPPED])
+    dropped = dict.fromkeys(_path(path) for path in translated.dropped[:MOST_DROPPED])
     return replace(translated, dropped=tuple(dropped), caches=cache_life(translated.fields))
+
+
+def _path(written: str) -> str:
+    return without_tokens(visible(written))[:MOST_PATH]
 
 
 def _renamed(fields: Fields) -> Fields:
