@@ -96,7 +96,7 @@ def test_where_other_sdks_put_their_key(name: str) -> None:
 
 def test_a_key_in_a_wrong_place() -> None:
     """It is refused by the name of the place, and never repeated; where a key belongs nothing is looked at."""
-    right = dict.fromkeys(("authorization", "x-api-key", "x-goog-api-key", "api-key", "X-Tf-Key"), KEY)
+    right: dict[str, str] = dict.fromkeys(("authorization", "x-api-key", "x-goog-api-key", "api-key", "X-Tf-Key"), KEY)
     assert wrong_place(right, HERE) is None
     for headers, to, said in (
         ({"User-Agent": KEY}, HERE, "`user-agent` holds"),

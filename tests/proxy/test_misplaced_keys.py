@@ -40,7 +40,7 @@ async def test_a_header_names_no_key(
         live = play.tokens["aider"]
         for token in (live, new_token()):
             text = written(token)
-            good = {"model": "smart", "messages": []}
+            good: dict[str, object] = {"model": "smart", "messages": []}
             for name in ("user_agent", "x_tf_task", "x_tf_route", "cookie", "x_stainless_os", "referer", "x_anything"):
                 said = await refused(play, token, "POST", CHAT, good, **{name: text})
                 assert said.startswith(f"`{name.replace('_', '-')}` holds a key of tf")

@@ -22,7 +22,7 @@ from aiohttp import web
 from uuid_utils import uuid7
 
 from tokens_forge.core.budgets import shown
-from tokens_forge.core.candidates import match, models
+from tokens_forge.core.candidates import match, may_ask_for, models
 from tokens_forge.core.config import CLIENT, Config, did_you_mean
 from tokens_forge.core.dialects import dialect_out
 from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
@@ -45,7 +45,15 @@ from tokens_forge.proxy.request_body import read_body
 from tokens_forge.proxy.upstream import Client
 from tokens_forge.proxy.watch import Watch
 from tokens_forge.wire import anthropic_messages, openai_chat
-from tokens_forge.wire.dialects import ANTHROPIC, ANTHROPIC_COUNT_TOKENS, BY_PATH, Dialect, family_of, is_unmetered
+from tokens_forge.wire.dialects import (
+    ANTHROPIC,
+    ANTHROPIC_COUNT_TOKENS,
+    BY_PATH,
+    Dialect,
+    Family,
+    family_of,
+    not_served,
+)
 
 STOP_S = 8.0
 """How long calls in flight may go on when the proxy stops; then they are settled as they are."""
@@ -172,7 +180,7 @@ class _Server:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what is refused here is no call and leaves no line in the ledger."""
         to = keyed(addressed(request.path), request.rel_url.raw_query_string)
-        client = Downstream(request, family_of(to.path))
+        client = Downstream(request, family_of(to.path, request.headers))
         try:
             await self._dispatch(request, client, to)
         except RequestError as error:
@@ -218,18 +226,19 @@ class _Server:
             _check_upgrade(request)
             _check_method(request, path, "POST")
             await self._call(request, client, _Caller(key=key, to=to, login=shown.login), dialect)
-        elif is_unmetered(path):
-            raise RequestError(
-                501, "not_metered", f"{visible(path)} can't be metered yet, so it is not served: nothing passes unseen"
-            )
+        elif refusal := not_served(path, client.family):
+            code, why = refusal
+            raise RequestError(501, code, f"{visible(path)} is not served here: {why}.")
         elif kept := kept_response(path):
             response, methods = kept
             _check_method(request, path, *methods)
             route = config.route[route_of_kept(self._proxy, key, response)]
             await self._pass(request, client, route.upstream, path.removeprefix("/v1") + to.query, shown.login)
         elif path == "/v1/models" or path.startswith(_MODEL):
+            if request.method == "DELETE":
+                raise RequestError(501, "not_served", "The list is tf's own: a model is deleted at its provider.")
             _check_method(request, path, "GET")
-            _json(client, _models(request, path, models(config, key)))
+            _json(client, _models(client.family, path, config, key))
         elif path == "/tf/state":
             _check_method(request, path, "GET")
             _json(client, self._state(key))
@@ -456,13 +465,17 @@ def _check_upgrade(request: web.BaseRequest) -> None:
         raise RequestError(426, "no_websocket", "there is no WebSocket here: send it by POST, streamed or not")
 
 
-def _models(request: web.BaseRequest, path: str, names: tuple[str, ...]) -> bytes:
-    """Return the list of models, or the one that the path names, in the shape that the client's SDK reads."""
-    dialect = anthropic_messages if "anthropic-version" in request.headers else openai_chat
+def _models(family: Family, path: str, config: Config, key: str) -> bytes:
+    """Return the list of models, or the one that the path names, in the shape that the client's SDK reads.
+
+    A name that only a pattern serves is in no list, and answers all the same: it may be asked for.
+    """
+    dialect = anthropic_messages if family is ANTHROPIC else openai_chat
+    names = models(config, key)
     if path == "/v1/models":
         return dialect.models_body(names)
     name = path.removeprefix(_MODEL)
-    if name not in names:
+    if name not in names and not may_ask_for(config, key, name):
         raise RequestError(404, "model_not_found", f"No model named `{visible(name)}`.{did_you_mean(name, names)}")
     return dialect.model_body(name)
 
