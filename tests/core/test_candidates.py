@@ -4,7 +4,7 @@ import pytest
 from builders import LOCAL, OFFICIAL, PLAN, RELAY, config
 from msgspec.structs import replace
 
-from tokens_forge.core.candidates import match, models, patterns
+from tokens_forge.core.candidates import match, may_ask_for, models, patterns
 from tokens_forge.core.config import Config, Key, Model, Route, is_served, is_upstreams, names_asked, upstream_name
 
 
@@ -137,6 +137,14 @@ def test_a_pattern_in_a_table_of_names(asked: str, expected: str | None) -> None
     """One `*` on both sides stands for the same; an exact name goes before."""
     serves = {"claude-*": "anthropic/claude-*", "claude-fixed": "own", "any-*": "one"}
     assert expected == upstream_name(route(serves), asked)
+
+
+def test_what_may_be_asked_for() -> None:
+    """Names of a list and those that a pattern takes, by a route that the key may use; none that no call could have."""
+    conf = config(route={"r": route(("gpt-*", "own"))}, key={"none": Key(classes=())})
+    asked = ("own", "gpt-5", "gpt-a/b", "claude", "gpt-\x1b", "gpt-" + "x" * 999)
+    assert [True, True, True, False, False, False] == [may_ask_for(conf, "k", name) for name in asked]
+    assert not may_ask_for(conf, "none", "gpt-5")
 
 
 def test_a_star_alone_is_no_name_of_its_own() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokens_forge.proxy.caller import Addressed, Login, Presented, addressed, presented
+from tokens_forge.proxy.caller import Addressed, Login, Presented, addressed, keyed, presented, wrong_place
 
 KEY, OTHER = "sk-tf-one", "sk-tf-two"
 HERE = Addressed(path="/v1/messages")
@@ -69,3 +69,43 @@ def test_two_keys_are_one_too_many() -> None:
     there = Addressed(path="/v1/messages", token=KEY)
     assert (KEY, KEY) == presented({"x-tf-key": KEY}, there).tokens
     assert () == presented({"x-tf-key": OTHER}, there).tokens
+
+
+@pytest.mark.parametrize(
+    ("query", "token", "rest"),
+    [
+        ("", "", ""),
+        (f"key={KEY}", KEY, ""),
+        (f"alt=sse&key={KEY}", KEY, "?alt=sse"),
+        (f"a=%26&%6bey={KEY}&b", KEY, "?a=%26&b"),
+        ("key=AIza-own", "", "?key=AIza-own"),
+        (f"key={KEY}&key={OTHER}", KEY, f"?key={OTHER}"),
+        (f"monkey={KEY}", "", f"?monkey={KEY}"),
+    ],
+)
+def test_a_key_in_a_query(query: str, token: str, rest: str) -> None:
+    """Gemini's clients write it there: it leaves the query, whose rest stays as it was written."""
+    assert Addressed(path="/v1/models", token=token, query=rest) == keyed(Addressed(path="/v1/models"), query)
+
+
+@pytest.mark.parametrize("name", ["x-goog-api-key", "api-key"])
+def test_where_other_sdks_put_their_key(name: str) -> None:
+    """Gemini's and Azure's."""
+    assert Presented(tokens=(KEY,), login=None) == presented({name: f" {KEY}"}, HERE)
+
+
+def test_a_key_in_a_wrong_place() -> None:
+    """It is refused by the name of the place, and never repeated; where a key belongs nothing is looked at."""
+    right: dict[str, str] = dict.fromkeys(("authorization", "x-api-key", "x-goog-api-key", "api-key", "X-Tf-Key"), KEY)
+    assert wrong_place(right, HERE) is None
+    for headers, to, said in (
+        ({"User-Agent": KEY}, HERE, "`user-agent` holds"),
+        ({f"x-{KEY}": "1"}, HERE, "a header's name holds"),
+        ({}, Addressed(path=f"/v1/{KEY}"), "the path holds"),
+        ({}, Addressed(path="/v1", task=KEY), "the task in the path holds"),
+        ({}, Addressed(path="/v1", query=f"?api_key={KEY}"), "the query holds"),
+    ):
+        wrong = wrong_place(headers, to)
+        assert wrong is not None
+        assert (400, "misplaced_key", True) == (wrong.status, wrong.code, wrong.message.startswith(said))
+        assert KEY not in wrong.message

@@ -10,12 +10,15 @@ from tokens_forge.wire.dialects import (
     ANTHROPIC_MESSAGES,
     BY_PATH,
     DIALECTS,
+    GOOGLE,
     OPENAI,
     OPENAI_CHAT,
     RESPONSES,
     TRANSLATIONS,
+    Family,
     family_of,
     is_unmetered,
+    not_served,
 )
 from tokens_forge.wire.sse import Splitter
 
@@ -65,6 +68,44 @@ def test_whose_sdk_reads_an_error() -> None:
     """Also where nothing is: the SDK that called reads it."""
     families = [family_of(path) for path in ("/v1/messages/x", "/v1/responses", "/v1/chat/completions", "/nothing")]
     assert [ANTHROPIC, RESPONSES, OPENAI, OPENAI] == families
+    below = ("/v1/complete", "/v1/responses/r/cancel", "/v1/chat/completions/c", "/v1beta/models/g:generateContent")
+    assert [ANTHROPIC, RESPONSES, OPENAI, GOOGLE] == [family_of(path) for path in below]
+
+
+@pytest.mark.parametrize(
+    ("header", "family"),
+    [
+        ("anthropic-version", ANTHROPIC),
+        ("x-api-key", ANTHROPIC),
+        ("x-goog-api-key", GOOGLE),
+        ("authorization", OPENAI),
+    ],
+)
+def test_a_header_says_who_asks_for_what_all_have(header: str, family: Family) -> None:
+    """Models are everybody's; what is one provider's alone is read by its own SDK, whatever is sent with it."""
+    assert family is family_of("/v1/models/m", {header: "a"})
+    assert (OPENAI, RESPONSES) == (
+        family_of("/v1/chat/completions", {header: "a"}),
+        family_of("/v1/responses/r", {header: "a"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "family", "expected"),
+    [
+        ("/v1/videos/v1", OPENAI, "not_metered"),
+        ("/v1/organization/usage/completions", OPENAI, "not_served"),
+        ("/v1/chatkit/sessions", OPENAI, "not_served"),
+        ("/v1/models", GOOGLE, "not_metered"),
+        ("/v1/models", OPENAI, ""),
+        ("/v1/chats", OPENAI, ""),
+    ],
+)
+def test_what_is_not_served_has_a_reason(path: str, family: Family, expected: str) -> None:
+    """What providers have beside; a path that nobody has is none of it."""
+    refusal = not_served(path, family)
+    assert expected == (refusal[0] if refusal else "")
+    assert refusal is None or refusal[1]
 
 
 def test_headers_of_a_dialect() -> None:

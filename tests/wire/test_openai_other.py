@@ -94,6 +94,8 @@ def test_a_completion_is_read() -> None:
         (b'"a"', b',"max_tokens":10,"n":2', 20, 2),
         (b'"a"', b',"max_tokens":10,"n":2,"best_of":5', 50, 2),
         (b'"a"', b',"max_tokens":10,"n":5,"best_of":2', 50, 5),
+        (b'"a"', b',"max_tokens":10,"n":5,"best_of":0', 50, 5),
+        (b'"a"', b',"max_tokens":-1,"best_of":0', 4096, 1),
         (b'["a","b", "c"]', b',"max_tokens":10,"n":2', 60, 6),
         (b"[1,2,3]", b',"max_tokens":10', 10, 1),
         (b"[ 7 ]", b',"max_tokens":10', 10, 1),

@@ -108,6 +108,14 @@ def test_a_bare_request_takes_the_defaults() -> None:
     assert request.needs == ()
 
 
+@pytest.mark.parametrize("none", [b"-1", b"0"])
+def test_a_maximum_that_is_none(none: bytes) -> None:
+    """CASES 68: clients of local servers ask for no maximum so: the default is held, and the member goes on."""
+    request = read(b',"max_output_tokens":' + none)
+    assert (4096, 0) == (request.output_bound, request.output_asked)
+    assert none == bytes(upstream_fields(request, model="m", inject_usage=False)["max_output_tokens"])
+
+
 @pytest.mark.parametrize("elsewhere", [b'"previous_response_id":"r"', b'"conversation":"c"', b'"prompt":{"id":"p"}'])
 def test_an_input_may_be_elsewhere(elsewhere: bytes) -> None:
     """OpenAI API reference: a stored prompt or a conversation may be all that a request names."""
@@ -182,10 +190,10 @@ def test_one_conversation_has_one_opening(rest: bytes, given: bytes, opening: by
         (body(b',"background":1'), 400, "invalid_request", "`background`: `1` is not true or false"),
         (body(b',"background":true'), 501, "not_metered", "`background`: what runs on without its client can't be"),
         (
-            body(b',"max_output_tokens":0'),
+            body(b',"max_output_tokens":-2'),
             400,
             "invalid_request",
-            "`max_output_tokens`: `0` is not a whole number from",
+            "`max_output_tokens`: `-2` is not a whole number from",
         ),
         (body(b',"service_tier":[]'), 400, "invalid_request", "`service_tier`: `[]` is not a tier's name"),
         (body(b',"previous_response_id":3'), 400, "invalid_request", "`previous_response_id`: `3` is not a response's"),

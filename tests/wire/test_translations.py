@@ -1,12 +1,16 @@
 """A request in the dialects of its candidates."""
 
+import pytest
+
 from tokens_forge.core.dialects import DialectName
+from tokens_forge.wire.dialects import DIALECTS
 from tokens_forge.wire.openai_chat import read_request
 from tokens_forge.wire.request import Request, encoded
 from tokens_forge.wire.translations import MOST_DROPPED, MOST_PATH, translations
 
 CHAT: DialectName = "openai_chat"
 MESSAGES: DialectName = "anthropic_messages"
+RESPONSES: DialectName = "openai_responses"
 
 
 def asked(rest: bytes = b"") -> Request:
@@ -45,6 +49,24 @@ def test_a_maximum_that_nobody_named() -> None:
     named = asked(b',"max_completion_tokens":5')
     bounded = translations(named, CHAT, (MESSAGES,))
     assert b"5" == bytes(bounded.asked(named, MESSAGES, of_openai=False, most=32_000).fields["max_tokens"])
+
+
+@pytest.mark.parametrize("none", [b"-1", b"0"])
+def test_no_maximum_is_passed_on(none: bytes) -> None:
+    """CASES 68: a local server is asked as the client asks; Messages must have one, so it is what the model gives."""
+    chat = b'{"model":"m","messages":[{"role":"user","content":"q"}],"max_tokens":%s}' % none
+    responses = b'{"model":"m","input":"q","max_output_tokens":%s}' % none
+    cases: list[tuple[DialectName, bytes, DialectName, bytes]] = [
+        (CHAT, chat, MESSAGES, b"32000"),
+        (RESPONSES, responses, MESSAGES, b"32000"),
+        (RESPONSES, responses, CHAT, none),
+    ]
+    if none != b"0":  # in Messages it only fills the cache
+        cases.append((MESSAGES, chat, CHAT, none))
+    for name, body, spoken, sent in cases:
+        request = DIALECTS[name].read_request(body, output_bound=4096, inline_tokens=1)
+        made = translations(request, name, (spoken,)).asked(request, spoken, of_openai=False, most=32_000)
+        assert (4096, 0, sent) == (request.output_bound, request.output_asked, bytes(made.fields["max_tokens"]))
 
 
 def test_what_can_not_be_said() -> None:

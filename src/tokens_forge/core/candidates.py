@@ -7,7 +7,7 @@ One lookup for router and biller (CASES 13). It judges no candidate and puts non
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tokens_forge.core.config import Boundary, Burn, Config, Key, Model, fits, upstream_name
+from tokens_forge.core.config import LONGEST_MODEL_NAME, Boundary, Burn, Config, Key, Model, fits, upstream_name
 from tokens_forge.core.entries import RouteClass, candidate_name
 from tokens_forge.core.health import Target
 
@@ -90,9 +90,14 @@ def models(config: Config, key: str) -> tuple[str, ...]:
     names = dict.fromkeys(name for name in config.model if "*" not in name)
     for route in config.route.values():
         names.update(dict.fromkeys(name for name in route.serves if "*" not in name))
+    return tuple(name for name in names if may_ask_for(config, key, name))
+
+
+def may_ask_for(config: Config, key: str, name: str) -> bool:
+    """Say whether a route that a key may use serves a name, by a pattern too."""
     allowed = key_of(config, key).classes
-    return tuple(
-        name for name in names if any(found.route_class in allowed for found in match(config, name).candidates)
+    return len(name) <= LONGEST_MODEL_NAME and any(
+        found.route_class in allowed for found in match(config, name).candidates
     )
 
 

@@ -41,10 +41,10 @@ from tokens_forge.core.config import (
 from tokens_forge.core.config_amounts import as_meant
 from tokens_forge.core.config_check import check
 from tokens_forge.core.errors import ConfigError, Problem
+from tokens_forge.core.own_tokens import TOKEN_PREFIX
 from tokens_forge.core.plain import encode
 from tokens_forge.core.visible import visible
 from tokens_forge.files.config_shape import faults
-from tokens_forge.files.keys_file import TOKEN_PREFIX
 from tokens_forge.files.paths import read_private
 from tokens_forge.files.price_sheets import Kept, merged, read_sheets
 from tokens_forge.files.toml_file import problem_at, tables_of, text_of

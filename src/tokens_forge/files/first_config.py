@@ -16,7 +16,7 @@ import tomli_w
 from tokens_forge.core.config import CATALOGUE_UNIT, CLIENT, Endpoint
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.core.model_ends import FLAGSHIP, SMALL
-from tokens_forge.files.keys_file import TOKEN_PREFIX
+from tokens_forge.core.own_tokens import TOKEN_PREFIX
 from tokens_forge.files.toml_lines import dotted
 
 Dialect = Literal["openai", "anthropic"]

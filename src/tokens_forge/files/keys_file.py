@@ -7,7 +7,6 @@ A key is a name; it has one live token or none, and every token it ever had stay
 
 import hashlib
 import hmac
-import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,10 +20,9 @@ import tomli_w
 from tokens_forge.core.config import NAME_RULE, did_you_mean, is_name
 from tokens_forge.core.errors import ForgeError
 from tokens_forge.core.moments import stamp
+from tokens_forge.core.own_tokens import TOKEN_PREFIX
 from tokens_forge.files.paths import locked, write_private
 
-TOKEN_PREFIX = "sk-tf-"  # noqa: S105 - how a token begins, so that a leaked one is known for what it is
-_TOKEN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{16,}}")
 _LOOK_EVERY_S = 1.0
 _HEADER = "# Keys that tf issued. This file belongs to the machine: change it with `tf keys`.\n\n"
 
@@ -104,11 +102,6 @@ def listing(ring: KeyRing) -> tuple[Listed, ...]:
 def new_token() -> str:
     """Return a token that nobody can guess: 256 random bits."""
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
-
-
-def without_tokens(text: str) -> str:
-    """Return a text without what looks like a token: it may have been written where none belongs."""
-    return _TOKEN.sub(f"{TOKEN_PREFIX}…", text)
 
 
 def digest(token: str) -> str:

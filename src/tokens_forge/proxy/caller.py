@@ -1,16 +1,26 @@
 """What a client brings: where it calls, the key that tf gave it, and a login of its own.
 
 The key comes in `x-tf-key`, in the path (`/k/TOKEN/v1/…`, `/k/TOKEN/t/TASK/v1/…`), or where the client's SDK puts its
-key (`Authorization`, `x-api-key`). Only in the first two cases can the SDK's place hold a login of the client's own,
-for an upstream that takes it (`credential = "client"`). Nothing here is logged, and a token of ours is never a login.
+key (`Authorization`, `x-api-key`; Gemini's `x-goog-api-key` and `?key=`; Azure's `api-key`). Where it comes in a place
+of its own, the SDK's place can hold a login of the client's own, for an upstream that takes it
+(`credential = "client"`). Nothing here is logged, and a token of ours is never a login. A token anywhere else is
+refused: what stands there may be shown, written down or sent on.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
-from tokens_forge.files.keys_file import TOKEN_PREFIX
+from tokens_forge.core.errors import RequestError
+from tokens_forge.core.own_tokens import TOKEN_PREFIX, holds_token, misplaced
 
 TF_KEY = "x-tf-key"
+
+_KEYS = ("x-api-key", "authorization", "x-goog-api-key", "api-key")
+"""Where SDKs put their key: Anthropic's, OpenAI's, Gemini's, Azure's."""
+
+_KEY_PARAMETER = "key"
+"""Where Gemini's clients put it in a query (Gemini API, "API keys"; known, and not read again)."""
 
 _LOGIN = ("authorization", "x-api-key", "chatgpt-account-id")
 """Where a client's own login stands: Anthropic's and OpenAI's SDKs, Claude Code (Bearer), Codex (the account too)."""
@@ -28,7 +38,10 @@ class Addressed:
 
     path: str
     token: str = ""
+    """As the path or the query has it."""
     task: str = ""
+    query: str = ""
+    """As it was written, with its question mark and without a key of ours; empty without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +70,51 @@ def addressed(path: str) -> Addressed:
     return Addressed(path=slash + rest, token=token, task=task)
 
 
+def keyed(to: Addressed, query: str) -> Addressed:
+    """Return where a request goes by its path and its `query` (as it was written), which loses a key that it holds."""
+    kept: list[str] = []
+    token = to.token
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if unquote_plus(name) == _KEY_PARAMETER and holds_token(value) and not token:
+            token = unquote_plus(value)
+        else:
+            kept.append(part)
+    rest = "&".join(kept)
+    return Addressed(path=to.path, token=token, task=to.task, query=rest and f"?{rest}")
+
+
+def wrong_place(headers: Mapping[str, str], to: Addressed) -> RequestError | None:
+    """Return the error for a token of ours where no key belongs; None where there is none."""
+    for what, text in (("the path", to.path), ("the task in the path", to.task), ("the query", to.query)):
+        if holds_token(text):
+            return misplaced(what)
+    for name, value in headers.items():
+        if holds_token(name):
+            return misplaced("a header's name")
+        if name.lower() not in _MAY_HOLD_KEY and holds_token(value):
+            return misplaced(f"`{name.lower()}`")
+    return None
+
+
 def presented(headers: Mapping[str, str], to: Addressed) -> Presented:
     """Return what a request's headers and its path present."""
     named = tuple(token for token in (to.token, headers.get(TF_KEY, "").strip()) if token)
     if named:
         # Two different keys are one too many: whichever counted, the other's owner would be surprised.
         return Presented(tokens=named if len(set(named)) == 1 else (), login=_login(headers))
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    said = (headers.get("x-api-key", ""), bearer if scheme.lower() == "bearer" else "")
-    return Presented(tokens=tuple(token.strip() for token in said if token.strip()), login=None)
+    said = (_key_in(name, headers.get(name, "")) for name in _KEYS)
+    return Presented(tokens=tuple(token for token in said if token), login=None)
+
+
+_MAY_HOLD_KEY = frozenset({TF_KEY, *_KEYS})
+
+
+def _key_in(name: str, value: str) -> str:
+    if name != "authorization":
+        return value.strip()
+    scheme, _, bearer = value.partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else ""
 
 
 def _login(headers: Mapping[str, str]) -> Login | None:

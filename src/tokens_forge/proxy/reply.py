@@ -19,11 +19,11 @@ from tokens_forge.core.fallback import classify
 from tokens_forge.core.fold import OpenCall
 from tokens_forge.core.moments import microseconds, moment
 from tokens_forge.core.money import text
+from tokens_forge.core.own_tokens import without_tokens
 from tokens_forge.core.price_help import missing_prices, price_ways
 from tokens_forge.core.responses import RESPONSE_LOST, THREAD_LOST, THREAD_UNSUPPORTED
 from tokens_forge.core.routing import Refuse
 from tokens_forge.core.story import reason_text
-from tokens_forge.files.keys_file import without_tokens
 from tokens_forge.proxy.attempt import Attempted
 from tokens_forge.proxy.downstream import ClientLeft, Downstream
 from tokens_forge.wire.sse import comment

@@ -22,7 +22,7 @@ from aiohttp import web
 from uuid_utils import uuid7
 
 from tokens_forge.core.budgets import shown
-from tokens_forge.core.candidates import match, models
+from tokens_forge.core.candidates import match, may_ask_for, models
 from tokens_forge.core.config import CLIENT, Config, did_you_mean
 from tokens_forge.core.dialects import dialect_out
 from tokens_forge.core.errors import ForgeError, LedgerStuck, RequestError
@@ -35,7 +35,7 @@ from tokens_forge.files.paths import Paths, private_folder, read_private, write_
 from tokens_forge.proxy import reply
 from tokens_forge.proxy.books import Books
 from tokens_forge.proxy.call import Asked, Proxy, serve
-from tokens_forge.proxy.caller import TF_KEY, Addressed, Login, Presented, addressed, presented
+from tokens_forge.proxy.caller import TF_KEY, Addressed, Login, Presented, addressed, keyed, presented, wrong_place
 from tokens_forge.proxy.control import Control
 from tokens_forge.proxy.downstream import Downstream
 from tokens_forge.proxy.http_server import HttpServer
@@ -46,7 +46,15 @@ from tokens_forge.proxy.upstream import Client
 from tokens_forge.proxy.watch import Watch
 from tokens_forge.wire import anthropic_messages, openai_chat
 from tokens_forge.wire.conversation import sessions
-from tokens_forge.wire.dialects import ANTHROPIC, ANTHROPIC_COUNT_TOKENS, BY_PATH, Dialect, family_of, is_unmetered
+from tokens_forge.wire.dialects import (
+    ANTHROPIC,
+    ANTHROPIC_COUNT_TOKENS,
+    BY_PATH,
+    Dialect,
+    Family,
+    family_of,
+    not_served,
+)
 
 STOP_S = 8.0
 """How long calls in flight may go on when the proxy stops; then they are settled as they are."""
@@ -150,8 +158,7 @@ class _Caller:
     """Who calls."""
 
     key: str
-    task: str
-    """As the path names it."""
+    to: Addressed
     login: Login | None
 
 
@@ -173,8 +180,8 @@ class _Server:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what is refused here is no call and leaves no line in the ledger."""
-        to = addressed(request.path)
-        client = Downstream(request, family_of(to.path))
+        to = keyed(addressed(request.path), request.rel_url.raw_query_string)
+        client = Downstream(request, family_of(to.path, request.headers))
         try:
             await self._dispatch(request, client, to)
         except RequestError as error:
@@ -208,27 +215,31 @@ class _Server:
         if path in {"/health", "/", ""} or (path == "/api/hello" and request.method == "HEAD"):
             self._health(request, client)
             return
+        if wrong := wrong_place(request.headers, to):
+            raise wrong
         shown = presented(request.headers, to)
         key = self._key(shown)
         config = self._proxy.in_force.terms.config
         if shown.login and (listed := listed_for(config, request.method, path, shown.login)):
-            await self._pass(request, client, *listed, shown.login)
+            upstream, asked = listed
+            await self._pass(request, client, upstream, asked + to.query, shown.login)
         elif dialect := BY_PATH.get(path):
             _check_upgrade(request)
             _check_method(request, path, "POST")
-            await self._call(request, client, _Caller(key=key, task=to.task, login=shown.login), dialect)
-        elif is_unmetered(path):
-            raise RequestError(
-                501, "not_metered", f"{visible(path)} can't be metered yet, so it is not served: nothing passes unseen"
-            )
+            await self._call(request, client, _Caller(key=key, to=to, login=shown.login), dialect)
+        elif refusal := not_served(path, client.family):
+            code, why = refusal
+            raise RequestError(501, code, f"{visible(path)} is not served here: {why}.")
         elif kept := kept_response(path):
             response, methods = kept
             _check_method(request, path, *methods)
             route = config.route[route_of_kept(self._proxy, key, response)]
-            await self._pass(request, client, route.upstream, path.removeprefix("/v1"), shown.login)
+            await self._pass(request, client, route.upstream, path.removeprefix("/v1") + to.query, shown.login)
         elif path == "/v1/models" or path.startswith(_MODEL):
+            if request.method == "DELETE":
+                raise RequestError(501, "not_served", "The list is tf's own: a model is deleted at its provider.")
             _check_method(request, path, "GET")
-            _json(client, _models(request, path, models(config, key)))
+            _json(client, _models(client.family, path, config, key))
         elif path == "/tf/state":
             _check_method(request, path, "GET")
             _json(client, self._state(key))
@@ -238,15 +249,16 @@ class _Server:
     async def _pass(
         self, request: web.BaseRequest, client: Downstream, upstream: str, path: str, login: Login | None
     ) -> None:
-        """Pass on what is no call."""
+        """Pass on what is no call.
+
+        The query of its `path` is as it was written: what is decoded may mean something else there (`%26` parts two
+        members, `%23` ends it).
+        """
         in_force = self._proxy.in_force
         takes_login = in_force.terms.config.upstream[upstream].credential == CLIENT
         to = in_force.endpoints.get(upstream)
         if to is None or (takes_login and login is None):
             raise RequestError(502, "upstream_failed", f"the upstream `{upstream}` has no credential")
-        # As it was written: what is decoded may mean something else there (`%26` parts two members, `%23` ends it).
-        written = request.rel_url.raw_query_string
-        query = f"?{written}" if written else ""
         body = b""
         if request.body_exists:
             body = await read_body(request, in_force.terms.config.server.max_body_mb * _MIB)
@@ -255,7 +267,7 @@ class _Server:
             client,
             to,
             method=request.method,
-            path=path + query,
+            path=path,
             body=body,
             login=login if takes_login else None,
         )
@@ -267,7 +279,7 @@ class _Server:
         assert task is not None, "a handler runs in a task"
         self._calls.add(task)
         try:
-            said = _tf_headers(request, caller.task)
+            said = _tf_headers(request, caller.to.task)
             body = await read_body(request, self._proxy.in_force.terms.config.server.max_body_mb * _MIB)
             # Only now, and with no await until it is routed: what a header may ask is judged by what routes the call.
             config = self._proxy.in_force.terms.config
@@ -287,7 +299,7 @@ class _Server:
                 wants_receipt=said.get("x-tf-receipt") == "stream",
                 narrowed=narrowed(config, caller.key, read.model, said),
                 dialect=dialect,
-                query=_BETA if dialect.family is ANTHROPIC and request.query_string == _BETA[1:] else "",
+                query=_BETA if dialect.family is ANTHROPIC and caller.to.query == _BETA else "",
                 headers={name: value for name in dialect.headers if (value := request.headers.get(name))},
                 login=caller.login,
                 body=body,
@@ -455,13 +467,17 @@ def _check_upgrade(request: web.BaseRequest) -> None:
         raise RequestError(426, "no_websocket", "there is no WebSocket here: send it by POST, streamed or not")
 
 
-def _models(request: web.BaseRequest, path: str, names: tuple[str, ...]) -> bytes:
-    """Return the list of models, or the one that the path names, in the shape that the client's SDK reads."""
-    dialect = anthropic_messages if "anthropic-version" in request.headers else openai_chat
+def _models(family: Family, path: str, config: Config, key: str) -> bytes:
+    """Return the list of models, or the one that the path names, in the shape that the client's SDK reads.
+
+    A name that only a pattern serves is in no list, and answers all the same: it may be asked for.
+    """
+    dialect = anthropic_messages if family is ANTHROPIC else openai_chat
+    names = models(config, key)
     if path == "/v1/models":
         return dialect.models_body(names)
     name = path.removeprefix(_MODEL)
-    if name not in names:
+    if name not in names and not may_ask_for(config, key, name):
         raise RequestError(404, "model_not_found", f"No model named `{visible(name)}`.{did_you_mean(name, names)}")
     return dialect.model_body(name)
 

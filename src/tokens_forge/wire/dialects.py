@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tokens_forge.core.dialects import DialectName
-from tokens_forge.wire import anthropic_messages, openai_chat, openai_other, openai_responses
+from tokens_forge.wire import anthropic_messages, gemini, openai_chat, openai_other, openai_responses
+from tokens_forge.wire.gemini import is_gemini
 from tokens_forge.wire.provider_facts import ANTHROPIC_VERSION
 from tokens_forge.wire.reply import Meter, Reply, Said
 from tokens_forge.wire.request import Fields, Request
@@ -111,6 +112,7 @@ RESPONSES = Family(error_body=openai_chat.error_body, error_event=openai_respons
 ANTHROPIC = Family(
     error_body=anthropic_messages.error_body, error_event=anthropic_messages.error_event, id_header="request-id"
 )
+GOOGLE = Family(error_body=gemini.error_body, error_event=gemini.error_event)
 
 _OPENAI_HEADERS = {"openai-beta": ""}
 _ANTHROPIC_HEADERS = {"anthropic-version": ANTHROPIC_VERSION, "anthropic-beta": ""}
@@ -228,37 +230,119 @@ TRANSLATIONS: Mapping[tuple[DialectName, DialectName], Translation] = {
 """By the client's dialect and the upstream's."""
 
 
-def family_of(path: str) -> Family:
-    """Return whose SDK calls `path`, also where nothing is: its errors are read by that SDK."""
-    if path.startswith("/v1/messages"):
-        return ANTHROPIC
-    return RESPONSES if path.startswith("/v1/responses") else OPENAI
+def family_of(path: str, headers: Mapping[str, str] | None = None) -> Family:
+    """Return whose SDK calls `path`, also where nothing is: its errors are read by that SDK.
+
+    What two providers have is told by the headers (in any case) that only one's SDK sends.
+    """
+    if (dialect := BY_PATH.get(path)) is not None:
+        return dialect.family
+    if is_gemini(path):
+        return GOOGLE
+    by_path = next((family for above, family in _FAMILIES.items() if _is_below(path, above)), None)
+    by_header = (family for name, family in _BY_HEADER.items() if headers and name in headers)
+    return by_path or next(by_header, OPENAI)
 
 
-UNMETERED = (
-    "/v1/assistants",
-    "/v1/audio",
-    "/v1/batches",
-    "/v1/complete",
-    "/v1/containers",
-    "/v1/conversations",
-    "/v1/evals",
-    "/v1/files",
-    "/v1/fine_tuning",
-    "/v1/images",
-    "/v1/messages/batches",
-    "/v1/realtime",
-    "/v1/responses/input_tokens",
-    "/v1/skills",
-    "/v1/threads",
-    "/v1/uploads",
-    "/v1/vector_stores",
-    "/v1/videos",
-    "/v1beta/models",
-)
-"""Endpoints of providers that can't be metered yet, with all that lies below them: refused with 501."""
+_FAMILIES: Mapping[str, Family] = {
+    "/v1/messages": ANTHROPIC,
+    "/v1/complete": ANTHROPIC,
+    "/v1/responses": RESPONSES,
+    "/v1/chat": OPENAI,
+}
+"""By the path and all that lies below it."""
+
+_BY_HEADER = {
+    "anthropic-version": ANTHROPIC,
+    "x-goog-api-key": GOOGLE,
+    "x-goog-api-client": GOOGLE,
+    "x-api-key": ANTHROPIC,
+}
+
+_LATER = "what runs on without its client is billed when nobody is there to count it"
+_KEPT = "one account keeps it, and nothing in the request says which"
+_NOT_COUNTED = "it is billed in a unit that is not counted here yet"
+
+UNMETERED: Mapping[str, str] = {
+    "/v1/agents": _LATER,
+    "/v1/assistants": f"{_LATER}; ask `/v1/responses`",
+    "/v1/audio": "sound is billed by its length, which is not counted here yet",
+    "/v1/batches": _LATER,
+    "/v1/classify": _NOT_COUNTED,
+    "/v1/complete": "Text Completions are no longer priced by anybody; ask `/v1/messages`",
+    "/v1/containers": "a container is billed by its time, which is not counted here",
+    "/v1/content_provenance_checks": _NOT_COUNTED,
+    "/v1/conversations": f"{_KEPT}; `conversation` in a request to `/v1/responses` goes to the route that has it",
+    "/v1/decisions": _NOT_COUNTED,
+    "/v1/deployment_runs": _LATER,
+    "/v1/deployments": _LATER,
+    "/v1/dreams": _LATER,
+    "/v1/environments": _LATER,
+    "/v1/evals": _LATER,
+    "/v1/files": f"{_KEPT}; send it inside the request that needs it",
+    "/v1/fine_tuning": _LATER,
+    "/v1/images": "images are billed by the piece, which is not counted here yet",
+    "/v1/live": "a session is billed by its time, which is not counted here",
+    "/v1/memory_stores": _KEPT,
+    "/v1/messages/batches": _LATER,
+    "/v1/ocr": _NOT_COUNTED,
+    "/v1/realtime": "a session over a WebSocket is billed as it goes, which is not counted here yet",
+    "/v1/rerank": _NOT_COUNTED,
+    "/v1/responses/input_tokens": "tf asks no upstream for that count yet; `/v1/messages/count_tokens` counts",
+    "/v1/score": _NOT_COUNTED,
+    "/v1/sessions": _LATER,
+    "/v1/skills": _KEPT,
+    "/v1/threads": f"{_LATER}; ask `/v1/responses`",
+    "/v1/uploads": f"{_KEPT}; send it inside the request that needs it",
+    "/v1/vaults": _KEPT,
+    "/v1/vector_stores": "what is stored is billed by the day, which is not counted here",
+    "/v1/videos": "videos are billed by the second, which is not counted here yet",
+}
+"""Endpoints of providers that can't be metered yet, with all that lies below them, and why: refused with 501."""
+
+_ADMIN = "it administers a provider's account, which tf does not touch: call the provider with its own admin key"
+_TOLD = "it tells one provider's figures, and tf has several: `tf balance` and `tf spend` say what there is"
+
+OUTSIDE: Mapping[str, str] = {
+    "/v1/chatkit": "ChatKit runs at its provider, not through a proxy",
+    "/v1/compliance": _ADMIN,
+    "/v1/credits": _TOLD,
+    "/v1/dashboard": _TOLD,
+    "/v1/engines": "engines have been models since 2023: ask `/v1/models`",
+    "/v1/generation": "it is told by the provider that made it: `tf explain` takes its id",
+    "/v1/key": _TOLD,
+    "/v1/keys": f"{_ADMIN}; `tf keys` issues those for tf",
+    "/v1/organization": _ADMIN,
+    "/v1/organizations": _ADMIN,
+    "/v1/projects": _ADMIN,
+    "/v1/safety": _ADMIN,
+    "/v1/tunnels": _ADMIN,
+    "/v1/usage": _TOLD,
+    "/v1/user_profiles": _ADMIN,
+    "/v1/webhook_endpoints": _ADMIN,
+    "/v1/webhook_event_types": _ADMIN,
+}
+"""What providers have beside inference, with all that lies below it, and why it is no part of this proxy."""
+
+_GEMINI = "Gemini's own API is not spoken here: ask `/v1/chat/completions`, which Gemini's OpenAI endpoint answers"
 
 
 def is_unmetered(path: str) -> bool:
-    """Say whether `path` is a provider's endpoint that can't be metered yet; other unknown paths do not exist."""
-    return any(path == known or path.startswith(f"{known}/") for known in UNMETERED)
+    """Say whether `path` is a provider's endpoint that can't be metered yet."""
+    return is_gemini(path) or any(_is_below(path, known) for known in UNMETERED)
+
+
+def not_served(path: str, family: Family) -> tuple[str, str] | None:
+    """Return the code and the reason why a provider's endpoint is refused (501); None for what does not exist at all.
+
+    `family`: whose SDK asks.
+    """
+    for code, table in (("not_metered", UNMETERED), ("not_served", OUTSIDE)):
+        for known, why in table.items():
+            if _is_below(path, known):
+                return code, why
+    return ("not_metered", _GEMINI) if family is GOOGLE else None
+
+
+def _is_below(path: str, above: str) -> bool:
+    return path.startswith(above) and (len(path) == len(above) or path[len(above)] == "/")

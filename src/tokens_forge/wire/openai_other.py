@@ -5,9 +5,9 @@ They pass between two sides that both speak them and are never translated: of a 
 the shape of a chat completion but for `choices[].text`, so `openai_chat.read_reply` and its `StreamMeter` read it.
 None of them is a turn of a conversation: they have no opening.
 
-Sources, read 2026-11: OpenAI API reference ("Create completion": `max_tokens` is 16 where not given and may be 0, `n`
-and `best_of` are for each prompt, without a prompt a new document begins; "Create embeddings"; "Create moderation":
-the model is `omni-moderation-latest` where not given) and the types of its Python library 3.54.0
+Sources, read 2026-11: OpenAI API reference ("Create completion": `max_tokens` is 16 where not given and may be 0, as
+`best_of` may, `n` and `best_of` are for each prompt, without a prompt a new document begins; "Create embeddings";
+"Create moderation": the model is `omni-moderation-latest` where not given) and the types of its Python library 3.54.0
 (`CompletionCreateParams`, `EmbeddingCreateParams`, `CreateEmbeddingResponse`, `ModerationCreateParams`,
 `ModerationCreateResponse`).
 """
@@ -66,7 +66,7 @@ def read_completions(body: bytes, *, output_bound: int, inline_tokens: int) -> R
     prompts = _inputs(fields, "prompt", _TEXTS)
     count = len(prompts) or 1
     choices = number(fields, "n", MOST_CHOICES) or 1
-    generated = max(choices, number(fields, "best_of", MOST_CHOICES) or 1)
+    generated = max(choices, maximum(fields, "best_of", unlimited=(0,), most=MOST_CHOICES) or 1)
     asked = maximum(fields, "max_tokens", unlimited=(-1,))
     is_given = fields.get("max_tokens", NULL) != NULL
     one = asked if asked is not None else output_bound if is_given else OUTPUT_WHEN_NOT_GIVEN

@@ -37,7 +37,6 @@ from tokens_forge.wire.readable import readable
 from tokens_forge.wire.reply import COMMENT, FIRST, MALFORMED, ORDINARY, Passed, Reply, Said, reply_of
 from tokens_forge.wire.request import (
     JSON_SCHEMA,
-    MOST_OUTPUT,
     NULL,
     UNREADABLE,
     Fields,
@@ -46,9 +45,9 @@ from tokens_forge.wire.request import (
     has_word,
     input_estimate,
     is_text,
+    maximum,
     members,
     model_of,
-    number,
     object_or_none,
     raw_of,
     refused,
@@ -97,7 +96,7 @@ def read_request(body: bytes, *, output_bound: int, inline_tokens: int) -> Reque
         raise RequestError(
             501, "not_metered", "`background`: what runs on without its client can't be metered, so it is not served"
         )
-    most = number(fields, "max_output_tokens", MOST_OUTPUT) or 0
+    most = maximum(fields, "max_output_tokens") or 0
     previous, kind = _previous(fields)
     opening = b"\n".join(_opening(fields, items))
     instructions = [fields[name] for name in ("instructions", "prompt") if given(fields.get(name))]

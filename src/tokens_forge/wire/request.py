@@ -16,6 +16,7 @@ import msgspec
 from tokens_forge.core.config import LONGEST_MODEL_NAME
 from tokens_forge.core.entries import Beside, CacheLife, Need, PreviousKind
 from tokens_forge.core.errors import RequestError
+from tokens_forge.core.own_tokens import holds_token, misplaced
 from tokens_forge.wire.estimate import quarters, tokens
 
 Fields = dict[str, msgspec.Raw]
@@ -37,6 +38,9 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 JSON_SCHEMA = re.compile(rb'"type"\s{0,8}:\s{0,8}"json_schema"')
 """How a form of the answer is found that is a schema. Inside a text a quote is escaped, so no prompt reads as one."""
+
+_ESCAPED = re.compile(r"\\u00([2-7][0-9A-Fa-f])")
+"""A letter, digit or sign of ASCII as JSON may write it."""
 
 _PART = 1024 * 1024
 _Value = TypeVar("_Value")
@@ -117,14 +121,52 @@ class Request:
 def members(body: bytes) -> Fields:
     """Return the members of a body, decoded once: of one given twice the last is read, and the last is what is sent.
 
-    Raises RequestError (400) for what is no JSON object.
+    Raises RequestError (400) for what is no JSON object, and for a token of tf's where something is named.
     """
     try:
-        return _decode_members(utf8(body))
+        fields = _decode_members(utf8(body))
     except msgspec.ValidationError as error:
         raise RequestError(400, "invalid_request", "the body is no JSON object: write one with `model`") from error
     except UNREADABLE as error:
         raise RequestError(400, "invalid_json", f"the body is not JSON: {error}") from error
+    if any(map(holds_token, fields)):
+        raise misplaced("a member's name")
+    for name in _NAMING & fields.keys():
+        if _names_token(name, fields[name]):
+            raise misplaced(f"`{name}`")
+    return fields
+
+
+_NAMING = frozenset(
+    {
+        "client_metadata",
+        "container",
+        "conversation",
+        "fallbacks",
+        "inference_geo",
+        "mcp_servers",
+        "metadata",
+        "model",
+        "models",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_key",
+        "safety_identifier",
+        "service_tier",
+        "session_id",
+        "thread",
+        "user",
+    }
+)
+"""Members that name something or somebody, and never hold what the model reads: what they say may be written down or
+shown. Of a `prompt` only the id of one that the provider keeps is a name."""
+
+
+def _names_token(name: str, raw: msgspec.Raw) -> bool:
+    """Say whether a token of tf's stands in a member that names something."""
+    if name == "prompt":
+        raw = (object_or_none(raw) or {}).get("id", NULL) if begins(raw, b"{") else NULL
+    return holds_token(_ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), bytes(raw).decode()))
 
 
 def model_of(fields: Fields) -> str:
@@ -165,15 +207,15 @@ def number(fields: Fields, name: str, most: int, *, least: int = 1) -> int | Non
     return found
 
 
-def maximum(fields: Fields, name: str, *, unlimited: tuple[int, ...] = (-1, 0)) -> int | None:
-    """Return the most tokens of output that a member asks for; None where it asks for no maximum.
+def maximum(fields: Fields, name: str, *, unlimited: tuple[int, ...] = (-1, 0), most: int = MOST_OUTPUT) -> int | None:
+    """Return the most that a member asks for, of tokens of output by default; None where it asks for no maximum.
 
     Clients of local servers say so by -1 (llama.cpp, LM Studio, Ollama), some by 0: it is sent as it is. Raises
     RequestError (400).
     """
     least = 0 if 0 not in unlimited else 1
-    found = value(fields, name, int, f"a whole number from {least} to {MOST_OUTPUT}")
-    return None if found in unlimited else number(fields, name, MOST_OUTPUT, least=least)
+    found = value(fields, name, int, f"a whole number from {least} to {most}")
+    return None if found in unlimited else number(fields, name, most, least=least)
 
 
 def raw_of(found: object) -> msgspec.Raw:

@@ -7,16 +7,15 @@ left out stand in a header and in the ledger. Which dialects there are is `core/
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from tokens_forge.core.dialects import DialectName
 from tokens_forge.core.entries import CacheLife
+from tokens_forge.core.own_tokens import without_tokens
 from tokens_forge.core.visible import visible
 from tokens_forge.wire.cache_marks import cache_life
 from tokens_forge.wire.dialects import TRANSLATIONS
 from tokens_forge.wire.output_cap import MAXIMA, capped, maxima_above
 from tokens_forge.wire.provider_facts import suited
-from tokens_forge.wire.request import NULL, Fields, Request
+from tokens_forge.wire.request import Fields, Request, raw_of
 from tokens_forge.wire.translation import NotCarried, Translated
 
 MOST_DROPPED = 64
@@ -37,7 +36,7 @@ class Translations:
     @property
     def uncarried(self) -> dict[str, str]:
         """Return the path of the member that can't be said, by dialect."""
-        return {spoken: visible(no.field)[:MOST_PATH] for spoken, no in self.refused.items()}
+        return {spoken: _path(no.field) for spoken, no in self.refused.items()}
 
     @property
     def caches(self) -> dict[str, CacheLife]:
@@ -82,8 +81,9 @@ class Translations:
             fields = capped(request.fields, cap)[0]
             return request if fields is request.fields else replace(request, fields=fields)
         fields = self.made[spoken].fields
-        if "max_tokens" in fields and not any(request.fields.get(name, NULL) != NULL for name in MAXIMA):
-            fields = fields | {"max_tokens": msgspec.Raw(b"%d" % max(most, request.output_bound))}
+        stands_in = not request.output_asked and fields.get("max_tokens") == raw_of(request.output_bound)
+        if stands_in and most > request.output_bound:
+            fields = fields | {"max_tokens": raw_of(most)}
         fields = capped(fields, cap)[0]
         return replace(request, fields=_renamed(fields) if of_openai else fields)
 
@@ -103,8 +103,12 @@ def translations(request: Request, asked_in: DialectName, spoken: Iterable[Diale
 
 
 def _shown(translated: Translated) -> Translated:
-    dropped = dict.fromkeys(visible(path)[:MOST_PATH] for path in translated.dropped[:MOST_DROPPED])
+    dropped = dict.fromkeys(_path(path) for path in translated.dropped[:MOST_DROPPED])
     return replace(translated, dropped=tuple(dropped), caches=cache_life(translated.fields))
+
+
+def _path(written: str) -> str:
+    return without_tokens(visible(written))[:MOST_PATH]
 
 
 def _renamed(fields: Fields) -> Fields:

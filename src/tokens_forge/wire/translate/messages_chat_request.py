@@ -138,7 +138,7 @@ class _Sent:
             self.dropped.add("output_config", ".effort")
         system = [{"role": "system", "content": PARAGRAPH.join(self.system)}] if self.system else []
         return Translated(
-            fields=self.fields | {"messages": raw_of([*system, *self.messages]), "max_tokens": raw_of(self._bound)},
+            fields={"max_tokens": raw_of(self._bound)} | self.fields | {"messages": raw_of([*system, *self.messages])},
             dropped=self.dropped.paths(),
         )
 
@@ -164,9 +164,11 @@ def _refuse(name: str, why: str, *, but: bytes = b"[]") -> Callable[[_Sent, msgs
     return write
 
 
-def _max_tokens(_sent: _Sent, raw: msgspec.Raw) -> None:
+def _max_tokens(sent: _Sent, raw: msgspec.Raw) -> None:
     if bytes(raw) == b"0":
         raise NotCarried("max_tokens", "a chat completion can't fill a cache without an answer")
+    if bytes(raw) == b"-1":  # a local server is asked for no maximum as the client asks for none
+        sent.fields["max_tokens"] = raw
 
 
 def _system(sent: _Sent, raw: msgspec.Raw) -> None:
