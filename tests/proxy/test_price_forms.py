@@ -142,7 +142,7 @@ async def test_so_much_a_call(tmp_path: Path) -> None:
 async def test_a_call_that_is_refused_costs_none(tmp_path: Path) -> None:
     """CASES 48: so much a call is for calls that are billed."""
     async with playing(tmp_path, priced('price = { per = "call", amount = "0.02 USD" }')) as play:
-        play.official.answers(refusal(429, headers={"retry-after": "60"}))
+        play.official.answers(refusal(429, headers={"retry-after": "120"}))
         await play.ask(model="small")
         assert Decimal(1) == play.fold.book.balances["credit"].posted
 

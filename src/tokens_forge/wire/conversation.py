@@ -24,6 +24,7 @@ from tokens_forge.wire.request import (
     UNREADABLE,
     Fields,
     Marks,
+    begins,
     is_text,
     object_or_none,
     word_or_empty,
@@ -64,8 +65,13 @@ _NAMED = ("prompt_cache_key", "thread_id", "conversation_id", "session_id", "lit
 _METADATA = ("thread_id", "conversation_id", "session_id", "sessionId")
 
 
-Message = tuple[bytes, list[bytes]]
-"""One message, or item, as far as it counts: by whom, and its words. No dataclass: a long request has hundreds."""
+Word = bytes | msgspec.Raw
+Message = tuple[bytes, list[Word]]
+"""One message, or item, as far as it counts: by whom, and its words. No dataclass: a long request has hundreds; and no
+word is copied: an image has tens of megabytes."""
+
+_QUESTION_AT_MOST = 64 * 1024
+"""Bytes of a question's first paragraph that tell it from others."""
 
 
 def marks(opening: bytes, before: Iterable[msgspec.Raw], messages: Iterable[Message]) -> Marks:
@@ -89,9 +95,12 @@ def marks(opening: bytes, before: Iterable[msgspec.Raw], messages: Iterable[Mess
             if question and not is_answered:
                 answered.append(question)
                 is_answered = True
-        prefix.update(b"\n".join((by, *words)))
-        if by is BY_USER and words and words[0].startswith(b'"'):  # what a tool returned begins with a member's name
-            first = words[0].partition(_PARAGRAPH)[0].rstrip(b'"')
+        prefix.update(by)
+        for word in words:
+            prefix.update(b"\n")
+            prefix.update(word)
+        if by is BY_USER and words and begins(words[0], b'"'):  # what a tool returned begins with a member's name
+            first = bytes(memoryview(words[0])[:_QUESTION_AT_MOST]).partition(_PARAGRAPH)[0].rstrip(b'"')
             question, is_answered = blake2b(first, key=opened, digest_size=_SIZE).digest(), False
         last = by
     if not last:
@@ -128,13 +137,13 @@ def read_messages(messages: Iterable[msgspec.Raw]) -> Iterator[Message]:
         try:
             turn = _decode_turn(raw)
         except UNREADABLE:
-            yield BY_OTHER, [bytes(raw)]
+            yield BY_OTHER, [raw]
             continue
         words = _words(turn.content)
         if turn.tool_calls is not NULL:
-            words.append(bytes(turn.tool_calls))
+            words.append(turn.tool_calls)
         if turn.tool_call_id is not NULL:
-            words.append(bytes(turn.tool_call_id))
+            words.append(turn.tool_call_id)
         yield _BY.get(turn.role or "", BY_OTHER), words
 
 
@@ -142,12 +151,12 @@ def read_items(items: Iterable[msgspec.Raw]) -> Iterator[Message]:
     """Yield the items of a Responses input, thoughts left out; a text is one item of the user."""
     for raw in items:
         if is_text(raw):
-            yield BY_USER, [bytes(raw)]
+            yield BY_USER, [raw]
             continue
         try:
             turn = _decode_turn(raw)
         except UNREADABLE:
-            yield BY_OTHER, [bytes(raw)]
+            yield BY_OTHER, [raw]
             continue
         kind = turn.type or ""
         if turn.role is not None:
@@ -156,35 +165,34 @@ def read_items(items: Iterable[msgspec.Raw]) -> Iterator[Message]:
             yield (BY_OTHER if kind.endswith("_output") else BY_MODEL), _members(_decode_fields(raw))
 
 
-def _words(content: msgspec.Raw) -> list[bytes]:
+def _words(content: msgspec.Raw) -> list[Word]:
     """Return the texts of a content as they are written; of a block of another kind its members.
 
     A reminder counts only where nothing else is said.
     """
     if is_text(content):
-        return [bytes(content)]
+        return [content]
     if content == NULL:
         return []
     try:
         blocks = _decode_blocks(content)
     except UNREADABLE:
-        return [bytes(content)]
-    words: list[bytes] = []
-    reminders: list[bytes] = []
+        return [content]
+    words: list[Word] = []
+    reminders: list[Word] = []
     for block in blocks:
         if (text := block.get("text")) is not None:
-            said = bytes(text)
-            (reminders if said.startswith(REMINDER) else words).append(said)
+            (reminders if begins(text, REMINDER) else words).append(text)
         elif bytes(block.get("type", NULL)) not in _THOUGHTS:
             words += _members(block)
     return words or reminders
 
 
-def _members(block: Fields) -> list[bytes]:
-    words: list[bytes] = []
+def _members(block: Fields) -> list[Word]:
+    words: list[Word] = []
     for name, raw in block.items():
         if name not in _UNSAID:
-            words += (name.encode(), bytes(raw))
+            words += (name.encode(), raw)
     return words
 
 

@@ -223,7 +223,7 @@ def raw_of(found: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(found))
 
 
-def begins(raw: msgspec.Raw, start: bytes) -> bool:
+def begins(raw: bytes | msgspec.Raw, start: bytes) -> bool:
     """Say whether a value is written with `start` at its beginning; it may be long and is not copied."""
     return bytes(memoryview(raw)[: len(start)]) == start
 
